@@ -1,0 +1,1 @@
+"""jaxbyz: Byzantine-robust, communication-compressed distributed learning in JAX."""

@@ -1,0 +1,106 @@
+"""What every rule does to its rows before it looks at them: judge, replace, scale.
+
+A row with a NaN or ±Inf is *bad* and counts as Byzantine. Replacing it by any finite row keeps an
+(f, κ) guarantee, because it was one of the at most f Byzantine rows; the coordinate-wise median
+of the good rows is taken because it is central and equivariant. The replacement is by `where`,
+never by a product with a 0/1 mask (0 · NaN differs between eager and compiled code).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.aggregators.sorting import sort_rows
+from jaxbyz.core import Aggregated, Aggregator, Key, Tree
+
+__all__ = ["bad_rows", "neutralize", "power_of_two_scale", "require_majority", "stateless"]
+
+
+def bad_rows(rows: jax.Array) -> jax.Array:
+    """Which rows of [n, d] hold a number that is not finite, [n] bool.
+
+    >>> bad_rows(jnp.array([[0.0, 1.0], [jnp.nan, 0.0]])).tolist()
+    [False, True]
+    """
+    return ~jnp.isfinite(rows).all(axis=1)
+
+
+def neutralize(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Replace bad rows by the coordinate-wise median of the good ones (0 if there is none).
+
+    Args:
+        rows: [n, d].
+
+    Returns:
+        Rows [n, d], all finite, and which were replaced, [n] bool. The median is computed only
+        when there is a bad row.
+
+    >>> rows, bad = neutralize(jnp.array([[1.0], [jnp.inf], [3.0]]))
+    >>> rows.ravel().tolist(), bad.tolist()
+    ([1.0, 2.0, 3.0], [False, True, False])
+    """
+    bad = bad_rows(rows)
+    fill = jax.lax.cond(
+        bad.any(),
+        lambda: _median_of_good(rows, bad),
+        lambda: jnp.zeros(rows.shape[1], rows.dtype),
+    )
+    return jnp.where(bad[:, None], fill, rows), bad
+
+
+def _median_of_good(rows: jax.Array, bad: jax.Array) -> jax.Array:
+    """Coordinate-wise median over the good rows, [d]."""
+    good = (~bad).sum()
+    ordered = sort_rows(jnp.where(bad[:, None], jnp.inf, rows))  # good ones first
+    lower = ordered[jnp.maximum(good - 1, 0) // 2]
+    upper = ordered[good // 2]
+    middle = lower * 0.5 + upper * 0.5
+    return jnp.where(good > 0, middle, 0).astype(rows.dtype)
+
+
+def power_of_two_scale(rows: jax.Array) -> jax.Array:
+    """The power of two next to the median row's largest entry, [] (1 if that is 0).
+
+    s = 2^round(log₂ median_i max_j |x_ij|). Dividing by a power of two changes no selection, and
+    keeps squares of the honest majority away from overflow and underflow.
+
+    >>> power_of_two_scale(jnp.array([[1e30], [3e30], [jnp.finfo(jnp.float32).max]])).item() > 1e30
+    True
+    """
+    largest = jnp.abs(rows).max(axis=1)  # [n]
+    middle = jnp.sort(largest)[(rows.shape[0] - 1) // 2]
+    # frexp has no rounding trouble at the ends of the range, unlike exp2(log2(.)).
+    _, exponent = jnp.frexp(jnp.where(middle > 0, middle, 1))
+    limits = jnp.finfo(rows.dtype)
+    exponent = jnp.clip(exponent, limits.minexp + 1, limits.maxexp - 1)
+    return jnp.ldexp(jnp.ones((), rows.dtype), exponent)
+
+
+def require_majority(rule: str, n: int, f: int) -> None:
+    """Raise unless n > 2f, as soon as the shape tells n."""
+    if n <= 2 * f:
+        raise ValueError(f"{rule} needs n > 2f rows, got n = {n} and f = {f}")
+
+
+def stateless(rule: Callable[[jax.Array], jax.Array]) -> Aggregator:
+    """An aggregator from a plain function of finite rows [n, d] -> [d].
+
+    Bad rows are replaced before the function sees them. This is all a new rule needs:
+
+    >>> my_median = stateless(lambda rows: jnp.median(rows, axis=0))
+    >>> my_median(jnp.array([[0.0], [1.0], [jnp.nan], [5.0], [2.0]])).item()
+    1.5
+    """
+
+    def init(d: int) -> None:
+        del d
+
+    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
+        del key
+        finite, bad = neutralize(rows)
+        return state, Aggregated(rule(finite).astype(rows.dtype), bad, {})
+
+    return Aggregator(init, apply)

@@ -1,0 +1,102 @@
+"""Order statistics over rows by sorting networks.
+
+Sorting n values along the short axis of [n, d] is, for every coordinate, the same fixed sequence
+of compare-and-exchange steps. Written over whole rows it compiles to one pass over the data, where
+a library sort walks with a stride: two orders of magnitude on CPU. A step is written with
+compare and select, which is several times faster than `minimum`/`maximum` (those must look for
+NaN); hence NaN has to be mapped away first, see `ordered_entries`.
+
+The network is Batcher's merge exchange (Knuth, TAOCP 3, 5.2.2, algorithm M). When only the *set*
+of rows with ranks lo..hi-1 is wanted, steps between two wires of the same class (below, wanted,
+above) change nothing and are dropped.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+__all__ = ["merge_exchange", "ordered_entries", "selection_network", "select_ranks", "sort_rows"]
+
+# Beyond this many rows the program text of a network costs more than a library sort.
+NETWORK_ROWS = 64
+
+
+@functools.lru_cache(maxsize=None)
+def merge_exchange(n: int) -> tuple[tuple[int, int], ...]:
+    """Batcher's network for n wires: pairs (i, j), i < j, to be put in order one after another.
+
+    >>> merge_exchange(3)
+    ((0, 2), (0, 1), (1, 2))
+    """
+    steps: list[tuple[int, int]] = []
+    top = 1 << max((n - 1).bit_length() - 1, 0)
+    p = top if n > 1 else 0
+    while p:
+        q, r, distance = top, 0, p
+        while distance:
+            steps += [(i, i + distance) for i in range(n - distance) if i & p == r]
+            distance, q, r = q - p, q // 2, p
+        p //= 2
+    return tuple(steps)
+
+
+@functools.lru_cache(maxsize=None)
+def selection_network(n: int, low: int, high: int) -> tuple[tuple[int, int], ...]:
+    """The steps of `merge_exchange(n)` needed to bring ranks low..high-1 onto wires low..high-1.
+
+    >>> len(merge_exchange(11)), len(selection_network(11, 3, 8))
+    (37, 32)
+    """
+    wires: list[object] = ["below"] * low + ["wanted"] * (high - low) + ["above"] * (n - high)
+    steps: list[tuple[int, int]] = []
+    for i, j in reversed(merge_exchange(n)):
+        if wires[i] != wires[j]:  # the order of the two matters from here on
+            steps.append((i, j))
+            wires[i], wires[j] = object(), object()
+    return tuple(reversed(steps))
+
+
+def _exchange(wires: Sequence[jax.Array], steps: Sequence[tuple[int, int]]) -> list[jax.Array]:
+    wires = list(wires)
+    for i, j in steps:
+        a, b = wires[i], wires[j]
+        swap = b < a
+        wires[i], wires[j] = jnp.where(swap, b, a), jnp.where(swap, a, b)
+    return wires
+
+
+def ordered_entries(rows: jax.Array) -> jax.Array:
+    """Rows with NaN replaced by +Inf, so that every entry has a place in the order."""
+    return jnp.where(jnp.isnan(rows), jnp.inf, rows)
+
+
+def select_ranks(rows: jax.Array, low: int, high: int) -> list[jax.Array]:
+    """The entries of ranks low..high-1 of every column of [n, d] (no NaN), in no order.
+
+    Returns:
+        A list of high - low arrays [d].
+
+    >>> rows = jnp.array([[3.0, 9.0], [1.0, 8.0], [2.0, 7.0]])
+    >>> [row.tolist() for row in select_ranks(rows, 1, 2)]
+    [[2.0, 8.0]]
+    """
+    n = rows.shape[0]
+    if n > NETWORK_ROWS:
+        return list(jnp.sort(rows, axis=0)[low:high])
+    return _exchange([rows[i] for i in range(n)], selection_network(n, low, high))[low:high]
+
+
+def sort_rows(rows: jax.Array) -> jax.Array:
+    """Every column of [n, d] (no NaN) in increasing order.
+
+    >>> sort_rows(jnp.array([[3.0], [1.0], [2.0]])).ravel().tolist()
+    [1.0, 2.0, 3.0]
+    """
+    n = rows.shape[0]
+    if n > NETWORK_ROWS:
+        return jnp.sort(rows, axis=0)
+    return jnp.stack(_exchange([rows[i] for i in range(n)], merge_exchange(n)))

@@ -1,0 +1,186 @@
+"""Byz-DASHA-PAGE: compressed differences with the DASHA correction, and PAGE estimates.
+
+Rammal, Gruntkowska, Fedin, Gorbunov, Richtárik, "Communication compression for Byzantine robust
+learning: new efficient algorithms and improved rates", AISTATS 2024. Start: h_i = g_i = ∇f_i(x⁰),
+sent densely. Per round, with one coin for everybody and a mask of its own for every worker:
+
+    server   x⁺ = x - γ F(g_1, …, g_n);   announces x⁺ and the coin, 1 with probability p
+    worker   h_i⁺ = ∇f_i(x⁺)                                 if the coin is 1
+             h_i⁺ = h_i + s_i(x⁺; ξ) - s_i(x; ξ)             else, the same sample ξ at both points
+             sends m_i = C_i(h_i⁺ - h_i - a (g_i - h_i)),    a = 1/(2ω+1)
+             g_i ← g_i + m_i
+    server   g_i ← g_i + m_i
+
+| symbol    | name                | shape            |
+|-----------|---------------------|------------------|
+| x⁺, x     | x, previous         | [d]              |
+| h_i       | estimate            | [d]              |
+| g_i       | mirror / mirrors    | [d] / [n, d]     |
+| C_i, ω    | compressor, omega   |                  |
+| a         | correction          | []               |
+| p         | probability         | []               |
+
+Uplink d b bits once, then the compressor's (k b for Rand-k with a seed agreed once per run);
+downlink d b bits once, then d b + 1 (the coin).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxbyz import checks
+from jaxbyz.algorithms.descent import descend
+from jaxbyz.algorithms.robust_sgd import dense_codec
+from jaxbyz.core import (
+    Aggregator,
+    Algorithm,
+    Codec,
+    Compressor,
+    Key,
+    Oracle,
+    Server,
+    ServerInfo,
+    Worker,
+)
+from jaxbyz.messages import Dense, admit, float_bits
+
+__all__ = ["DashaServerState", "DashaWorkerState", "PageBroadcast", "byz_dasha_page"]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class PageBroadcast:
+    """The model and the common coin."""
+
+    x: jax.Array  # [d]
+    coin: jax.Array  # [] bool
+
+    def bits(self) -> int:
+        """D b + 1."""
+        return self.x.shape[-1] * float_bits(self.x) + 1
+
+
+class DashaWorkerState(NamedTuple):
+    """Three vectors."""
+
+    estimate: jax.Array  # [d] h_i
+    mirror: jax.Array  # [d] g_i
+    previous: jax.Array  # [d] x
+
+
+class DashaServerState(NamedTuple):
+    """The model and the server's copy of every g_i."""
+
+    x: jax.Array  # [d]
+    mirrors: jax.Array  # [n, d]
+    optimizer: Any
+    aggregator: Any
+
+
+def byz_dasha_page(
+    *,
+    optimizer: optax.GradientTransformation,
+    aggregator: Aggregator,
+    compressor: Compressor,
+    probability: Any,
+    correction: Any = None,
+) -> Algorithm:
+    """Byz-DASHA-PAGE with a dense start.
+
+    Args:
+        optimizer: the server's optimiser; optax.sgd(γ) is the published method.
+        aggregator: the robust rule F on the n estimates g_i.
+        compressor: unbiased, for instance `seeded_rand_k(ratio=0.1)`.
+        probability: p in (0, 1], of a full local gradient; 1 gives Byz-DASHA with full gradients.
+        correction: a in (0, 1]; default 1/(2ω+1).
+
+    Raises:
+        ValueError: an argument outside its range; a compressor without ω.
+
+    >>> from jaxbyz.aggregators import trimmed_mean
+    >>> from jaxbyz.compressors import seeded_rand_k
+    >>> byz_dasha_page(compressor=seeded_rand_k(ratio=0.1), probability=0.1,
+    ...                optimizer=optax.sgd(0.1), aggregator=trimmed_mean(3)).name
+    'Byz-DASHA-PAGE'
+    """
+    checks.interval("probability", probability, 0, 1, closed="right")
+    if correction is not None:
+        checks.interval("correction", correction, 0, 1, closed="right")
+    omega = compressor.omega
+    if omega is None:
+        raise ValueError("compressor must be unbiased with a known omega, got one without")
+
+    # ---- worker ----------------------------------------------------------------------------
+    def worker_init(
+        key: Key, broadcast: PageBroadcast, oracle: Oracle
+    ) -> tuple[DashaWorkerState, Dense]:
+        del key
+        gradient = oracle.full(broadcast.x)
+        return DashaWorkerState(gradient, gradient, broadcast.x), Dense(gradient)
+
+    def worker_step(
+        key: Key, state: DashaWorkerState, broadcast: PageBroadcast, oracle: Oracle
+    ) -> tuple[DashaWorkerState, Any]:
+        sample_key, compress_key = jax.random.split(key)
+        x = broadcast.x
+
+        def difference() -> jax.Array:
+            batch = oracle.draw(sample_key)  # one sample, used at both points
+            return state.estimate + oracle.grad(batch, x) - oracle.grad(batch, state.previous)
+
+        estimate = jax.lax.cond(broadcast.coin, lambda: oracle.full(x), difference)
+        a = 1 / (2 * omega(x.shape[0]) + 1) if correction is None else correction
+        wanted = estimate - state.estimate - a * (state.mirror - state.estimate)
+        message = compressor.compress(compress_key, wanted)
+        mirror = state.mirror + compressor.decompress(message)
+        return DashaWorkerState(estimate, mirror, x), message
+
+    # ---- server ----------------------------------------------------------------------------
+    def start(x: jax.Array, n: int) -> DashaServerState:
+        mirrors = jnp.zeros((n, x.shape[0]), x.dtype)
+        return DashaServerState(x, mirrors, optimizer.init(x), aggregator.init(x.shape[0]))
+
+    def announce(key: Key, state: DashaServerState) -> PageBroadcast:
+        return PageBroadcast(state.x, jax.random.bernoulli(key, probability))
+
+    def take(
+        key: Key, state: DashaServerState, received: jax.Array, refused: jax.Array
+    ) -> tuple[DashaServerState, ServerInfo]:
+        state = state._replace(mirrors=state.mirrors + received)
+        return descend(optimizer, aggregator, key, state, state.mirrors, refused)
+
+    def hello(
+        key: Key, state: DashaServerState, broadcast: PageBroadcast, messages: Dense
+    ) -> tuple[DashaServerState, ServerInfo]:
+        del broadcast
+        messages, refused = admit(messages)
+        return take(key, state, messages.values, refused)
+
+    def server_step(
+        key: Key, state: DashaServerState, broadcast: PageBroadcast, messages: Any
+    ) -> tuple[DashaServerState, ServerInfo]:
+        del broadcast
+        messages, refused = admit(messages)
+        return take(key, state, jax.vmap(compressor.decompress)(messages), refused)
+
+    # ---- protocol --------------------------------------------------------------------------
+    def encode(key: Key, broadcast: PageBroadcast, wanted: jax.Array) -> Any:
+        del broadcast
+        return compressor.encode(key, wanted)
+
+    def decode(broadcast: PageBroadcast, message: Any) -> jax.Array:
+        del broadcast
+        return compressor.decompress(message)
+
+    return Algorithm(
+        name="Byz-DASHA-PAGE",
+        worker=Worker(worker_init, worker_step),
+        server=Server(start, hello, announce, server_step),
+        codec=Codec(encode, decode),
+        hello=dense_codec,
+    )

@@ -1,0 +1,43 @@
+"""The last stretch that all servers share: rows -> aggregator -> optimiser -> model.
+
+R = F(x_1, …, x_n),   x ← x + update(R),   with an optax optimiser; sgd(γ) gives x ← x - γ R.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxbyz.core import Aggregator, Key, ServerInfo
+
+__all__ = ["descend"]
+
+State = TypeVar("State", bound=Any)  # a NamedTuple with x, optimizer and aggregator
+
+
+def descend(
+    optimizer: optax.GradientTransformation,
+    aggregator: Aggregator,
+    key: Key,
+    state: State,
+    rows: jax.Array,
+    refused: jax.Array,
+) -> tuple[State, ServerInfo]:
+    """Aggregate rows [n, d] and take one optimiser step.
+
+    Args:
+        optimizer: what the aggregate is given to.
+        aggregator: the rule.
+        key: for rules that draw.
+        state: a server state with fields x [d], optimizer, aggregator.
+        rows: [n, d], what the server believes of each worker.
+        refused: [n] bool, messages already rejected at the entrance.
+    """
+    memory, aggregated = aggregator.apply(key, state.aggregator, rows)
+    updates, moments = optimizer.update(aggregated.value, state.optimizer, state.x)
+    x = optax.apply_updates(state.x, updates)
+    info = ServerInfo(rows, aggregated.value, refused | aggregated.bad, aggregated.details)
+    return state._replace(x=jnp.asarray(x), optimizer=moments, aggregator=memory), info

@@ -1,0 +1,124 @@
+"""Robust distributed SGD, and with worker momentum robust D-SHB: the uncompressed reference.
+
+Per round:
+
+    worker   s_i = one stochastic gradient at x;   m_i ← β m_i + (1-β) s_i;   sends m_i
+    server   x ← x - γ F(m_1, …, m_n)
+
+With β = 0 this is D-SGD with a robust rule; with β > 0 the distributed heavy ball whose analysis
+is due to Farhadkhani et al. (ICML 2022) and Karimireddy et al. (ICML 2021).
+
+| symbol | name            | shape |
+|--------|-----------------|-------|
+| m_i    | worker state    | [d]   |
+| β, 1-β | momentum, fresh | []    |
+| F      | aggregator      |       |
+
+Uplink d b bits per worker; downlink d b bits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxbyz.algorithms.descent import descend
+from jaxbyz.algorithms.momentum import fresh_weight
+from jaxbyz.core import Aggregator, Algorithm, Codec, Key, Oracle, Server, ServerInfo, Worker
+from jaxbyz.messages import Dense, admit, float_bits
+
+__all__ = ["ModelBroadcast", "RobustSGDState", "robust_sgd"]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class ModelBroadcast:
+    """The model, and nothing else."""
+
+    x: jax.Array  # [d]
+
+    def bits(self) -> int:
+        """D b."""
+        return self.x.shape[-1] * float_bits(self.x)
+
+
+class RobustSGDState(NamedTuple):
+    """The server keeps the model only."""
+
+    x: jax.Array  # [d]
+    optimizer: Any
+    aggregator: Any
+
+
+def robust_sgd(
+    *,
+    optimizer: optax.GradientTransformation,
+    aggregator: Aggregator,
+    momentum: Any = None,
+    one_minus_momentum: Any = None,
+) -> Algorithm:
+    """Robust D-SGD; with `momentum` β in [0, 1) (or 1-β in (0, 1]) at the workers, robust D-SHB.
+
+    Raises:
+        ValueError: momentum outside its range, or given in both forms.
+
+    >>> from jaxbyz.aggregators import coordinate_median
+    >>> robust_sgd(optimizer=optax.sgd(0.1), aggregator=coordinate_median()).name
+    'robust D-SGD'
+    """
+    plain = momentum is None and one_minus_momentum is None
+    fresh = 1.0 if plain else fresh_weight(momentum, one_minus_momentum)
+
+    # ---- worker ----------------------------------------------------------------------------
+    def worker_init(key: Key, broadcast: ModelBroadcast, oracle: Oracle) -> tuple[jax.Array, None]:
+        del key, oracle
+        return jnp.zeros_like(broadcast.x), None
+
+    def worker_step(
+        key: Key, state: jax.Array, broadcast: ModelBroadcast, oracle: Oracle
+    ) -> tuple[jax.Array, Dense]:
+        sample_key, _ = jax.random.split(key)  # every worker draws its batch from the first half
+        gradient = oracle.grad(oracle.draw(sample_key), broadcast.x)  # [d]
+        state = (state - fresh * state) + fresh * gradient
+        return state, Dense(state)
+
+    # ---- server ----------------------------------------------------------------------------
+    def start(x: jax.Array, n: int) -> RobustSGDState:
+        del n
+        return RobustSGDState(x, optimizer.init(x), aggregator.init(x.shape[0]))
+
+    def announce(key: Key, state: RobustSGDState) -> ModelBroadcast:
+        del key
+        return ModelBroadcast(state.x)
+
+    def server_step(
+        key: Key, state: RobustSGDState, broadcast: ModelBroadcast, messages: Dense
+    ) -> tuple[RobustSGDState, ServerInfo]:
+        del broadcast
+        messages, refused = admit(messages)
+        return descend(optimizer, aggregator, key, state, messages.values, refused)
+
+    return Algorithm(
+        name="robust D-SGD" if plain else "robust D-SHB",
+        worker=Worker(worker_init, worker_step),
+        server=Server(start, None, announce, server_step),
+        codec=dense_codec,
+        hello=None,
+    )
+
+
+def _encode(key: Key, broadcast: Any, wanted: jax.Array) -> Dense:
+    del key, broadcast
+    return Dense(wanted)
+
+
+def _decode(broadcast: Any, message: Dense) -> jax.Array:
+    del broadcast
+    return message.values
+
+
+dense_codec = Codec(_encode, _decode)

@@ -1,0 +1,31 @@
+"""Attacks on data: the Byzantine workers follow the protocol on data of their own making."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxbyz import checks
+from jaxbyz.core import Attack
+
+__all__ = ["label_flip"]
+
+
+def label_flip(classes: int) -> Attack:
+    """y ↦ C-1-y on the data of the Byzantine workers, who are otherwise honest.
+
+    For problems whose worker data has `labels` in 0..C-1 (classification).
+
+    Raises:
+        ValueError: classes < 2; worker data without labels.
+
+    >>> label_flip(10).name
+    'label flip'
+    """
+    classes = checks.count("classes", classes, minimum=2)
+
+    def poison(data: Any) -> Any:
+        if not hasattr(data, "labels"):
+            raise ValueError("label_flip needs worker data with labels (classification)")
+        return data._replace(labels=classes - 1 - data.labels)
+
+    return Attack("label flip", lambda key, d: None, None, poison)

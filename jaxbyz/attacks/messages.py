@@ -1,0 +1,147 @@
+"""Attacks on messages, in closed form from the honest vectors of the round.
+
+μ and σ are the mean and the standard deviation of the honest rows [h, d], coordinate by
+coordinate. What an attack returns is what the server shall read; the protocol encodes it.
+"""
+
+from __future__ import annotations
+
+import statistics
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz import checks
+from jaxbyz.core import Attack, Key, Tree, View
+
+__all__ = ["alie", "alie_factor", "forged", "ipm", "no_attack", "sign_flip"]
+
+
+def _no_state(key: Key, d: int) -> None:
+    del key, d
+
+
+def forged(name: str, vector: Callable[[jax.Array], jax.Array]) -> Attack:
+    """An attack from a plain function of the honest vectors: [h, d] -> [d], or [f, d].
+
+    One vector is said by all Byzantine workers. This is all a new attack needs:
+
+    >>> forged("twice the median", lambda honest: 2 * jnp.median(honest, axis=0)).name
+    'twice the median'
+    """
+
+    def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
+        del key
+        wanted = vector(view.honest)
+        shape = (view.byzantine, view.honest.shape[1])
+        return state, jnp.broadcast_to(wanted, shape).astype(view.honest.dtype)
+
+    return Attack(name, _no_state, forge, None)
+
+
+def honest_mean(honest: jax.Array) -> jax.Array:
+    """Mean of rows [h, d], as one product: [d]."""
+    weights = jnp.full(honest.shape[0], 1 / honest.shape[0], honest.dtype)
+    return jnp.matmul(weights, honest, precision=jax.lax.Precision.HIGHEST)
+
+
+def no_attack() -> Attack:
+    """Byzantine workers follow the protocol, each on a copy of an honest worker's data.
+
+    >>> no_attack().name
+    'none'
+    """
+    return Attack("none", _no_state, None, lambda data: data)
+
+
+def sign_flip() -> Attack:
+    """v = -μ.
+
+    >>> sign_flip().name
+    'sign flip'
+    """
+    return forged("sign flip", lambda honest: -honest_mean(honest))
+
+
+def ipm(eps: Any = 0.1) -> Attack:
+    """Inner-product manipulation, also "fall of empires" (FOE): v = -ε μ.
+
+    Xie, Koyejo, Gupta, UAI 2019. ε = 0.1 is the value of the public codes of Byz-VR-MARINA,
+    Byz-DASHA-PAGE and Byz-DM21.
+
+    Raises:
+        ValueError: eps is not a finite number > 0.
+
+    >>> ipm(0.5).name
+    'IPM'
+    """
+    checks.interval("eps", eps, 0, float("inf"), closed="neither")
+    return forged("IPM", lambda honest: -eps * honest_mean(honest))
+
+
+def alie_factor(n: int, f: int) -> float:
+    """The z of ALIE: Φ⁻¹((⌈n/2⌉ - 1)/(n-f)), from the total and the Byzantine number of workers.
+
+    Baruch, Baruch, Goldberg, NeurIPS 2019: s = ⌊n/2+1⌋ - f, z = Φ⁻¹((n-f-s)/(n-f)).
+
+    Raises:
+        ValueError: the fraction is not inside (0, 1): n ≤ 2 or f > n/2.
+
+    >>> round(alie_factor(13, 3), 4), alie_factor(11, 1)
+    (0.2533, 0.0)
+    """
+    p = ((n + 1) // 2 - 1) / (n - f)
+    if not 0 < p < 1:
+        raise ValueError(f"ALIE has no z for n = {n} and f = {f}: Φ⁻¹ of {p} does not exist")
+    return statistics.NormalDist().inv_cdf(p)
+
+
+def alie(z: Any = None, sign: int = -1, ddof: int = 1) -> Attack:
+    """A little is enough: v = μ + sign · z · σ.
+
+    Baruch, Baruch, Goldberg, NeurIPS 2019. z defaults to `alie_factor(n, f)`, computed when n and
+    f are known; it is 0 or negative, hence harmless or reversed, for f ≤ 2 (even n) or f ≤ 1
+    (odd n), which is legal but warned of.
+
+    Args:
+        z: number of standard deviations, or None.
+        sign: -1 (public codes of Byz-VR-MARINA and Byz-DM21) or +1.
+        ddof: σ divides by h - ddof; 1 (default) or 0.
+
+    Raises:
+        ValueError: sign not ±1, ddof not 0 or 1, z not finite; no z exists for (n, f).
+
+    >>> alie(z=1.5).name
+    'ALIE'
+    """
+    if sign not in (-1, 1):
+        raise ValueError(f"sign must be -1 or 1, got {sign!r}")
+    if ddof not in (0, 1):
+        raise ValueError(f"ddof must be 0 or 1, got {ddof!r}")
+    if z is not None:
+        checks.interval("z", z, -float("inf"), float("inf"), closed="neither")
+
+    def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
+        del key
+        h, d = view.honest.shape
+        if h <= ddof:
+            raise ValueError(f"ALIE with ddof = {ddof} needs more than {ddof} honest workers")
+        factor = z
+        if factor is None:
+            factor = alie_factor(h + view.byzantine, view.byzantine)
+            if factor <= 0:
+                warnings.warn(
+                    f"ALIE with n = {h + view.byzantine}, f = {view.byzantine} has z = "
+                    f"{factor:.3g}, which is harmless or reversed; give z explicitly",
+                    stacklevel=2,
+                )
+        mean = honest_mean(view.honest)
+        spread = (view.honest - mean) ** 2
+        deviation = jnp.sqrt(honest_mean(spread) * (h / (h - ddof)))  # [d]
+        wanted = mean + sign * factor * deviation
+        return state, jnp.broadcast_to(wanted, (view.byzantine, d)).astype(view.honest.dtype)
+
+    return Attack("ALIE", _no_state, forge, None)

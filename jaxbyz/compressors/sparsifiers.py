@@ -1,0 +1,142 @@
+"""Compressors that keep k of d coordinates: Rand-k (two ways to say which), Top-k, shared mask.
+
+Each is a deterministic map given the subset, and a law of the subset. Shapes: x [d], subset [k].
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.compressors.subsets import keep_count, random_subset
+from jaxbyz.core import Compressor, Key
+from jaxbyz.messages import Seeded, SharedSupport, Sparse
+
+__all__ = ["SharedMask", "rand_k", "seeded_rand_k", "shared_mask", "top_k"]
+
+
+def scatter(values: jax.Array, subset: jax.Array, d: int) -> jax.Array:
+    """Put values [k] at distinct places [k] of a zero vector [d]."""
+    return jnp.zeros(d, values.dtype).at[subset].set(values, unique_indices=True)
+
+
+def _decompress(message: Sparse | Seeded) -> jax.Array:
+    return scatter(message.values, message.indices, message.size)
+
+
+def _largest(x: jax.Array, k: int) -> jax.Array:
+    """Where the k largest |x_j| are; ties go to the lowest index, NaN counts as largest."""
+    return jax.lax.top_k(jnp.abs(x), k)[1]
+
+
+def rand_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
+    """Unbiased Rand-k with explicit indices: C(x) = (d/k) x on a uniform k-subset, 0 elsewhere.
+
+    k (b + ⌈log₂ d⌉) bits; ω = d/k - 1 exactly. A liar chooses its indices freely.
+
+    Raises:
+        ValueError: not exactly one of k, ratio; k outside 1..d; ratio outside (0, 1].
+
+    >>> message = rand_k(k=2).compress(jax.random.key(0), jnp.ones(4))
+    >>> message.values.tolist(), message.bits()
+    ([2.0, 2.0], 68)
+    """
+    keep = keep_count(k, ratio)
+
+    def compress(key: Key, x: jax.Array) -> Sparse:
+        d = x.shape[0]
+        subset = random_subset(key, d, keep(d))
+        return Sparse(x[subset] * (d / keep(d)), subset, size=d)
+
+    def encode(key: Key, wanted: jax.Array) -> Sparse:
+        del key
+        subset = _largest(wanted, keep(wanted.shape[0]))
+        return Sparse(wanted[subset], subset, size=wanted.shape[0])
+
+    return Compressor(compress, _decompress, encode, lambda d: d / keep(d) - 1, None)
+
+
+def seeded_rand_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
+    """Unbiased Rand-k on a subset that both ends draw from a seed: k b bits, no indices.
+
+    C(x) = (d/k) x on a uniform k-subset, 0 elsewhere; ω = d/k - 1 exactly. The subset is a
+    function of the worker's key: it is not the liar's choice.
+
+    Raises:
+        ValueError: not exactly one of k, ratio; k outside 1..d; ratio outside (0, 1].
+
+    >>> seeded_rand_k(ratio=0.5).compress(jax.random.key(0), jnp.ones(4)).bits()
+    64
+    """
+    keep = keep_count(k, ratio)
+
+    def compress(key: Key, x: jax.Array) -> Seeded:
+        d = x.shape[0]
+        subset = random_subset(key, d, keep(d))
+        return Seeded(x[subset] * (d / keep(d)), subset, size=d)
+
+    def encode(key: Key, wanted: jax.Array) -> Seeded:
+        d = wanted.shape[0]
+        subset = random_subset(key, d, keep(d))
+        return Seeded(wanted[subset], subset, size=d)
+
+    return Compressor(compress, _decompress, encode, lambda d: d / keep(d) - 1, None)
+
+
+def top_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
+    """Contractive Top-k: the k largest |x_j| as they are, exactly k (ties: the lowest index).
+
+    k (b + ⌈log₂ d⌉) bits; ‖C(x) - x‖² ≤ (1 - k/d) ‖x‖², with equality for equal magnitudes.
+
+    Raises:
+        ValueError: not exactly one of k, ratio; k outside 1..d; ratio outside (0, 1].
+
+    >>> compressor = top_k(k=1)
+    >>> message = compressor.compress(jax.random.key(0), jnp.array([1.0, -3.0, 2.0]))
+    >>> compressor.decompress(message).tolist()
+    [0.0, -3.0, 0.0]
+    """
+    keep = keep_count(k, ratio)
+
+    def compress(key: Key, x: jax.Array) -> Sparse:
+        del key
+        subset = _largest(x, keep(x.shape[0]))
+        return Sparse(x[subset], subset, size=x.shape[0])
+
+    return Compressor(compress, _decompress, compress, None, lambda d: keep(d) / d)
+
+
+class SharedMask(NamedTuple):
+    """One subset for all workers and the server: what RoSDHB compresses with."""
+
+    keep: Any  # d -> k
+    draw: Any  # (key, d) -> subset [k]
+
+    def restrict(self, x: jax.Array, subset: jax.Array) -> SharedSupport:
+        """The message x[subset]: k b bits."""
+        return SharedSupport(x[subset])
+
+    def extend(self, message: SharedSupport, subset: jax.Array, d: int) -> jax.Array:
+        """(d/k) · scatter, [d]: with a uniform subset E = x and E‖· - x‖² = (d/k - 1) ‖x‖²."""
+        return scatter(message.values * (d / self.keep(d)), subset, d)
+
+    def omega(self, d: int) -> float:
+        """D/k - 1, exact; the noise is the same for all workers."""
+        return d / self.keep(d) - 1
+
+
+def shared_mask(k: int | None = None, *, ratio: float | None = None) -> SharedMask:
+    """A uniform k-subset that the server draws afresh each round and announces as a 64-bit seed.
+
+    Raises:
+        ValueError: not exactly one of k, ratio; k outside 1..d; ratio outside (0, 1].
+
+    >>> mask = shared_mask(k=2)
+    >>> subset = mask.draw(jax.random.key(0), 4)
+    >>> mask.extend(mask.restrict(jnp.ones(4), subset), subset, 4).sum().item()
+    4.0
+    """
+    keep = keep_count(k, ratio)
+    return SharedMask(keep, lambda key, d: random_subset(key, d, keep(d)))

@@ -1,0 +1,52 @@
+"""Random subsets of coordinates, and how many coordinates to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from jaxbyz import checks
+from jaxbyz.core import Key
+
+__all__ = ["keep_count", "random_subset"]
+
+
+def random_subset(key: Key, d: int, k: int) -> jax.Array:
+    """A uniform k-subset of 0..d-1 in random order, [k].
+
+    The first k entries of a random permutation. (The k smallest of d 32-bit numbers would tie
+    often enough at large d to favour low indices.)
+
+    >>> random_subset(jax.random.key(0), 10, 3).shape
+    (3,)
+    """
+    return jax.random.permutation(key, d)[:k]
+
+
+def keep_count(k: Any = None, ratio: Any = None) -> Callable[[int], int]:
+    """How many of d coordinates are kept, from exactly one of k and ratio: d -> k.
+
+    k = max(1, ⌊ratio d⌋), where the product is guarded by 1e-9 (0.29 · 100 is 28.999… in floating
+    point).
+
+    Raises:
+        ValueError: both or none given, k < 1, ratio outside (0, 1]; when d is known, k > d.
+
+    >>> keep_count(ratio=0.29)(100), keep_count(ratio=0.1)(11_830), keep_count(k=3)(5)
+    (29, 1183, 3)
+    """
+    if (k is None) == (ratio is None):
+        raise ValueError(f"give exactly one of k and ratio, got k = {k!r} and ratio = {ratio!r}")
+    if k is not None:
+        fixed = checks.count("k", k, minimum=1)
+
+        def count(d: int) -> int:
+            if fixed > d:
+                raise ValueError(f"k must lie in 1..d, got k = {fixed} with d = {d}")
+            return fixed
+
+        return count
+    fraction = float(checks.interval("ratio", ratio, 0, 1, closed="right"))
+    return lambda d: max(1, int(fraction * d + 1e-9))

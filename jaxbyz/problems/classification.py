@@ -1,0 +1,188 @@
+"""Classification of images with a flax model, over workers that hold different data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.flatten_util import ravel_pytree
+
+from jaxbyz import checks
+from jaxbyz.core import Key, Oracle
+from jaxbyz.data import Dataset, dirichlet, iid, load, validate
+from jaxbyz.problems.models import LightNet
+from jaxbyz.problems.problem import Problem, check_workers
+
+__all__ = ["Samples", "classification"]
+
+
+class Samples(NamedTuple):
+    """Labelled images; one worker's data, a batch, or with a worker axis in front everybody's."""
+
+    images: jax.Array  # [m, H, W, C]
+    labels: jax.Array  # [m]
+
+
+class _Sums(NamedTuple):
+    loss: jax.Array  # [] Σ over samples
+    correct: jax.Array  # [] number of samples classified rightly
+
+
+def classification(
+    data: str | Dataset = "digits",
+    *,
+    honest: int,
+    byzantine: int = 0,
+    alpha: float | None = None,
+    partition: np.ndarray | None = None,
+    model: nn.Module | None = None,
+    batch: int | None = None,
+    chunk: int = 500,
+    partition_seed: int = 0,
+) -> Problem:
+    """Cross-entropy of a model on images that honest workers share out equally.
+
+    f_i(x) = (1/m) Σ_j cross-entropy(model(x, image_ij), label_ij),  f = (1/h) Σ f_i.
+
+    Args:
+        data: "digits" (comes with scikit-learn), "mnist", "fashion_mnist", "cifar10", or a
+            `jaxbyz.data.Dataset`.
+        honest: h, the workers among whom the training data is divided.
+        byzantine: f, workers beside them; what they hold is the attack's business.
+        alpha: Dirichlet parameter of the division; None: i.i.d.
+        partition: sample indices [h, m] instead of alpha.
+        model: a flax module, images -> logits; default `LightNet`, the conv net of the RoSDHB
+            experiments.
+        batch: samples in one draw; None: all local data, so that gradients are deterministic.
+        chunk: how many images go through the model at a time.
+        partition_seed: of the division; it is the same for all seeds of a run.
+
+    Evaluators: "train" (loss, accuracy), "test" (test_loss, test_accuracy), "gradient"
+    (gradient_norm = ‖∇f‖, which costs one full gradient).
+
+    Raises:
+        ValueError: an argument out of range; both alpha and partition; data that is not finite or
+            has labels outside its range.
+        FileNotFoundError: files of the data set are missing; the message says where they belong.
+
+    >>> problem = classification("digits", honest=10, byzantine=3, alpha=5.0)
+    >>> problem.dimension, problem.data.images.shape
+    (1030, (10, 150, 8, 8, 1))
+    """
+    honest, byzantine = check_workers(honest, byzantine)
+    chunk = checks.count("chunk", chunk, minimum=1)
+    dataset = validate(load(data) if isinstance(data, str) else data)
+    if partition is None:
+        labels = dataset.train_labels
+        partition = (
+            iid(labels, honest, partition_seed)
+            if alpha is None
+            else dirichlet(labels, honest, alpha, partition_seed)
+        )
+    elif alpha is not None:
+        raise ValueError(f"give alpha or partition, not both, got alpha = {alpha!r}")
+    partition = _checked_partition(partition, honest, len(dataset.train_labels))
+    if batch is not None:
+        batch = checks.count("batch", batch, minimum=1)
+        if batch > partition.shape[1]:
+            raise ValueError(f"batch must be <= {partition.shape[1]} local samples, got {batch}")
+    module = LightNet(dataset.classes) if model is None else model
+
+    def parameters(key: Key) -> Any:
+        return module.init(key, jnp.asarray(dataset.train_images[:1]))
+
+    # Pytrees exist only on this side of the oracle.
+    template = jax.eval_shape(parameters, jax.random.key(0))
+    flat, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
+
+    def sums(x: jax.Array, samples: Samples) -> _Sums:
+        logits = module.apply(unravel(x), samples.images)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, samples.labels)
+        return _Sums(losses.sum(), (logits.argmax(axis=1) == samples.labels).sum())
+
+    def gradient(samples: Samples, x: jax.Array) -> jax.Array:
+        slope = jax.grad(lambda x, part: sums(x, part).loss)
+        return _in_chunks(lambda part: slope(x, part), samples, chunk) / samples.labels.shape[0]
+
+    def measure(x: jax.Array, samples: Samples) -> tuple[jax.Array, jax.Array]:
+        total = _in_chunks(lambda part: sums(x, part), samples, chunk)
+        return total.loss / samples.labels.shape[0], total.correct / samples.labels.shape[0]
+
+    def oracle(local: Samples) -> Oracle:
+        def draw(key: Key) -> Samples:
+            if batch is None:
+                return local
+            rows = jax.random.choice(key, local.labels.shape[0], (batch,), replace=False)
+            return Samples(local.images[rows], local.labels[rows])
+
+        return Oracle(lambda x: gradient(local, x), draw, gradient)
+
+    def everything(data: Samples) -> Samples:  # the honest workers' data as one set
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data)
+
+    def on_train(x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
+        return dict(zip(("loss", "accuracy"), measure(x, everything(data)), strict=True))
+
+    def on_test(x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
+        return dict(zip(("test_loss", "test_accuracy"), measure(x, test), strict=True))
+
+    def of_gradient(x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
+        return {"gradient_norm": jnp.linalg.norm(gradient(everything(data), x))}
+
+    return Problem(
+        name=dataset.name,
+        honest=honest,
+        byzantine=byzantine,
+        dimension=flat.shape[0],
+        data=Samples(
+            jnp.asarray(dataset.train_images[partition]),
+            jnp.asarray(dataset.train_labels[partition]),
+        ),
+        test=Samples(jnp.asarray(dataset.test_images), jnp.asarray(dataset.test_labels)),
+        oracle=oracle,
+        init=lambda key: ravel_pytree(parameters(key))[0],
+        evaluators={"train": on_train, "test": on_test, "gradient": of_gradient},
+    )
+
+
+def _checked_partition(partition: np.ndarray, honest: int, samples: int) -> np.ndarray:
+    partition = np.asarray(partition)
+    if partition.ndim != 2 or partition.shape[0] != honest or partition.shape[1] == 0:
+        raise ValueError(
+            f"partition must have shape [honest, m] = [{honest}, m >= 1], got {partition.shape}"
+        )
+    if not np.issubdtype(partition.dtype, np.integer):
+        raise ValueError(f"partition must hold integers, got {partition.dtype}")
+    if partition.min() < 0 or partition.max() >= samples:
+        raise ValueError(
+            f"partition must hold indices in 0..{samples - 1}, got "
+            f"{partition.min()}..{partition.max()}"
+        )
+    return partition
+
+
+def _in_chunks(function: Callable[[Samples], Any], samples: Samples, chunk: int) -> Any:
+    """Σ function(part) over consecutive parts of at most `chunk` samples, one after another."""
+    m = samples.labels.shape[0]
+    whole, rest = divmod(m, chunk)
+    if whole == 0 or (whole == 1 and rest == 0):
+        return function(samples)
+    parts = jax.tree.map(
+        lambda leaf: leaf[: whole * chunk].reshape(whole, chunk, *leaf.shape[1:]), samples
+    )
+    shape = jax.eval_shape(function, jax.tree.map(lambda leaf: leaf[0], parts))
+    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
+
+    def add(total: Any, part: Samples) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, function(part)), None
+
+    total, _ = jax.lax.scan(add, zero, parts)
+    if rest:
+        tail = function(jax.tree.map(lambda leaf: leaf[whole * chunk :], samples))
+        total = jax.tree.map(jnp.add, total, tail)
+    return total

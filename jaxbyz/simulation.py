@@ -1,0 +1,316 @@
+"""Putting an algorithm, the workers' data and an attacker into one pure step.
+
+    build(algorithm, problem, attack) -> Simulation(init, step, data)
+    step(key, state, data) -> (state, info)
+
+One round: the server announces; every worker answers from its own data; the answers are gathered;
+the Byzantine ones are replaced by what the attacker says, in the same protocol; the server steps.
+Workers 0..h-1 are honest and h..n-1 Byzantine; nobody but the attacker knows.
+
+Everything else is applied from outside: `run` scans over rounds, `vmap` goes over seeds,
+`over_mesh` and `over_pmap` spread the workers over devices. Keys are folded from worker ids, so
+results do not depend on where a worker lives. The only gathered arrays are the messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as Spec
+
+from jaxbyz.attacks import no_attack
+from jaxbyz.core import Algorithm, Attack, Codec, Key, ServerInfo, Tree, View
+from jaxbyz.messages import bit_words
+from jaxbyz.problems.problem import Problem
+
+__all__ = [
+    "Placement",
+    "RoundInfo",
+    "Simulation",
+    "SimulationState",
+    "build",
+    "one_by_one",
+    "over_mesh",
+    "over_pmap",
+    "run",
+]
+
+AXIS = "workers"
+
+
+class SimulationState(NamedTuple):
+    """What the next round needs."""
+
+    round: jax.Array  # [] int32, rounds done
+    workers: Tree  # leaves [m, ...], one entry for every worker that computes
+    server: Tree
+    attack: Tree
+
+
+class RoundInfo(NamedTuple):
+    """What there is to look at in one round."""
+
+    uplink: jax.Array  # [n, 2] uint32, exact bits of every message as (high, low) words
+    downlink: jax.Array  # [2] uint32, bits of the broadcast to one worker
+    server: ServerInfo
+
+
+class Simulation(NamedTuple):
+    """Pure functions, and the data they take."""
+
+    init: Callable[[Key, jax.Array, Tree], tuple[SimulationState, RoundInfo | None]]
+    step: Callable[[Key, SimulationState, Tree], tuple[SimulationState, RoundInfo]]
+    data: Tree  # leaves [m, ...]
+
+
+class Placement(NamedTuple):
+    """Where workers are: which of them this program computes, and how messages come together."""
+
+    ids: Callable[[int], jax.Array]  # local number of workers -> their ids
+    gather: Callable[[Tree], Tree]  # local messages [m_local, ...] -> all messages [m, ...]
+
+
+def here() -> Placement:
+    """All workers in one program."""
+    return Placement(jnp.arange, lambda messages: messages)
+
+
+def along_axis() -> Placement:
+    """Workers along the mapped axis of `over_mesh` or `over_pmap`, consecutive ones together."""
+
+    def ids(local: int) -> jax.Array:
+        return jax.lax.axis_index(AXIS) * local + jnp.arange(local)
+
+    def gather(messages: Tree) -> Tree:
+        return jax.tree.map(lambda leaf: jax.lax.all_gather(leaf, AXIS, tiled=True), messages)
+
+    return Placement(ids, gather)
+
+
+def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Map a function over leading axes, one entry after another (the alternative to `jax.vmap`).
+
+    On CPU this is the fast way for models whose gradients are large batched products.
+
+    >>> one_by_one(lambda a, b: a + b)(jnp.arange(3), jnp.ones(3)).tolist()
+    [1.0, 2.0, 3.0]
+    """
+    return lambda *arguments: jax.lax.map(lambda entry: function(*entry), arguments)
+
+
+def build(
+    algorithm: Algorithm,
+    problem: Problem,
+    attack: Attack | None = None,
+    *,
+    map_workers: Callable[..., Any] = jax.vmap,
+    placement: Placement | None = None,
+) -> Simulation:
+    """The simulation of one algorithm on one problem under one attack.
+
+    Args:
+        algorithm: from `jaxbyz.algorithms`.
+        problem: from `jaxbyz.problems`; says how many workers are honest and Byzantine.
+        attack: from `jaxbyz.attacks`; None: Byzantine workers follow the protocol on a copy of
+            an honest worker's data.
+        map_workers: `jax.vmap` or `one_by_one`.
+        placement: `here()` or `along_axis()` (under `over_mesh` and `over_pmap`).
+
+    >>> import optax
+    >>> from jaxbyz import aggregators, algorithms, problems
+    >>> problem = problems.quadratics(honest=4, byzantine=0, dimension=3, seed=0)
+    >>> sgd = algorithms.robust_sgd(optimizer=optax.sgd(0.1), aggregator=aggregators.mean())
+    >>> simulation = build(sgd, problem)
+    >>> key = jax.random.key(0)
+    >>> state, _ = simulation.init(key, problem.init(key), simulation.data)
+    >>> state, info = simulation.step(key, state, simulation.data)
+    >>> state.round.item(), info.uplink[0].tolist()
+    (1, [0, 96])
+    """
+    attack = no_attack() if attack is None else attack
+    placement = here() if placement is None else placement
+    honest, byzantine = problem.honest, problem.byzantine
+    n = honest + byzantine
+
+    def computing(key: Key, function: Callable[..., Any], data: Tree, *states: Tree) -> Any:
+        """Map function(key_i, *states_i, oracle_i) over the workers of this program."""
+        local = jax.tree.leaves(data)[0].shape[0]
+
+        def one(worker: jax.Array, entry: Tree, *own: Tree) -> Any:
+            return function(jax.random.fold_in(key, worker), *own, problem.oracle(entry))
+
+        return map_workers(one)(placement.ids(local), data, *states)
+
+    def falsify(
+        key: Key,
+        codec: Codec,
+        broadcast: Tree,
+        state: SimulationState,
+        messages: Tree,
+        serve: Callable[[Tree], ServerInfo],
+    ) -> tuple[Tree, Tree]:
+        """Replace the Byzantine messages [h.., ...] by what the attacker says."""
+        if byzantine == 0 or attack.forge is None:
+            return state.attack, messages
+        attack_key, encode_key = jax.random.split(key)
+        truth = jax.tree.map(lambda leaf: leaf[:honest], messages)
+
+        def say(wanted: jax.Array) -> Tree:  # [f, d] -> all messages [n, ...]
+            keys = jax.random.split(encode_key, byzantine)
+            lies = jax.vmap(codec.encode, (0, None, 0))(keys, broadcast, wanted)
+            return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), truth, lies)
+
+        decoded = jax.vmap(codec.decode, (None, 0))(broadcast, messages)
+        view = View(
+            round=state.round,
+            honest=decoded[:honest],
+            own=None if attack.poison is None else decoded[honest:],
+            broadcast=broadcast,
+            server=state.server,
+            respond=lambda wanted: serve(say(wanted)),
+            byzantine=byzantine,
+        )
+        memory, wanted = attack.forge(attack_key, state.attack, view)
+        d = decoded.shape[1]
+        if wanted.shape != (byzantine, d):
+            raise ValueError(
+                f"attack {attack.name!r} must forge rows of shape [f, d] = {(byzantine, d)}, "
+                f"got {wanted.shape}"
+            )
+        return memory, say(wanted)
+
+    def exchange(
+        key: Key,
+        codec: Codec,
+        broadcast: Tree,
+        state: SimulationState,
+        messages: Tree,
+        serve: Callable[..., tuple[Tree, ServerInfo]],
+    ) -> tuple[SimulationState, RoundInfo]:
+        """From the workers' messages to the server's new state."""
+        attack_key, server_key = jax.random.split(key)
+
+        def outcome(messages: Tree) -> tuple[Tree, ServerInfo]:
+            return serve(server_key, state.server, broadcast, messages)
+
+        messages = placement.gather(messages)
+        memory, messages = falsify(
+            attack_key, codec, broadcast, state, messages, lambda said: outcome(said)[1]
+        )
+        server, info = outcome(messages)
+        uplink = jax.vmap(lambda message: bit_words(message.bits()), axis_size=n)(messages)
+        state = state._replace(server=server, attack=memory)
+        return state, RoundInfo(uplink, bit_words(broadcast.bits()), info)
+
+    def init(key: Key, x: jax.Array, data: Tree) -> tuple[SimulationState, RoundInfo | None]:
+        announce_key, worker_key, attack_key, exchange_key = jax.random.split(key, 4)
+        server = algorithm.server.start(x, n)
+        broadcast = algorithm.server.broadcast(announce_key, server)
+        workers, messages = computing(
+            worker_key, lambda k, oracle: algorithm.worker.init(k, broadcast, oracle), data
+        )
+        memory = attack.init(attack_key, x.shape[0])
+        state = SimulationState(jnp.array(0, jnp.int32), workers, server, memory)
+        if algorithm.hello is None or algorithm.server.hello is None:
+            return state, None
+        return exchange(
+            exchange_key, algorithm.hello, broadcast, state, messages, algorithm.server.hello
+        )
+
+    def step(key: Key, state: SimulationState, data: Tree) -> tuple[SimulationState, RoundInfo]:
+        announce_key, worker_key, exchange_key = jax.random.split(key, 3)
+        broadcast = algorithm.server.broadcast(announce_key, state.server)
+        workers, messages = computing(
+            worker_key,
+            lambda k, own, oracle: algorithm.worker.step(k, own, broadcast, oracle),
+            data,
+            state.workers,
+        )
+        state = state._replace(round=state.round + 1, workers=workers)
+        return exchange(
+            exchange_key, algorithm.codec, broadcast, state, messages, algorithm.server.step
+        )
+
+    return Simulation(init, step, _with_byzantine_data(problem, attack))
+
+
+def _with_byzantine_data(problem: Problem, attack: Attack) -> Tree:
+    """Data of all workers that compute: the honest ones, and poisoned copies where asked for."""
+    if problem.byzantine == 0 or attack.poison is None:
+        if problem.byzantine and attack.forge is None:
+            raise ValueError(f"attack {attack.name!r} has neither forge nor poison")
+        return problem.data
+    victims = jnp.arange(problem.byzantine) % problem.honest
+    poisoned = attack.poison(jax.tree.map(lambda leaf: jnp.asarray(leaf)[victims], problem.data))
+    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), problem.data, poisoned)
+
+
+def run(
+    step: Callable[[Key, SimulationState, Tree], tuple[SimulationState, RoundInfo]],
+    rounds: int,
+    record: Callable[[SimulationState, RoundInfo], Tree],
+) -> Callable[[Key, SimulationState, Tree], tuple[SimulationState, Tree]]:
+    """Scan `rounds` rounds: (key, state, data) -> (state, records [rounds, ...]).
+
+    The key of a round is folded from its number, so that a run cut in two is the same run.
+    """
+
+    def rounds_of(key: Key, state: SimulationState, data: Tree) -> tuple[SimulationState, Tree]:
+        def body(state: SimulationState, _: None) -> tuple[SimulationState, Tree]:
+            state, info = step(jax.random.fold_in(key, state.round), state, data)
+            return state, record(state, info)
+
+        return jax.lax.scan(body, state, None, length=rounds)
+
+    return rounds_of
+
+
+def _state_spec(sharded: Any, replicated: Any) -> SimulationState:
+    return SimulationState(replicated, sharded, replicated, replicated)
+
+
+def over_mesh(function: Callable[..., Any], mesh: Mesh, *, initial: bool = False) -> Any:
+    """Spread a function of the simulation over the devices of a one-axis mesh "workers".
+
+    `function` is `init` (with initial=True), `step` or what `run` returns, of a simulation built
+    with `placement=along_axis()`. The number of computing workers must be a multiple of the
+    number of devices.
+    """
+    split, whole = Spec(AXIS), Spec()
+    state = _state_spec(split, whole)
+    return jax.shard_map(
+        function,
+        mesh=mesh,
+        in_specs=(whole, whole, split) if initial else (whole, state, split),
+        out_specs=(state, whole),
+        check_vma=False,  # gathered messages are equal on all devices; this cannot be inferred
+    )
+
+
+def over_pmap(function: Callable[..., Any], devices: int, *, initial: bool = False) -> Any:
+    """The same as `over_mesh`, with `jax.pmap` over so many devices."""
+    state = _state_spec(0, None)
+    mapped = jax.pmap(
+        function,
+        axis_name=AXIS,
+        in_axes=(None, None, 0) if initial else (None, state, 0),
+        out_axes=(state, None),
+    )
+
+    def fold(tree: Tree) -> Tree:  # [m, ...] -> [devices, m/devices, ...]
+        return jax.tree.map(lambda leaf: leaf.reshape(devices, -1, *leaf.shape[1:]), tree)
+
+    def unfold(tree: Tree) -> Tree:
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), tree)
+
+    def spread(key: Key, second: Any, data: Tree) -> Any:
+        if not initial:
+            second = second._replace(workers=fold(second.workers))
+        state, info = mapped(key, second, fold(data))
+        return state._replace(workers=unfold(state.workers)), info
+
+    return spread
