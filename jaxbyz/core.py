@@ -135,7 +135,7 @@ class Server(NamedTuple):
     """
 
     start: Callable[[Array, int], Tree]  # (x [d], n) -> state
-    hello: Callable[[Key, Tree, Tree], tuple[Tree, ServerInfo]] | None
+    hello: Callable[[Key, Tree, Tree, Tree], tuple[Tree, ServerInfo]] | None
     broadcast: Callable[[Key, Tree], Tree]  # (key, state) -> broadcast
     step: Callable[[Key, Tree, Tree, Tree], tuple[Tree, ServerInfo]]
     # step(key, state, broadcast, messages [n, ...]) -> (state, info)

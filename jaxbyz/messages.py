@@ -81,14 +81,14 @@ class Dense:
     values: jax.Array  # [d]
 
     def bits(self) -> int:
-        """D b."""
+        """d b."""
         return self.values.shape[-1] * float_bits(self.values)
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Sparse:
-    """K numbers and where they belong: k (b + ⌈log₂ d⌉) bits.
+    """k numbers and where they belong: k (b + ⌈log₂ d⌉) bits.
 
     >>> Sparse(jnp.zeros(3), jnp.arange(3), size=1000).bits()
     126
@@ -99,14 +99,14 @@ class Sparse:
     size: int = dataclasses.field(metadata={"static": True})  # d
 
     def bits(self) -> int:
-        """K (b + I)."""
+        """k (b + I)."""
         return self.values.shape[-1] * (float_bits(self.values) + index_bits(self.size))
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Seeded:
-    """K numbers on a subset that both ends draw from a seed of this worker: k b bits.
+    """k numbers on a subset that both ends draw from a seed of this worker: k b bits.
 
     >>> Seeded(jnp.zeros(3), jnp.arange(3), size=1000).bits()
     96
@@ -117,14 +117,14 @@ class Seeded:
     size: int = dataclasses.field(metadata={"static": True})  # d
 
     def bits(self) -> int:
-        """K b."""
+        """k b."""
         return self.values.shape[-1] * float_bits(self.values)
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class SharedSupport:
-    """K numbers on the subset that the server announced to everybody: k b bits.
+    """k numbers on the subset that the server announced to everybody: k b bits.
 
     >>> SharedSupport(jnp.zeros(1183)).bits()
     37856
@@ -133,7 +133,7 @@ class SharedSupport:
     values: jax.Array  # [k]
 
     def bits(self) -> int:
-        """K b."""
+        """k b."""
         return self.values.shape[-1] * float_bits(self.values)
 
 

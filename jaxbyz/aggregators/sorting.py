@@ -51,7 +51,7 @@ def selection_network(n: int, low: int, high: int) -> tuple[tuple[int, int], ...
     >>> len(merge_exchange(11)), len(selection_network(11, 3, 8))
     (37, 32)
     """
-    wires: list[object] = ["below"] * low + ["wanted"] * (high - low) + ["above"] * (n - high)
+    wires: list[object] = [*["below"] * low, *["wanted"] * (high - low), *["above"] * (n - high)]
     steps: list[tuple[int, int]] = []
     for i, j in reversed(merge_exchange(n)):
         if wires[i] != wires[j]:  # the order of the two matters from here on

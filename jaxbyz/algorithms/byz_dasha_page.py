@@ -61,7 +61,7 @@ class PageBroadcast:
     coin: jax.Array  # [] bool
 
     def bits(self) -> int:
-        """D b + 1."""
+        """d b + 1."""
         return self.x.shape[-1] * float_bits(self.x) + 1
 
 

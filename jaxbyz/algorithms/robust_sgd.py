@@ -42,7 +42,7 @@ class ModelBroadcast:
     x: jax.Array  # [d]
 
     def bits(self) -> int:
-        """D b."""
+        """d b."""
         return self.x.shape[-1] * float_bits(self.x)
 
 

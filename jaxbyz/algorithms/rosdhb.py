@@ -47,7 +47,7 @@ class RoSDHBBroadcast:
     subset: jax.Array  # [k]
 
     def bits(self) -> int:
-        """D b + 64."""
+        """d b + 64."""
         return self.x.shape[-1] * float_bits(self.x) + SEED_BITS
 
 

@@ -123,7 +123,7 @@ class SharedMask(NamedTuple):
         return scatter(message.values * (d / self.keep(d)), subset, d)
 
     def omega(self, d: int) -> float:
-        """D/k - 1, exact; the noise is the same for all workers."""
+        """d/k - 1, exact; the noise is the same for all workers."""
         return d / self.keep(d) - 1
 
 

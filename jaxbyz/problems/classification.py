@@ -101,7 +101,7 @@ def classification(
     flat, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
 
     def sums(x: jax.Array, samples: Samples) -> _Sums:
-        logits = module.apply(unravel(x), samples.images)
+        logits = jnp.asarray(module.apply(unravel(x), samples.images))
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, samples.labels)
         return _Sums(losses.sum(), (logits.argmax(axis=1) == samples.labels).sum())
 

@@ -121,8 +121,11 @@ def quadratics(
     symmetric Gaussian E_i of mean zero over workers; c_i Gaussian.
 
     Args:
-        honest: h. byzantine: f. dimension: d.
-        smoothness: L > 0. strong_convexity: μ in (0, L].
+        honest: h, number of honest workers.
+        byzantine: f, number of Byzantine workers.
+        dimension: d.
+        smoothness: L > 0.
+        strong_convexity: μ in (0, L].
         hessian_spread: scale of the E_i; 0 gives equal Hessians, hence B = 0 is admissible.
         offset_spread: scale of the c_i; 0 with equal Hessians gives identical workers.
         noise: σ ≥ 0; a sampled gradient has Gaussian noise with E‖noise‖² = σ².
