@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.rows import bad_rows, require_majority, stateless
+from jaxbyz.aggregators.rows import bad_rows, require_majority, stateless, widened
 from jaxbyz.aggregators.sorting import ordered_entries, select_ranks
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -102,8 +102,7 @@ def _by_entries(rule: Callable[[jax.Array], jax.Array]) -> Aggregator:
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
-        wide = rows if rows.dtype.itemsize > 2 else rows.astype(jnp.float32)
-        value = rule(ordered_entries(wide))
+        value = rule(ordered_entries(widened(rows)))
         value = jnp.where(jnp.isfinite(value), value, 0).astype(rows.dtype)
         return state, Aggregated(value, bad_rows(rows), {})
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.aggregators.distances import nearest, scaled, squared_distances
-from jaxbyz.aggregators.rows import neutralize, power_of_two_scale, require_majority
+from jaxbyz.aggregators.rows import neutralize, power_of_two_scale, require_majority, widened
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["nnm"]
@@ -35,15 +35,16 @@ def nnm(f: int, inner: Aggregator) -> Aggregator:
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         n = rows.shape[0]
         require_majority("nnm", n, f)
-        finite, bad = neutralize(rows)
+        finite, bad = neutralize(widened(rows))
         distances = squared_distances(scaled(finite, power_of_two_scale(finite)))
         chosen = nearest(distances, n - f)  # [n, n-f]
-        weights = jnp.zeros((n, n), rows.dtype)
+        weights = jnp.zeros((n, n), finite.dtype)
         weights = weights.at[jnp.arange(n)[:, None], chosen].set(1 / (n - f))
         # All rows are finite here, so that a weight of 0 does drop a row. Full precision: the
         # default of accelerators rounds the factors to far fewer digits.
         mixed = jnp.matmul(weights, finite, precision=jax.lax.Precision.HIGHEST)
-        state, inner_result = inner.apply(key, state, mixed)
-        return state, Aggregated(inner_result.value, bad | inner_result.bad, inner_result.details)
+        state, result = inner.apply(key, state, mixed)
+        value = result.value.astype(rows.dtype)
+        return state, Aggregated(value, bad | result.bad, result.details)
 
     return Aggregator(inner.init, apply)

@@ -16,7 +16,14 @@ import jax.numpy as jnp
 from jaxbyz.aggregators.sorting import sort_rows
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
-__all__ = ["bad_rows", "neutralize", "power_of_two_scale", "require_majority", "stateless"]
+__all__ = [
+    "bad_rows",
+    "neutralize",
+    "power_of_two_scale",
+    "require_majority",
+    "stateless",
+    "widened",
+]
 
 
 def bad_rows(rows: jax.Array) -> jax.Array:
@@ -26,6 +33,15 @@ def bad_rows(rows: jax.Array) -> jax.Array:
     [False, True]
     """
     return ~jnp.isfinite(rows).all(axis=1)
+
+
+def widened(rows: jax.Array) -> jax.Array:
+    """16-bit rows in 32 bits, where sums and squares are formed; other rows as they are.
+
+    >>> widened(jnp.zeros((2, 3), jnp.bfloat16)).dtype
+    dtype('float32')
+    """
+    return rows if rows.dtype.itemsize > 2 else rows.astype(jnp.float32)
 
 
 def neutralize(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -64,7 +80,7 @@ def _median_of_good(rows: jax.Array, bad: jax.Array) -> jax.Array:
 def power_of_two_scale(rows: jax.Array) -> jax.Array:
     """The power of two next to the median row's largest entry, [] (1 if that is 0).
 
-    s = 2^round(log₂ median_i max_j |x_ij|). Dividing by a power of two changes no selection, and
+    s = 2^⌊log₂ median_i max_j |x_ij|⌋. Dividing by a power of two changes no selection, and
     keeps squares of the honest majority away from overflow and underflow.
 
     >>> power_of_two_scale(jnp.array([[1e30], [3e30], [jnp.finfo(jnp.float32).max]])).item() > 1e30
@@ -75,7 +91,7 @@ def power_of_two_scale(rows: jax.Array) -> jax.Array:
     # frexp has no rounding trouble at the ends of the range, unlike exp2(log2(.)).
     _, exponent = jnp.frexp(jnp.where(middle > 0, middle, 1))
     limits = jnp.finfo(rows.dtype)
-    exponent = jnp.clip(exponent, limits.minexp + 1, limits.maxexp - 1)
+    exponent = jnp.clip(exponent - 1, limits.minexp + 1, limits.maxexp - 1)
     return jnp.ldexp(jnp.ones((), rows.dtype), exponent)
 
 
@@ -100,7 +116,7 @@ def stateless(rule: Callable[[jax.Array], jax.Array]) -> Aggregator:
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
-        finite, bad = neutralize(rows)
+        finite, bad = neutralize(widened(rows))
         return state, Aggregated(rule(finite).astype(rows.dtype), bad, {})
 
     return Aggregator(init, apply)

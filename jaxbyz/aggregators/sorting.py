@@ -25,7 +25,7 @@ __all__ = ["merge_exchange", "ordered_entries", "selection_network", "select_ran
 NETWORK_ROWS = 64
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def merge_exchange(n: int) -> tuple[tuple[int, int], ...]:
     """Batcher's network for n wires: pairs (i, j), i < j, to be put in order one after another.
 
@@ -44,7 +44,7 @@ def merge_exchange(n: int) -> tuple[tuple[int, int], ...]:
     return tuple(steps)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def selection_network(n: int, low: int, high: int) -> tuple[tuple[int, int], ...]:
     """The steps of `merge_exchange(n)` needed to bring ranks low..high-1 onto wires low..high-1.
 

@@ -27,7 +27,8 @@ def _no_state(key: Key, d: int) -> None:
 def forged(name: str, vector: Callable[[jax.Array], jax.Array]) -> Attack:
     """An attack from a plain function of the honest vectors: [h, d] -> [d], or [f, d].
 
-    One vector is said by all Byzantine workers. This is all a new attack needs:
+    One vector is said by all Byzantine workers. This is all a new attack needs (another shape
+    raises ValueError at trace time):
 
     >>> forged("twice the median", lambda honest: 2 * jnp.median(honest, axis=0)).name
     'twice the median'
@@ -37,6 +38,10 @@ def forged(name: str, vector: Callable[[jax.Array], jax.Array]) -> Attack:
         del key
         wanted = vector(view.honest)
         shape = (view.byzantine, view.honest.shape[1])
+        if wanted.shape not in (shape[1:], shape):
+            raise ValueError(
+                f"attack {name!r} must forge [d] or [f, d] = {shape}, got {wanted.shape}"
+            )
         return state, jnp.broadcast_to(wanted, shape).astype(view.honest.dtype)
 
     return Attack(name, _no_state, forge, None)
@@ -93,10 +98,13 @@ def alie_factor(n: int, f: int) -> float:
     >>> round(alie_factor(13, 3), 4), alie_factor(11, 1)
     (0.2533, 0.0)
     """
-    p = ((n + 1) // 2 - 1) / (n - f)
-    if not 0 < p < 1:
-        raise ValueError(f"ALIE has no z for n = {n} and f = {f}: Φ⁻¹ of {p} does not exist")
-    return statistics.NormalDist().inv_cdf(p)
+    above = (n + 1) // 2 - 1
+    if not 0 < above < n - f:
+        raise ValueError(
+            f"ALIE has a z for n > 2 and f <= n/2 only, got n = {n} and f = {f}: "
+            f"Φ⁻¹ of {above}/{n - f} does not exist"
+        )
+    return statistics.NormalDist().inv_cdf(above / (n - f))
 
 
 def alie(z: Any = None, sign: int = -1, ddof: int = 1) -> Attack:

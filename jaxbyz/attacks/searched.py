@@ -17,6 +17,8 @@ __all__ = ["FOE_STRENGTHS", "deviation_from_honest_mean", "ipm_search", "strengt
 # The strengths tried in the published RoSDHB experiments: 0.1, 0.2, …, 5.0.
 FOE_STRENGTHS = tuple(np.round(np.arange(1, 51) / 10, 1).tolist())
 
+NUMBERS_AT_A_TIME = 2**22
+
 
 def deviation_from_honest_mean(info: ServerInfo, honest: int) -> jax.Array:
     """‖F(rows) - mean of the honest rows‖², of the rows that the server really aggregates, []."""
@@ -52,8 +54,12 @@ def strength_search(
             return jnp.broadcast_to(strength * p, (view.byzantine, d))
 
         taus = jnp.asarray(grid, view.honest.dtype)
-        # One after another: the server's rows [n, d] exist once, not once per strength.
-        scores = jax.lax.map(lambda tau: damage(view.respond(rows(tau)), h), taus)
+        # Side by side, what does not depend on τ (a worker's random subset) is computed once; but
+        # the server's rows [n, d] exist once per strength, so no more at a time than fit.
+        together = max(1, min(len(grid), NUMBERS_AT_A_TIME // ((h + view.byzantine) * d)))
+        scores = jax.lax.map(
+            lambda tau: damage(view.respond(rows(tau)), h), taus, batch_size=together
+        )
         return state, rows(taus[jnp.argmax(scores)])
 
     return Attack(name, lambda key, d: None, forge, None)

@@ -1,0 +1,74 @@
+"""The books of a training run, kept on the host: exact totals, and what evaluations found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Totals per seed as 64-bit integers, and one entry per evaluation.
+
+    Args:
+        seeds: S.
+        honest: h; uplink bits are those of the honest workers.
+
+    >>> ledger = Ledger(seeds=1, honest=2)
+    >>> words = np.zeros((1, 5, 3, 2), np.uint32)  # 5 rounds, 3 workers
+    >>> words[..., 0] = 1  # 2^32 bits each
+    >>> ledger.count(words, words[:, :, 0], np.zeros((1, 5, 3), bool))
+    >>> ledger.note(5, {"loss": np.array([0.5])})
+    >>> ledger.columns()["uplink_bits"].item() == 5 * 2**32
+    True
+    """
+
+    def __init__(self, seeds: int, honest: int):
+        self.honest = honest
+        self.totals = np.zeros((seeds, 3), np.int64)  # honest uplink, downlink, rejected rows
+        self.rounds: list[int] = []
+        self.entries: dict[str, list[np.ndarray]] = {}
+
+    def count(self, uplink: np.ndarray, downlink: np.ndarray, bad: np.ndarray) -> None:
+        """Add rounds: uplink [S, T, n, 2] and downlink [S, T, 2] as words, bad [S, T, n] bool."""
+        self.totals[:, 0] += _number(uplink[:, :, : self.honest]).sum(axis=(1, 2))
+        self.totals[:, 1] += _number(downlink).sum(axis=1)
+        self.totals[:, 2] += bad.sum(axis=(1, 2))
+
+    def note(self, done: int, measured: Mapping[str, np.ndarray]) -> None:
+        """Enter an evaluation after `done` rounds: every measure [S]."""
+        self.rounds.append(done)
+        books = {
+            "uplink_bits": self.totals[:, 0] / self.honest,
+            "downlink_bits": self.totals[:, 1].astype(np.float64),
+            "rejected_rows": self.totals[:, 2].copy(),
+        }
+        for name, values in {**books, **measured}.items():
+            self.entries.setdefault(name, []).append(np.asarray(values))
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Every column as [S, E]."""
+        return {name: np.stack(values, axis=1) for name, values in self.entries.items()}
+
+    def pack(self) -> dict[str, np.ndarray]:
+        """Everything, as arrays to be stored."""
+        columns = {f"column/{name}": values for name, values in self.columns().items()}
+        return {"totals": self.totals, "rounds": np.array(self.rounds), **columns}
+
+    def unpack(self, stored: Mapping[str, np.ndarray]) -> None:
+        """Take over what `pack` gave."""
+        self.totals = np.array(stored["totals"])
+        self.rounds = stored["rounds"].tolist()
+        self.entries = {
+            name.removeprefix("column/"): list(np.moveaxis(values, 1, 0))
+            for name, values in stored.items()
+            if name.startswith("column/")
+        }
+
+
+def _number(words: np.ndarray) -> np.ndarray:
+    """(high, low) words [..., 2] as 64-bit integers [...]."""
+    wide = np.asarray(words).astype(np.int64)
+    return (wide[..., 0] << 32) + wide[..., 1]

@@ -1,0 +1,297 @@
+"""`train`: many seeds, evaluation, progress, checkpoints. What most users call."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as Spec
+
+from jaxbyz import checks
+from jaxbyz.checkpoints import Checkpoints, fingerprint
+from jaxbyz.core import Algorithm, Attack, Tree
+from jaxbyz.history import History
+from jaxbyz.ledger import Ledger
+from jaxbyz.problems.problem import Evaluator, Problem
+from jaxbyz.simulation import AXIS, RoundInfo, along_axis, build, over_mesh, run
+
+__all__ = ["TooManyBadRows", "train"]
+
+
+class TooManyBadRows(RuntimeError):
+    """More rows were rejected in one round than there are Byzantine workers: the run diverged.
+
+    `history` holds what was computed up to the last evaluation before that round.
+    """
+
+    def __init__(self, message: str, history: History):
+        super().__init__(message)
+        self.history = history
+
+
+def train(
+    algorithm: Algorithm,
+    problem: Problem,
+    *,
+    attack: Attack | None = None,
+    rounds: int,
+    seeds: int | Sequence[int] = 1,
+    evaluate_every: int = 10,
+    evaluate: Sequence[str] | None = None,
+    progress: bool | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
+    map_workers: Callable[..., Any] = jax.vmap,
+    map_seeds: Callable[..., Any] = jax.vmap,
+    devices: Sequence[jax.Device] | None = None,
+) -> History:
+    """Run an algorithm on a problem under an attack, and record its curves.
+
+    Args:
+        algorithm: from `jaxbyz.algorithms`.
+        problem: from `jaxbyz.problems`.
+        attack: from `jaxbyz.attacks`; None: Byzantine workers follow the protocol.
+        rounds: how many, after round 0 (the hello of algorithms that have one).
+        seeds: that many seeds 0, 1, …, or the seeds themselves. A seed decides the initial model
+            and all draws of a run; the division of the data belongs to the problem. For one
+            seed, different algorithms start at the same point.
+        evaluate_every: evaluate after that many rounds, and always at the start and the end.
+        evaluate: names of the problem's evaluators; None: all of them.
+        progress: True: a bar on stderr (needs tqdm); False: silent; None: a bar where stderr is a
+            terminal and tqdm is installed.
+        checkpoint: a folder; a run that was killed continues there, bit for bit.
+        checkpoint_every: rounds between checkpoints, a multiple of evaluate_every (default:
+            evaluate_every). A kill never costs more than these rounds.
+        map_workers: `jax.vmap`, or `jaxbyz.one_by_one` for models that are slow when batched.
+        map_seeds: the same for seeds; under `vmap` both sides of PAGE's coin are computed.
+        devices: spread the computing workers over these devices.
+
+    Returns:
+        A `History`.
+
+    Raises:
+        ValueError: an argument outside its range; a checkpoint of a different computation.
+        TooManyBadRows: more rows rejected in a round than there are Byzantine workers. The
+            exception carries the history so far.
+
+    >>> import optax, jaxbyz as jb
+    >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=8)
+    >>> algorithm = jb.rosdhb(ratio=0.5, momentum=0.5, optimizer=optax.sgd(0.5),
+    ...                       aggregator=jb.trimmed_mean(f=1))
+    >>> history = train(algorithm, problem, attack=jb.sign_flip(), rounds=20, seeds=3)
+    >>> history["loss"].shape, history["uplink_bits"][0].tolist()
+    ((3, 3), [0.0, 1280.0, 2560.0])
+    """
+    rounds = checks.count("rounds", rounds)
+    evaluate_every = checks.count("evaluate_every", evaluate_every, minimum=1)
+    checkpoint_every = _period(checkpoint_every, evaluate_every)
+    seed_list = _seeds(seeds)
+    evaluators = _evaluators(problem, evaluate)
+    began = time.perf_counter()
+
+    placement = None if devices is None else along_axis()
+    simulation = build(algorithm, problem, attack, map_workers=map_workers, placement=placement)
+    mesh = None if devices is None else Mesh(np.array(devices), (AXIS,))
+    data, test = simulation.data, problem.test
+    if mesh is not None:
+        _require_even(jax.tree.leaves(data)[0].shape[0], mesh.size)
+        data = jax.device_put(data, NamedSharding(mesh, Spec(AXIS)))
+
+    def spread(function: Callable[..., Any], initial: bool = False) -> Callable[..., Any]:
+        return function if mesh is None else over_mesh(function, mesh, initial=initial)
+
+    def begin(keys: jax.Array, xs: jax.Array, data: Tree) -> Any:
+        def one(key: jax.Array, x: jax.Array) -> Any:
+            state, hello = spread(simulation.init, initial=True)(key, x, data)
+            return state, None if hello is None else _record(state, hello)
+
+        return map_seeds(one)(keys, xs)
+
+    def advance(length: int, keys: jax.Array, states: Any, data: Tree) -> Any:
+        rounds_of = spread(run(simulation.step, length, _record))
+
+        return map_seeds(lambda key, state: rounds_of(key, state, data))(keys, states)
+
+    def measure(xs: jax.Array, data: Tree, test: Tree) -> dict[str, jax.Array]:
+        honest = jax.tree.map(lambda leaf: leaf[: problem.honest], data)
+
+        def one(x: jax.Array) -> dict[str, jax.Array]:
+            columns: dict[str, jax.Array] = {}
+            for evaluator in evaluators:
+                columns |= evaluator(x, honest, test)
+            return columns
+
+        return map_seeds(one)(xs)
+
+    model_keys, start_keys, round_keys = _streams(seed_list)
+    # A program of its own: it is the slowest to compile, and the same for every algorithm.
+    models = jax.jit(map_seeds(problem.init))
+    start, look = jax.jit(begin), jax.jit(measure)
+    go = jax.jit(advance, static_argnums=0)
+    ledger = Ledger(len(seed_list), problem.honest)
+
+    def history(states: Any) -> History:
+        about = {
+            "algorithm": algorithm.name,
+            "attack": "none" if attack is None else attack.name,
+            "problem": problem.name,
+            "honest": problem.honest,
+            "byzantine": problem.byzantine,
+            "dimension": problem.dimension,
+            "rounds": rounds,
+            "seconds": time.perf_counter() - began,
+            "device": jax.devices()[0].device_kind,
+            "versions": {name: importlib.metadata.version(name) for name in ("jaxbyz", "jax")},
+        }
+        parameters = np.asarray(states.server.x)
+        return History(
+            np.array(ledger.rounds), ledger.columns(), parameters, np.array(seed_list), about
+        )
+
+    with ExitStack() as stack:
+        store, resumed, done = None, None, 0
+        if checkpoint is not None:
+            like = jax.eval_shape(start, start_keys, jax.eval_shape(models, model_keys), data)[0]
+            program = go.trace(evaluate_every, round_keys, like, data).jaxpr
+            mark = fingerprint(program, data, test, np.array(seed_list))
+            store = stack.enter_context(Checkpoints(checkpoint, mark))
+            resumed = store.restore(like)
+        if resumed is not None:
+            done, states, stored = resumed
+            ledger.unpack(stored)
+        else:
+            states, hello = start(start_keys, models(model_keys), data)
+            if hello is not None:
+                first = jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], hello)
+                _enter(ledger, problem, seed_list, 0, first, lambda: history(states))
+            ledger.note(0, look(states.server.x, data, test))
+        bar = stack.enter_context(_Bar(progress, rounds, done))
+        for target in [*range(evaluate_every, rounds, evaluate_every), rounds]:
+            if target <= done:
+                continue
+            before = states
+            states, record = go(target - done, round_keys, states, data)
+            _enter(ledger, problem, seed_list, done + 1, record, lambda: history(before))
+            measured = look(states.server.x, data, test)
+            ledger.note(target, measured)
+            if store is not None and (target % checkpoint_every == 0 or target == rounds):
+                store.save(target, states, ledger.pack())
+            bar.advance(target - done, measured)
+            done = target
+    return history(states)
+
+
+def _streams(seeds: Sequence[int]) -> list[jax.Array]:
+    """One stream of keys per seed and purpose: initial model, round 0, rounds; each [S]."""
+
+    def streams(seed: jax.Array) -> jax.Array:
+        return jax.random.split(jax.random.key(seed, impl="threefry2x32"), 3)
+
+    return list(jax.jit(jax.vmap(streams, out_axes=1))(jnp.asarray(seeds, jnp.uint32)))
+
+
+def _record(state: Any, info: RoundInfo) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """What is kept of every round: bits, and which rows were bad."""
+    del state
+    return info.uplink, info.downlink, info.server.bad
+
+
+def _enter(
+    ledger: Ledger,
+    problem: Problem,
+    seeds: Sequence[int],
+    first: int,
+    record: Any,
+    so_far: Callable[[], History],
+) -> None:
+    """Count rounds from `first` on, unless one of them rejected more rows than it may."""
+    uplink, downlink, bad = (np.asarray(part) for part in record)
+    excess = np.argwhere(bad.sum(axis=2) > problem.byzantine)  # of [S, T]
+    if len(excess):
+        seed, late = min(excess.tolist(), key=lambda pair: pair[1])
+        workers = np.flatnonzero(bad[seed, late]).tolist()
+        raise TooManyBadRows(
+            f"round {first + late} of seed {seeds[seed]}: {len(workers)} of {bad.shape[2]} rows "
+            f"were not finite or huge (workers {workers}), more than byzantine = "
+            f"{problem.byzantine}; the run diverged. The exception's `history` holds the rounds "
+            "before",
+            so_far(),
+        )
+    ledger.count(uplink, downlink, bad)
+
+
+def _period(checkpoint_every: int | None, evaluate_every: int) -> int:
+    if checkpoint_every is None:
+        return evaluate_every
+    period = checks.count("checkpoint_every", checkpoint_every, minimum=1)
+    if period % evaluate_every:
+        raise ValueError(
+            f"checkpoint_every must be a multiple of evaluate_every = {evaluate_every}, "
+            f"got {checkpoint_every!r}"
+        )
+    return period
+
+
+def _seeds(seeds: int | Sequence[int]) -> list[int]:
+    if isinstance(seeds, Sequence | np.ndarray):
+        chosen = [checks.count("each of seeds", seed) for seed in seeds]
+    else:
+        chosen = list(range(checks.count("seeds", seeds, minimum=1)))
+    if not chosen or len(set(chosen)) < len(chosen) or max(chosen) >= 2**32:
+        raise ValueError(f"seeds must be distinct numbers in 0..2**32-1, got {seeds!r}")
+    return chosen
+
+
+def _evaluators(problem: Problem, names: Sequence[str] | None) -> list[Evaluator]:
+    known = list(problem.evaluators)
+    if isinstance(names, str) or (names is not None and not set(names) <= set(known)):
+        raise ValueError(f"evaluate must be a list of names among {known}, got {names!r}")
+    return [problem.evaluators[name] for name in (known if names is None else names)]
+
+
+def _require_even(workers: int, devices: int) -> None:
+    if workers % devices:
+        raise ValueError(
+            f"devices must divide the {workers} workers that compute, got {devices} devices"
+        )
+
+
+class _Bar:
+    """A progress bar on stderr, or nothing."""
+
+    def __init__(self, wanted: bool | None, total: int, done: int):
+        self.bar: Any = None
+        if wanted is False or (wanted is None and not sys.stderr.isatty()):
+            return
+        try:
+            from tqdm import tqdm
+        except ImportError as error:
+            if wanted:
+                raise ImportError(
+                    'progress=True needs tqdm: pip install "jaxbyz[progress]"'
+                ) from error
+            return
+        self.bar = tqdm(total=total, initial=done, unit="round", file=sys.stderr)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def advance(self, rounds: int, measured: dict[str, Any]) -> None:
+        """Move on, and show the means over seeds of what was measured."""
+        if self.bar is not None:
+            means = {name: f"{np.mean(values):.4g}" for name, values in measured.items()}
+            self.bar.set_postfix(means, refresh=False)
+            self.bar.update(rounds)
