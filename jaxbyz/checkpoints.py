@@ -96,5 +96,5 @@ def fingerprint(program: Any, *trees: Any) -> str:
     for leaf in [*program.consts, *jax.tree.leaves(trees)]:
         array = np.ascontiguousarray(leaf)
         digest.update(f"{array.shape}{array.dtype}".encode())
-        digest.update(array.reshape(-1).view(np.uint8))
+        digest.update(array.tobytes())
     return digest.hexdigest()

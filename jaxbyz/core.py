@@ -8,6 +8,7 @@ honest and the last f Byzantine (every part but the simulation and the attacks i
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -88,11 +89,13 @@ class ApplyRule(Protocol):
         ...
 
 
-class Aggregator(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Aggregator:
     """A rule R^{n×d} -> R^d, finite whenever at most f rows are bad.
 
     `init(d)` makes the state (None for nearly all rules). A rule can be called directly on
-    rows [n, d] when it needs neither key nor state, and then returns the vector alone.
+    rows [n, d] when it needs neither key nor state, and then returns the vector alone; so it can
+    be given to `jax.jit`, `vmap` or `grad` as any function.
     """
 
     init: Callable[[int], Tree]

@@ -68,16 +68,11 @@ class History:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {f"column/{name}": values for name, values in self.columns.items()}
+        arrays |= {"rounds": self.rounds, "parameters": self.parameters, "seeds": self.seeds}
+        arrays["about"] = np.array(json.dumps(dict(self.about)))
         partial = path.with_name(path.name + ".partial")
         with partial.open("wb") as file:
-            np.savez(
-                file,
-                rounds=self.rounds,
-                parameters=self.parameters,
-                seeds=self.seeds,
-                about=np.array(json.dumps(dict(self.about))),
-                **arrays,
-            )
+            np.savez(file, allow_pickle=False, **arrays)
         partial.replace(path)
         return path
 

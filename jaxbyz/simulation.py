@@ -36,6 +36,7 @@ __all__ = [
     "one_by_one",
     "over_mesh",
     "over_pmap",
+    "require_even",
     "run",
 ]
 
@@ -273,16 +274,29 @@ def _state_spec(sharded: Any, replicated: Any) -> SimulationState:
     return SimulationState(replicated, sharded, replicated, replicated)
 
 
+def require_even(data: Tree, devices: int) -> None:
+    """Raise unless every device gets the same number of workers."""
+    workers = jax.tree.leaves(data)[0].shape[0]
+    if workers % devices:
+        raise ValueError(
+            "the number of computing workers must be a multiple of the number of devices, got "
+            f"{workers} computing workers on {devices} devices"
+        )
+
+
 def over_mesh(function: Callable[..., Any], mesh: Mesh, *, initial: bool = False) -> Any:
     """Spread a function of the simulation over the devices of a one-axis mesh "workers".
 
     `function` is `init` (with initial=True), `step` or what `run` returns, of a simulation built
     with `placement=along_axis()`. The number of computing workers must be a multiple of the
     number of devices.
+
+    Raises:
+        ValueError: when called, if it is not.
     """
     split, whole = Spec(AXIS), Spec()
     state = _state_spec(split, whole)
-    return jax.shard_map(
+    mapped = jax.shard_map(
         function,
         mesh=mesh,
         in_specs=(whole, whole, split) if initial else (whole, state, split),
@@ -290,9 +304,19 @@ def over_mesh(function: Callable[..., Any], mesh: Mesh, *, initial: bool = False
         check_vma=False,  # gathered messages are equal on all devices; this cannot be inferred
     )
 
+    def spread(key: Key, second: Any, data: Tree) -> Any:
+        require_even(data, mesh.shape[AXIS])
+        return mapped(key, second, data)
+
+    return spread
+
 
 def over_pmap(function: Callable[..., Any], devices: int, *, initial: bool = False) -> Any:
-    """The same as `over_mesh`, with `jax.pmap` over so many devices."""
+    """The same as `over_mesh`, with `jax.pmap` over so many devices.
+
+    Raises:
+        ValueError: when called, if workers cannot be spread evenly.
+    """
     state = _state_spec(0, None)
     mapped = jax.pmap(
         function,
@@ -308,6 +332,7 @@ def over_pmap(function: Callable[..., Any], devices: int, *, initial: bool = Fal
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), tree)
 
     def spread(key: Key, second: Any, data: Tree) -> Any:
+        require_even(data, devices)
         if not initial:
             second = second._replace(workers=fold(second.workers))
         state, info = mapped(key, second, fold(data))

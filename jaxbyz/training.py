@@ -22,7 +22,7 @@ from jaxbyz.core import Algorithm, Attack, Tree
 from jaxbyz.history import History
 from jaxbyz.ledger import Ledger
 from jaxbyz.problems.problem import Evaluator, Problem
-from jaxbyz.simulation import AXIS, RoundInfo, along_axis, build, over_mesh, run
+from jaxbyz.simulation import AXIS, RoundInfo, along_axis, build, over_mesh, require_even, run
 
 __all__ = ["TooManyBadRows", "train"]
 
@@ -103,7 +103,7 @@ def train(
     mesh = None if devices is None else Mesh(np.array(devices), (AXIS,))
     data, test = simulation.data, problem.test
     if mesh is not None:
-        _require_even(jax.tree.leaves(data)[0].shape[0], mesh.size)
+        require_even(data, mesh.size)
         data = jax.device_put(data, NamedSharding(mesh, Spec(AXIS)))
 
     def spread(function: Callable[..., Any], initial: bool = False) -> Callable[..., Any]:
@@ -138,6 +138,7 @@ def train(
     start, look = jax.jit(begin), jax.jit(measure)
     go = jax.jit(advance, static_argnums=0)
     ledger = Ledger(len(seed_list), problem.honest)
+    resumed_at = 0
 
     def history(states: Any) -> History:
         about = {
@@ -148,6 +149,7 @@ def train(
             "byzantine": problem.byzantine,
             "dimension": problem.dimension,
             "rounds": rounds,
+            "resumed_at": resumed_at,
             "seconds": time.perf_counter() - began,
             "device": jax.devices()[0].device_kind,
             "versions": {name: importlib.metadata.version(name) for name in ("jaxbyz", "jax")},
@@ -166,7 +168,8 @@ def train(
             store = stack.enter_context(Checkpoints(checkpoint, mark))
             resumed = store.restore(like)
         if resumed is not None:
-            done, states, stored = resumed
+            resumed_at = done = resumed[0]
+            _, states, stored = resumed
             ledger.unpack(stored)
         else:
             states, hello = start(start_keys, models(model_keys), data)
@@ -256,13 +259,6 @@ def _evaluators(problem: Problem, names: Sequence[str] | None) -> list[Evaluator
     if isinstance(names, str) or (names is not None and not set(names) <= set(known)):
         raise ValueError(f"evaluate must be a list of names among {known}, got {names!r}")
     return [problem.evaluators[name] for name in (known if names is None else names)]
-
-
-def _require_even(workers: int, devices: int) -> None:
-    if workers % devices:
-        raise ValueError(
-            f"devices must divide the {workers} workers that compute, got {devices} devices"
-        )
 
 
 class _Bar:

@@ -4,9 +4,9 @@ What is known of the published figure is its caption. Chosen here: test accuracy
 and against uplink bits, for RoSDHB and Byz-DASHA-PAGE under FOE with the strength searched each
 round; 10 honest workers, f beside them, coordinate-wise trimmed mean, Dirichlet(5) division, full
 local gradients, β = 0.9 (the values of the authors' code). Byz-DASHA-PAGE has full gradients every
-round (p = 1) and its dense start is charged. Each method's step size is the one of `GRID` with the
-least final training loss of its worst seed at f = 3, k/d = 0.1 (`--tune` recomputes it); the plotted metric, test
-accuracy, has no part in it.
+round (p = 1) and its dense start is charged. Each method's step size is the one of `GRID` whose
+worst seed has the least final training loss at f = 3, k/d = 0.1 (`--tune` recomputes it); the
+plotted metric, test accuracy, has no part in it.
 
 Quick: digits, about two minutes on 2 cores. Paper scale: any folder in MNIST format.
 """

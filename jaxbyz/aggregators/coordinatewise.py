@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.aggregators.rows import bad_rows, require_majority, stateless, widened
-from jaxbyz.aggregators.sorting import ordered_entries, select_ranks
+from jaxbyz.aggregators.sorting import select_ranks
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["coordinate_median", "mean", "trimmed_mean"]
@@ -92,7 +92,7 @@ def coordinate_median(f: int = 0) -> Aggregator:
 
 
 def _by_entries(rule: Callable[[jax.Array], jax.Array]) -> Aggregator:
-    """An aggregator from an order-based rule on rows without NaN.
+    """An aggregator from an order-based rule on rows, where NaN counts as +Inf.
 
     With more than f bad rows a kept value may not be finite: then that coordinate is 0.
     """
@@ -102,7 +102,7 @@ def _by_entries(rule: Callable[[jax.Array], jax.Array]) -> Aggregator:
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
-        value = rule(ordered_entries(widened(rows)))
+        value = rule(widened(rows))
         value = jnp.where(jnp.isfinite(value), value, 0).astype(rows.dtype)
         return state, Aggregated(value, bad_rows(rows), {})
 

@@ -91,7 +91,8 @@ def power_of_two_scale(rows: jax.Array) -> jax.Array:
     # frexp has no rounding trouble at the ends of the range, unlike exp2(log2(.)).
     _, exponent = jnp.frexp(jnp.where(middle > 0, middle, 1))
     limits = jnp.finfo(rows.dtype)
-    exponent = jnp.clip(exponent - 1, limits.minexp + 1, limits.maxexp - 1)
+    # Not 2^127: compiled programs divide by it through its reciprocal, which would be flushed to 0.
+    exponent = jnp.clip(exponent - 1, limits.minexp + 1, limits.maxexp - 2)
     return jnp.ldexp(jnp.ones((), rows.dtype), exponent)
 
 

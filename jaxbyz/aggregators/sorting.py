@@ -4,7 +4,8 @@ Sorting n values along the short axis of [n, d] is, for every coordinate, the sa
 of compare-and-exchange steps. Written over whole rows it compiles to one pass over the data, where
 a library sort walks with a stride: two orders of magnitude on CPU. A step is written with
 compare and select, which is several times faster than `minimum`/`maximum` (those must look for
-NaN); hence NaN has to be mapped away first, see `ordered_entries`.
+NaN); hence NaN is first put in the place of +Inf. That is done row by row: over the whole array it
+would be a pass of its own, and break the fusion.
 
 The network is Batcher's merge exchange (Knuth, TAOCP 3, 5.2.2, algorithm M). When only the *set*
 of rows with ranks lo..hi-1 is wanted, steps between two wires of the same class (below, wanted,
@@ -74,8 +75,12 @@ def ordered_entries(rows: jax.Array) -> jax.Array:
     return jnp.where(jnp.isnan(rows), jnp.inf, rows)
 
 
+def _wires(rows: jax.Array) -> list[jax.Array]:
+    return [ordered_entries(rows[i]) for i in range(rows.shape[0])]
+
+
 def select_ranks(rows: jax.Array, low: int, high: int) -> list[jax.Array]:
-    """The entries of ranks low..high-1 of every column of [n, d] (no NaN), in no order.
+    """The entries of ranks low..high-1 of every column of [n, d], in no order; NaN counts as +Inf.
 
     Returns:
         A list of high - low arrays [d].
@@ -86,17 +91,17 @@ def select_ranks(rows: jax.Array, low: int, high: int) -> list[jax.Array]:
     """
     n = rows.shape[0]
     if n > NETWORK_ROWS:
-        return list(jnp.sort(rows, axis=0)[low:high])
-    return _exchange([rows[i] for i in range(n)], selection_network(n, low, high))[low:high]
+        return list(jnp.sort(ordered_entries(rows), axis=0)[low:high])
+    return _exchange(_wires(rows), selection_network(n, low, high))[low:high]
 
 
 def sort_rows(rows: jax.Array) -> jax.Array:
-    """Every column of [n, d] (no NaN) in increasing order.
+    """Every column of [n, d] in increasing order; NaN counts as +Inf.
 
     >>> sort_rows(jnp.array([[3.0], [1.0], [2.0]])).ravel().tolist()
     [1.0, 2.0, 3.0]
     """
     n = rows.shape[0]
     if n > NETWORK_ROWS:
-        return jnp.sort(rows, axis=0)
-    return jnp.stack(_exchange([rows[i] for i in range(n)], merge_exchange(n)))
+        return jnp.sort(ordered_entries(rows), axis=0)
+    return jnp.stack(_exchange(_wires(rows), merge_exchange(n)))

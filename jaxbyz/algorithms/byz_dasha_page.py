@@ -21,7 +21,7 @@ sent densely. Per round, with one coin for everybody and a mask of its own for e
 | p         | probability         | []               |
 
 Uplink d b bits once, then the compressor's (k b for Rand-k with a seed agreed once per run);
-downlink d b bits once, then d b + 1 (the coin).
+downlink d b + 1 bits (the coin, which the start does not use).
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ def robust_sgd(
     ) -> tuple[jax.Array, Dense]:
         sample_key, _ = jax.random.split(key)  # every worker draws its batch from the first half
         gradient = oracle.grad(oracle.draw(sample_key), broadcast.x)  # [d]
-        state = (state - fresh * state) + fresh * gradient
+        # Without momentum there is no memory, of a gradient that overflowed neither (Inf - Inf).
+        state = gradient if plain else (state - fresh * state) + fresh * gradient
         return state, Dense(state)
 
     # ---- server ----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ def label_flip(classes: int) -> Attack:
     For problems whose worker data has `labels` in 0..C-1 (classification).
 
     Raises:
-        ValueError: classes < 2; worker data without labels.
+        ValueError: classes < 2; worker data without labels, or with labels outside 0..C-1.
 
     >>> label_flip(10).name
     'label flip'
@@ -26,6 +26,11 @@ def label_flip(classes: int) -> Attack:
     def poison(data: Any) -> Any:
         if not hasattr(data, "labels"):
             raise ValueError("label_flip needs worker data with labels (classification)")
-        return data._replace(labels=classes - 1 - data.labels)
+        labels = data.labels
+        if not checks.is_traced(labels) and (labels.min() < 0 or labels.max() >= classes):
+            raise ValueError(
+                f"label_flip needs labels in 0..{classes - 1}, got {labels.min()}..{labels.max()}"
+            )
+        return data._replace(labels=classes - 1 - labels)
 
     return Attack("label flip", lambda key, d: None, None, poison)

@@ -173,8 +173,8 @@ def quadratics_from_arrays(
     (gradient_norm), "distance" (distance to the optimum).
 
     Raises:
-        ValueError: shapes that do not fit, non-symmetric or non-finite input, or a mean matrix
-            that is not positive definite.
+        ValueError: shapes that do not fit, non-symmetric or non-finite input, a mean matrix that
+            is not positive definite, or noise < 0.
 
     >>> problem = quadratics_from_arrays(np.ones((2, 1, 1)), np.array([[1.0], [3.0]]))
     >>> problem.optimum.tolist(), problem.g_squared(0.0)

@@ -1,0 +1,42 @@
+# make demo, make test: everything on a fresh machine with Python >= 3.11 and nothing else.
+# The virtual environment is made once, in .venv; PYTHON chooses the interpreter.
+SHELL := /bin/bash
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+
+# The first interpreter that is new enough.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help demo test bench lint figures clean
+
+help:
+	@echo "make demo    train under attack and draw the picture (a few minutes)"
+	@echo "make test    all tests"
+	@echo "make bench   timings, side by side"
+	@echo "make lint    ruff and mypy"
+	@echo "make clean   remove the environment, caches and results"
+
+# Installed anew whenever the requirements change.
+$(VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no Python >= 3.11 found; set PYTHON=/path/to/python"; exit 1; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+demo: $(VENV)/.installed
+	$(RUN) -m paper_figs fig1 --quick
+
+test: $(VENV)/.installed
+	$(RUN) -m pytest $(ARGS)
+
+bench: $(VENV)/.installed
+	$(RUN) -m tests.benchmarks $(ARGS)
+
+lint: $(VENV)/.installed
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+clean:
+	rm -rf $(VENV) .jax_cache .pytest_cache .ruff_cache .mypy_cache paper_figs/results

@@ -1,0 +1,62 @@
+"""Every figure runs at a tiny size, stores what it should, and its check can fail."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from paper_figs import __main__ as command
+from paper_figs import fig1, records
+
+TINY = dataclasses.replace(
+    fig1.QUICK, byzantine=(1,), ratios=(0.1, 1.0), rounds=6, seeds=(0, 1), evaluate_every=3
+)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fig1")
+    return folder, fig1.run(TINY, folder)
+
+
+def test_fig1_runs_stores_and_draws(results):
+    folder, curves = results
+    assert len(curves) == 4
+    findings = fig1.check(TINY, curves)
+    assert findings[0].kind == "T"
+    assert findings[0].verdict == "reproduced"
+    records.write(folder, TINY, curves, findings)
+    about = json.loads((folder / "about.json").read_text())
+    assert about["spec"]["rounds"] == 6
+    assert about["revision"]
+    with np.load(folder / "results.npz") as arrays:
+        assert arrays["RoSDHB, f = 1, k/d = 0.1/test_accuracy"].shape == (2, 3)
+    fig1.plot(TINY, curves, folder / "fig1.png")
+    assert (folder / "fig1.png").stat().st_size > 10_000
+    table = command.table(curves)
+    assert len(table.splitlines()) == 5
+    assert "±" in table
+
+
+def test_fig1_finds_its_runs_again(results):
+    folder, curves = results
+    again = fig1.run(TINY, folder)
+    for name, history in curves.items():
+        np.testing.assert_equal(again[name].to_dict(), history.to_dict())
+
+
+def test_fig1_check_can_fail(results):
+    _, curves = results
+    name = "RoSDHB, f = 1, k/d = 0.1"
+    wrong = dict(curves[name].columns)
+    wrong["uplink_bits"] = wrong["uplink_bits"] + 14  # an index somebody forgot to leave out
+    wrong["test_accuracy"] = wrong["test_accuracy"] - 1
+    planted = {**curves, name: dataclasses.replace(curves[name], columns=wrong)}
+    verdicts = [finding.verdict for finding in fig1.check(TINY, planted)]
+    assert verdicts == ["not reproduced", "not reproduced"]
+
+
+def test_command_line_lists_figures(capsys):
+    assert command.main(["--list"]) == 0
+    assert capsys.readouterr().out.split() == ["fig1"]

@@ -1,0 +1,44 @@
+"""The README says what is true: its example runs as printed, its commands exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def no_windows():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+def test_the_six_lines_run_as_printed():
+    first, parts = blocks("python")
+    names = {}
+    exec(first, names)
+    history = names["history"]
+    assert history["test_accuracy"].shape[0] == 5
+    assert history.rounds[-1] == 250
+    # Far above the 10 % of guessing, and below what would be a mistake in the data.
+    assert 0.8 < history.final("test_accuracy") < 0.99
+    names["jax"] = __import__("jax")
+    exec(parts, names)
+    rows = names["jax"].numpy.arange(6.0).reshape(3, 2)
+    assert names["my_rule"](rows).tolist() == [2.0, 3.0]
+
+
+def test_make_has_the_commands():
+    makefile = (ROOT / "Makefile").read_text()
+    for command in re.findall(r"make (\w+)", README):
+        assert re.search(rf"^{command}:", makefile, flags=re.MULTILINE), command
