@@ -23,8 +23,8 @@ def is_traced(value: Any) -> bool:
     return isinstance(value, jax.core.Tracer)
 
 
-def count(name: str, value: Any, minimum: int = 0) -> int:
-    """An integer of any integer type (a bool is not one), at least `minimum`.
+def count(name: str, value: Any, minimum: int = 0, maximum: int | None = None) -> int:
+    """An integer of any integer type (a bool is not one), from `minimum` to `maximum`.
 
     Raises:
         ValueError: naming the argument, its value and what is allowed.
@@ -39,8 +39,9 @@ def count(name: str, value: Any, minimum: int = 0) -> int:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or number < minimum:
-        raise ValueError(f"{name} must be an integer >= {minimum}, got {value!r}")
+    if number is None or number < minimum or (maximum is not None and number > maximum):
+        allowed = f">= {minimum}" if maximum is None else f"in {minimum}..{maximum}"
+        raise ValueError(f"{name} must be an integer {allowed}, got {value!r}")
     return number
 
 
@@ -52,7 +53,9 @@ def interval(
     *,
     closed: str = "both",
 ) -> Any:
-    """A real number in an interval; `closed` is "both", "left", "right" or "neither".
+    """A real number (no bool, no text) in an interval.
+
+    `closed` is "both", "left", "right" or "neither".
 
     Raises:
         ValueError: naming the argument, its value and the interval.
@@ -66,6 +69,8 @@ def interval(
     left, right = closed in ("both", "left"), closed in ("both", "right")
     allowed = f"{'[' if left else '('}{low}, {high}{']' if right else ')'}"
     try:
+        if isinstance(value, bool | str):
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be a number in {allowed}, got {value!r}") from None

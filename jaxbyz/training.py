@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import sys
@@ -175,15 +176,15 @@ def train(
             states, hello = start(start_keys, models(model_keys), data)
             if hello is not None:
                 first = jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], hello)
-                _enter(ledger, problem, seed_list, 0, first, lambda: history(states))
+                _enter(ledger, problem, seed_list, 0, first, functools.partial(history, states))
             ledger.note(0, look(states.server.x, data, test))
         bar = stack.enter_context(_Bar(progress, rounds, done))
         for target in [*range(evaluate_every, rounds, evaluate_every), rounds]:
             if target <= done:
                 continue
-            before = states
+            so_far = functools.partial(history, states)
             states, record = go(target - done, round_keys, states, data)
-            _enter(ledger, problem, seed_list, done + 1, record, lambda: history(before))
+            _enter(ledger, problem, seed_list, done + 1, record, so_far)
             measured = look(states.server.x, data, test)
             ledger.note(target, measured)
             if store is not None and (target % checkpoint_every == 0 or target == rounds):

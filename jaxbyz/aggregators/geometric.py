@@ -34,8 +34,8 @@ def geometric_median(
     max(0, ‖R‖ - η)/n, which has no unit, is at most `tolerance` (default 1e-5 in float32, 1e-10
     in float64). details: iterations, residual, converged.
 
-    Cost O(n²d) once and O(nd) per iteration. Not unique for collinear rows with even n. The rule does not use f,
-    which only states for how many Byzantine rows it is trusted. Published robustness
+    Cost O(n²d) once and O(nd) per iteration. Not unique for collinear rows with even n. The rule
+    does not use f, which only states for how many Byzantine rows it is trusted. Published robustness
     κ ≤ 4 (1 + f/(n-2f))² (Allouah et al., AISTATS 2023).
 
     Raises:

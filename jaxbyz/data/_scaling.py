@@ -1,9 +1,11 @@
 """From bytes to normalised floats without a wider array in between."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxbyz.data import _checks
+from jaxbyz import checks
 
 Statistic = float | list[float] | tuple[float, ...]  # one for all channels, or one per channel
 
@@ -29,4 +31,7 @@ def _per_channel(name: str, value: Statistic, pixels: NDArray[np.uint8]) -> NDAr
     channels = pixels.shape[-1]
     if len(values) not in (1, channels):
         raise ValueError(f"{name} must be one number or {channels}, got {value!r}")
-    return np.array([_checks.number(name, entry) for entry in values], np.float32)  # [1] or [C]
+    return np.array(
+        [checks.interval(name, entry, -math.inf, math.inf, closed="neither") for entry in values],
+        np.float32,
+    )  # [1] or [C]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxbyz.data import _checks, _unpickle
+from jaxbyz.data import _labels, _unpickle
 from jaxbyz.data._files import Place, Root, data_root, locate
 from jaxbyz.data._scaling import normalise
 from jaxbyz.data.dataset import Dataset, validate
@@ -70,7 +70,7 @@ def _read_binary(path: Path, records: int) -> Batch:
             f"{path}: expected {size} bytes, {records} records of {1 + _PIXELS}, found {found}"
         )
     table = np.fromfile(path, np.uint8).reshape(records, 1 + _PIXELS)
-    _checks.label_range(str(path), table[:, 0], _CLASSES)
+    _labels.label_range(str(path), table[:, 0], _CLASSES)
     return table[:, 1:], table[:, 0]
 
 
@@ -87,7 +87,7 @@ def _read_pickled(path: Path, records: int) -> Batch:
             f"{path}: expected labels of integers [{records}], found {labels.dtype} "
             f"{list(labels.shape)}"
         )
-    _checks.label_range(str(path), labels, _CLASSES)
+    _labels.label_range(str(path), labels, _CLASSES)
     return pixels, labels.astype(np.uint8)
 
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxbyz.data import _checks
+from jaxbyz import checks
+from jaxbyz.data import _labels
 
 
 class Dataset(NamedTuple):
@@ -45,7 +46,7 @@ def validate(dataset: Dataset) -> Dataset:
         ...
     ValueError: test_labels: expected labels in 0..1, got 7 at 0
     """
-    classes = _checks.integer("classes", dataset.classes, 1)
+    classes = checks.count("classes", dataset.classes, 1)
     train = _check_images("train_images", dataset.train_images)
     test = _check_images("test_images", dataset.test_images)
     if train[1:] != test[1:]:
@@ -74,9 +75,9 @@ def _check_images(name: str, images: NDArray[np.floating]) -> tuple[int, ...]:
 
 def _check_labels(split: str, labels: NDArray[np.integer], count: int, classes: int) -> None:
     name = f"{split}_labels"
-    labels = _checks.label_vector(name, labels)
+    labels = _labels.label_vector(name, labels)
     if len(labels) != count:
         raise ValueError(
             f"{name} must hold one label per row of {split}_images, {count}, got {len(labels)}"
         )
-    _checks.label_range(name, labels, classes)
+    _labels.label_range(name, labels, classes)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxbyz.data import _checks
+from jaxbyz import checks
+from jaxbyz.data import _labels
 from jaxbyz.data._files import Place, Root, data_root, locate
 from jaxbyz.data._scaling import Statistic, normalise
 from jaxbyz.data.dataset import Dataset, validate
@@ -161,7 +162,7 @@ def _load(
     classes: int,
     shapes: Shapes = (None, None),
 ) -> Dataset:
-    classes = _checks.integer("classes", classes, 1)
+    classes = checks.count("classes", classes, 1)
     _, paths = locate(title, [Place(folder, _NAMES) for folder in folders], source)
     train, test = (
         _split(paths[2 * i], paths[2 * i + 1], mean, std, classes, shapes[i]) for i in (0, 1)
@@ -187,5 +188,5 @@ def _split(
             f"{labels}: expected {len(pixels)} labels, as many as images, found sizes "
             f"{answers.shape}"
         )
-    _checks.label_range(str(labels), answers, classes)
+    _labels.label_range(str(labels), answers, classes)
     return normalise(pixels[..., None], mean, std), answers.astype(np.int32)

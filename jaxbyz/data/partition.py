@@ -6,10 +6,13 @@ drawn uniformly without replacement, so each class loses its share of it on aver
 occurs twice, each row is in random order, and the seed decides everything.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxbyz.data import _checks
+from jaxbyz import checks
+from jaxbyz.data import _labels
 
 Indices = NDArray[np.int64]
 
@@ -37,7 +40,7 @@ def dirichlet(labels: ArrayLike, workers: int, alpha: float, seed: int) -> Indic
     ((3, 3), [0, 1, 2, 3, 4, 5, 6, 7, 8])
     """
     labels, workers, rng = _prepare(labels, workers, seed)
-    alpha = _checks.positive("alpha", alpha)
+    alpha = float(checks.interval("alpha", alpha, 0, math.inf, closed="neither"))
     kept = _kept(rng, len(labels), workers)
     sizes, pools = _pools(labels, kept)
     counts = _equal_counts(rng, sizes, workers, alpha)
@@ -64,7 +67,7 @@ def dirichlet_unequal(
     [0, 1, 2, 3, 4, 5, 6, 7]
     """
     labels, workers, rng = _prepare(labels, workers, seed)
-    alpha = _checks.positive("alpha", alpha)
+    alpha = float(checks.interval("alpha", alpha, 0, math.inf, closed="neither"))
     sizes, pools = _pools(labels, rng.permutation(len(labels)))
     for _ in range(_DRAWS):
         shares = [_shares(rng, workers, alpha) for _ in sizes]
@@ -90,10 +93,10 @@ def iid(labels_or_count: ArrayLike, workers: int, seed: int) -> Indices:
     (3, 2)
     """
     if np.ndim(labels_or_count) == 0:
-        count = _checks.integer("labels_or_count", labels_or_count, 1)
+        count = checks.count("labels_or_count", labels_or_count, 1)
     else:
-        count = len(_checks.label_vector("labels_or_count", labels_or_count))
-    workers = _checks.integer("workers", workers, 1, count)
+        count = len(_labels.label_vector("labels_or_count", labels_or_count))
+    workers = checks.count("workers", workers, 1, count)
     return _kept(_generator(seed), count, workers).reshape(workers, -1)
 
 
@@ -118,7 +121,7 @@ def label_sorted(labels: ArrayLike, workers: int, fraction: float, seed: int) ->
            [1, 1]])
     """
     labels, workers, rng = _prepare(labels, workers, seed)
-    fraction = _checks.unit("fraction", fraction)
+    fraction = float(checks.interval("fraction", fraction, 0, 1))
     kept = _kept(rng, len(labels), workers)
     ordered = round(fraction * (len(kept) // workers))
     first, rest = np.split(kept, [workers * ordered])
@@ -130,12 +133,12 @@ def label_sorted(labels: ArrayLike, workers: int, fraction: float, seed: int) ->
 def _prepare(
     labels: ArrayLike, workers: object, seed: object
 ) -> tuple[NDArray[np.integer], int, np.random.Generator]:
-    vector = _checks.label_vector("labels", labels)
-    return vector, _checks.integer("workers", workers, 1, len(vector)), _generator(seed)
+    vector = _labels.label_vector("labels", labels)
+    return vector, checks.count("workers", workers, 1, len(vector)), _generator(seed)
 
 
 def _generator(seed: object) -> np.random.Generator:
-    return np.random.default_rng(_checks.integer("seed", seed, 0))
+    return np.random.default_rng(checks.count("seed", seed, 0))
 
 
 def _kept(rng: np.random.Generator, count: int, workers: int) -> Indices:

@@ -215,7 +215,7 @@ def test_labels_are_checked(split, labels, says):
 @pytest.mark.parametrize("function", [dirichlet, dirichlet_unequal])
 @pytest.mark.parametrize("alpha", [0, -1.0, math.nan, math.inf, -math.inf, True, "1", None])
 def test_alpha_is_checked(function, alpha):
-    with pytest.raises(ValueError, match="alpha must be a finite number > 0, got"):
+    with pytest.raises(ValueError, match=r"alpha must (be a number|lie) in \(0, inf\), got"):
         function(LABELS, 2, alpha, 0)
 
 
@@ -226,7 +226,7 @@ def test_alpha_may_be_any_real_number(alpha):
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, math.nan, math.inf, True, "1", None])
 def test_the_fraction_is_checked(fraction):
-    with pytest.raises(ValueError, match=r"fraction must be a number in \[0, 1\], got"):
+    with pytest.raises(ValueError, match=r"fraction must (be a number|lie) in \[0, 1\], got"):
         label_sorted(LABELS, 2, fraction, 0)
 
 

@@ -1,0 +1,24 @@
+"""Checks of labels: each error names the argument or file, what it got and what is allowed."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def label_vector(name: str, value: ArrayLike) -> NDArray[np.integer]:
+    """Returns `value` as a non-empty integer array [N]."""
+    array = np.asarray(value)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must have rank 1, [N], got shape {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{name} must hold at least one label, got none")
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"{name} must be integers, got dtype {array.dtype}")
+    return array
+
+
+def label_range(name: str, labels: NDArray[np.integer], classes: int) -> None:
+    """Raises ValueError if one of `labels` [N] lies outside 0..classes-1."""
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if wrong.size:
+        value, where = labels[wrong[0]], wrong[0]
+        raise ValueError(f"{name}: expected labels in 0..{classes - 1}, got {value} at {where}")
