@@ -289,7 +289,8 @@ def over_mesh(function: Callable[..., Any], mesh: Mesh, *, initial: bool = False
 
     `function` is `init` (with initial=True), `step` or what `run` returns, of a simulation built
     with `placement=along_axis()`. The number of computing workers must be a multiple of the
-    number of devices.
+    number of devices. What `run` records must not hold `state.workers`, of which a device has only
+    its own.
 
     Raises:
         ValueError: when called, if it is not.

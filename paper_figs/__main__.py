@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 import paper_figs
 from paper_figs import records
@@ -20,6 +21,13 @@ def names() -> list[str]:
     """Modules that hold a figure."""
     found = [module.name for module in pkgutil.iter_modules(paper_figs.__path__)]
     return sorted(name for name in found if name.startswith("fig"))
+
+
+def spread(values: np.ndarray) -> str:
+    """Mean ± standard deviation over seeds, or the only value."""
+    if len(values) == 1:
+        return f"{values[0]:.4f} (one seed)"
+    return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
 
 
 def table(results: dict[str, Any]) -> str:
@@ -34,7 +42,7 @@ def table(results: dict[str, Any]) -> str:
         about = history.about
         lines.append(
             f"{about['algorithm']:<16}{about['attack']:<14}{about['byzantine']:>3}{ratio:>7}   "
-            f"{final.mean():.3f} ± {final.std(ddof=1):.3f}     "
+            f"{spread(final):<18}"
             f"{history.final('uplink_bits') / 1e6:>12.2f}{about['seconds']:>9.1f}"
         )
     return "\n".join(lines)
@@ -46,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("figure", nargs="?", choices=names())
     parser.add_argument("--list", action="store_true", help="say which figures there are")
     parser.add_argument("--quick", action="store_true", help="small data, about two minutes")
+    parser.add_argument("--one", action="store_true", help="one configuration, one seed")
     parser.add_argument("--tune", action="store_true", help="recompute the choice of step sizes")
     parser.add_argument("--data", help="another data set, e.g. fashion_mnist")
     parser.add_argument("--root", help="folder of the data files")
@@ -59,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     module = importlib.import_module(f"paper_figs.{chosen.figure}")
     spec = module.QUICK if chosen.quick else module.SPEC
+    if chosen.one:
+        spec = module.one(spec)
     if chosen.data:
         spec = dataclasses.replace(spec, data=chosen.data)
     folder = chosen.out / f"{chosen.figure}-{spec.data}-{records.digest(spec)}"

@@ -69,6 +69,11 @@ SPEC = Spec(
 )
 
 
+def one(spec: Spec) -> Spec:
+    """The reference configuration alone: f = 3, k/d = 0.1, the first seed."""
+    return dataclasses.replace(spec, byzantine=(3,), ratios=(0.1,), seeds=spec.seeds[:1])
+
+
 def algorithm(spec: Spec, name: str, f: int, ratio: float, step: float) -> jb.core.Algorithm:
     """One of the two methods of the figure."""
     common: dict[str, Any] = {

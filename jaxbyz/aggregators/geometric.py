@@ -35,8 +35,8 @@ def geometric_median(
     in float64). details: iterations, residual, converged.
 
     Cost O(n²d) once and O(nd) per iteration. Not unique for collinear rows with even n. The rule
-    does not use f, which only states for how many Byzantine rows it is trusted. Published robustness
-    κ ≤ 4 (1 + f/(n-2f))² (Allouah et al., AISTATS 2023).
+    does not use f, which only states for how many Byzantine rows it is trusted.
+    Published robustness κ ≤ 4 (1 + f/(n-2f))² (Allouah et al., AISTATS 2023).
 
     Raises:
         ValueError: f or max_iterations not an integer in range, tolerance ≤ 0; n ≤ 2f.

@@ -1,0 +1,36 @@
+import os
+import resource
+from pathlib import Path
+
+# Four devices on one host, so that sharded programs are tested; must be said before jax starts.
+if "device_count" not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = (
+        os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+    ).strip()
+# Programs are kept from run to run.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".jax_cache"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
+import jax
+import pytest
+
+MEMORY = 4 * 2**20  # KiB; compiled programs of all tests together can take more
+
+
+def pytest_configure(config):
+    # Two test runs may meet in the cache; the program is then compiled as if it were not there.
+    config.addinivalue_line("filterwarnings", "ignore:Error .* persistent compilation cache")
+
+
+@pytest.fixture
+def x64():
+    """64-bit numbers for one test."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _bounded_memory():
+    yield
+    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MEMORY:
+        jax.clear_caches()

@@ -1,0 +1,259 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxbyz.compressors import random_subset
+from jaxbyz.messages import (
+    SEED_BITS,
+    Dense,
+    Seeded,
+    SharedSupport,
+    Sparse,
+    admit,
+    bit_words,
+    float_bits,
+    index_bits,
+    oversized,
+)
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+
+# ---- an encoder that really writes the bits ----------------------------------------------------
+
+
+class Tape:
+    """Unsigned numbers of given widths, written one after another and read back."""
+
+    def __init__(self):
+        self.digits = ""
+        self.place = 0
+
+    def write(self, number, width):
+        assert 0 <= number < 2**width
+        self.digits += f"{number:0{width}b}" if width else ""
+
+    def read(self, width):
+        self.place += width
+        return int(self.digits[self.place - width : self.place] or "0", 2)
+
+    def to_bytes(self):
+        padded = self.digits + "0" * (-len(self.digits) % 8)
+        return bytes(int(padded[i : i + 8], 2) for i in range(0, len(padded), 8))
+
+    @classmethod
+    def from_bytes(cls, data):
+        tape = cls()
+        tape.digits = "".join(f"{byte:08b}" for byte in data)
+        return tape
+
+
+PATTERNS = {2: np.uint16, 4: np.uint32, 8: np.uint64}
+
+
+def width_of_an_index(d):
+    width = 0
+    while 2**width < d:
+        width += 1
+    return width
+
+
+def encode(message, d):
+    """The bits that a sender of this message puts on the wire."""
+    tape = Tape()
+    values = np.asarray(message.values)
+    for pattern in values.view(PATTERNS[values.itemsize]):
+        tape.write(int(pattern), 8 * values.itemsize)
+    if isinstance(message, Sparse):
+        for index in np.asarray(message.indices):
+            tape.write(int(index), width_of_an_index(d))
+    return tape
+
+
+def decode(kind, data, dtype, d, k, derived):
+    """What a receiver makes of the bytes, knowing the protocol and the subset of the seed."""
+    tape, dtype = Tape.from_bytes(data), np.dtype(dtype)
+    count = d if kind is Dense else k
+    patterns = [tape.read(8 * dtype.itemsize) for _ in range(count)]
+    values = jnp.asarray(np.array(patterns, PATTERNS[dtype.itemsize]).view(dtype))
+    if kind is Sparse:
+        indices = [tape.read(width_of_an_index(d)) for _ in range(k)]
+        return Sparse(values, jnp.asarray(indices), size=d)
+    if kind is Seeded:
+        return Seeded(values, derived, size=d)
+    return kind(values)
+
+
+@pytest.mark.parametrize("kind", [Dense, Sparse, Seeded, SharedSupport])
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64, jnp.float16])
+@pytest.mark.parametrize(("d", "k"), [(1, 1), (2, 1), (8, 3), (9, 9), (1000, 17), (1025, 4)])
+def test_bits_are_those_of_an_encoder(kind, dtype, d, k):
+    subset = random_subset(jax.random.key(d), d, k)  # what both ends draw from a seed
+    count = d if kind is Dense else k
+    values = np.random.default_rng(d).normal(size=count)
+    values[:3] = [np.nan, -np.inf, -0.0][: len(values)]
+    values = jnp.asarray(values, dtype)
+    message = {
+        Dense: lambda: Dense(values),
+        Sparse: lambda: Sparse(values, subset, size=d),
+        Seeded: lambda: Seeded(values, subset, size=d),
+        SharedSupport: lambda: SharedSupport(values),
+    }[kind]()
+    tape = encode(message, d)
+    assert isinstance(message.bits(), int)
+    assert message.bits() == len(tape.digits)
+    received = decode(kind, tape.to_bytes(), dtype, d, k, subset)
+    assert jax.tree.structure(received) == jax.tree.structure(message)
+    for sent, got in zip(jax.tree.leaves(message), jax.tree.leaves(received), strict=True):
+        assert np.array_equal(np.asarray(sent), np.asarray(got), equal_nan=True)
+        assert np.array_equal(np.signbit(sent), np.signbit(got))
+
+
+def test_bits_speak_of_one_message_under_vmap():
+    batch = Sparse(jnp.zeros((5, 3)), jnp.zeros((5, 3), int), size=1000)
+    words = jax.jit(jax.vmap(lambda message: bit_words(message.bits()), axis_size=5))(batch)
+    assert words.tolist() == [[0, 3 * (64 + 10)]] * 5
+
+
+def test_widths():
+    assert [index_bits(d) for d in range(1, 18)] == [width_of_an_index(d) for d in range(1, 18)]
+    assert index_bits(2**40) == 40
+    assert index_bits(2**40 + 1) == 41
+    kinds = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
+    assert [float_bits(jnp.zeros(3, kind)) for kind in kinds] == [16, 16, 32, 64]
+    assert SEED_BITS == 64
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("count", [0, 1, 2**32 - 1, 2**32, 2**40 + 12_345, 2**64 - 1])
+def test_bit_words_hold_huge_counts_exactly(count, wide):
+    with jax.enable_x64(wide):
+        for words in (bit_words(count), jax.jit(lambda: bit_words(count))()):
+            assert words.dtype == jnp.uint32
+            high, low = words.tolist()
+            assert high * 2**32 + low == count
+
+
+def test_bit_words_of_a_random_length():
+    counts = jnp.array([0, 7, 2**32 - 1], jnp.uint32)
+    words = jax.jit(jax.vmap(bit_words))(counts)
+    assert words.dtype == jnp.uint32
+    assert words.tolist() == [[0, 0], [0, 7], [0, 2**32 - 1]]
+
+
+# ---- the server's entrance ---------------------------------------------------------------------
+
+
+def batches():
+    """Named batches [5, 4] in float32 and which rows are to be refused."""
+    random = np.random.default_rng(0)
+    largest = np.finfo(np.float32).max
+    good = random.normal(size=(5, 4)).astype(np.float32)
+    # |value| > s √max / (4 √(n k)): 1e18 for s about 1.
+    spoils = {
+        "nothing": (None, False),
+        "NaN": ([0, np.nan, 0, 0], True),
+        "Inf": ([0, 0, 0, np.inf], True),
+        "-Inf": ([-np.inf] * 4, True),
+        "NaN and Inf": ([np.nan, np.inf, -np.inf, 1], True),
+        "the largest number": ([largest, 0, 0, -largest], True),
+        "huge": ([0, 1e20, 0, 0], True),
+        "-huge": ([0, -1e20, 0, 0], True),
+        "large": ([0, 1e15, 0, 0], False),
+        "zeros": ([0, 0, 0, 0], False),
+        "tiny": ([1e-40] * 4, False),
+    }
+    for name, (row, refused) in spoils.items():
+        for places in ([0], [4], [1, 3]):
+            batch, bad = good.copy(), np.zeros(5, bool)
+            if row is not None:
+                batch[places], bad[places] = row, refused
+            yield name, batch, bad
+    yield "all bad", np.full((5, 4), np.nan, np.float32), np.ones(5, bool)
+    yield "all Inf but one", np.array([[np.inf] * 4] * 4 + [[1.0] * 4], np.float32), [1, 1, 1, 1, 0]
+    yield "all zero", np.zeros((5, 4), np.float32), np.zeros(5, bool)
+    yield "all 1e30", good * np.float32(1e30), np.zeros(5, bool)
+    yield "all 1e-30", good * np.float32(1e-30), np.zeros(5, bool)
+    small = good * np.float32(1e-25)
+    small[2] = 1.0  # ordinary in itself, but huge beside the others
+    yield "one of ordinary size", small, np.arange(5) == 2
+
+
+@pytest.mark.parametrize(
+    ("batch", "bad"), [pytest.param(*case, id=name) for name, *case in batches()]
+)
+def test_admit_refuses_what_arithmetic_cannot_hold_and_nothing_else(batch, bad):
+    bad = np.asarray(bad, bool)
+    kept, refused = admit(Dense(jnp.asarray(batch)))
+    assert refused.tolist() == bad.tolist()
+    kept = np.asarray(kept.values)
+    assert kept.dtype == np.float32
+    assert (kept[bad] == 0).all()
+    # What is let in is let in as it is, bit for bit.
+    assert np.array_equal(kept[~bad].view(np.uint32), batch[~bad].view(np.uint32))
+
+
+def test_admitted_rows_can_be_squared_and_summed():
+    for dtype in (jnp.float32, jnp.float64):
+        n, k = 50, 200
+        scale = 1.0 if dtype == jnp.float32 else 1e100
+        values = np.full((n, k), scale)
+        bound = scale * float(jnp.finfo(dtype).max) ** 0.5 / (4 * (n * k) ** 0.5)
+        values[0], values[1] = 0.99 * bound, 1.01 * bound
+        values = jnp.asarray(values, dtype)
+        kept, refused = admit(Dense(values))
+        assert refused.tolist() == [False, True] + [False] * (n - 2)
+        unit = kept.values / scale
+        assert jnp.isfinite(((unit[:, None] - unit[None]) ** 2).sum())
+
+
+def test_f_huge_messages_do_not_get_honest_ones_refused():
+    honest = np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32)
+    for lie in (1e-38, 1e17, 1e25, 3e38, np.inf, np.nan):
+        lies = np.full((5, 3), lie, np.float32)
+        for batch, places in (
+            (np.concatenate([lies, honest]), slice(5, None)),
+            (np.concatenate([honest, lies]), slice(0, 6)),
+        ):
+            kept, refused = admit(Dense(jnp.asarray(batch)))
+            assert not refused[places].any()
+            assert np.array_equal(kept.values[places], honest)
+
+
+def test_integers_pass_and_every_float_array_counts():
+    values = jnp.array([[1.0, 2.0], [jnp.nan, 1.0], [3.0, 1.0]])
+    indices = jnp.array([[4, 5], [6, 7], [8, 9]])
+    kept, refused = admit(Sparse(values, indices, size=10))
+    assert refused.tolist() == [False, True, False]
+    assert jnp.array_equal(kept.indices, indices)
+    assert kept.values.tolist() == [[1, 2], [0, 0], [3, 1]]
+    assert kept.size == 10
+    other = {"a": jnp.ones((3, 2)), "b": jnp.array([1.0, 2.0, jnp.inf]), "c": jnp.arange(3)}
+    kept, refused = admit(other)
+    assert refused.tolist() == [False, False, True]
+    assert kept["a"].tolist() == [[1, 1], [1, 1], [0, 0]]
+    assert kept["b"].tolist() == [1, 2, 0]
+    assert kept["c"].tolist() == [0, 1, 2]
+    kept, refused = admit({"c": jnp.arange(3)})
+    assert not refused.any()
+
+
+def test_eager_jit_and_vmap_agree():
+    stack = jnp.asarray(np.stack([batch for _, batch, _ in batches()]))
+    mapped, refused = jax.jit(jax.vmap(lambda values: admit(Dense(values))))(stack)
+    compiled = jax.jit(lambda values: admit(Dense(values)))
+    for i, values in enumerate(stack):
+        for kept, bad in (admit(Dense(values)), compiled(values)):
+            assert np.array_equal(kept.values, mapped.values[i])
+            assert np.array_equal(bad, refused[i])
+
+
+def test_oversized_at_the_bound_of_every_dtype():
+    for dtype in (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64):
+        bound = float(jnp.finfo(dtype).max) ** 0.5 / (4 * 3**0.5)
+        rows = jnp.asarray([[1.0], [0.9 * bound], [1.1 * bound]], dtype)
+        # The middle row of three is the 0.9: beside it nothing is large.
+        assert not oversized(rows).any()
+        rows = jnp.asarray([[1.0], [1.0], [1.1 * bound]], dtype)
+        assert oversized(rows).tolist() == [False, False, True]

@@ -1,0 +1,115 @@
+"""The algorithms as plain loops over NumPy arrays, written from the papers' pseudo-code.
+
+Nothing here draws anything: masks, coins and samples are arguments, so that an implementation can
+be asked to make the same run. n workers, of which the last `byzantine` lie; the others are honest.
+
+    gradient(i, x)          full local gradient of worker i, [d]
+    sampled(i, sample, x)   its gradient on one sample, [d]
+    samples[t][i]           the sample of worker i in round t
+    aggregate(rows)         [n, d] -> [d]
+    forge(honest)           what all liars want the server to read, from the honest vectors that
+                            the server reads in this round: [h, d] -> [d]
+"""
+
+import numpy as np
+
+
+def gradient_descent(x, gradient, gamma, rounds, beta=0.0):
+    """Heavy ball m = β m + (1-β) ∇f(x), x = x - γ m, which is gradient descent for β = 0."""
+    models, momentum = [], np.zeros_like(x)
+    for _ in range(rounds):
+        momentum = beta * momentum + (1 - beta) * gradient(x)
+        x = x - gamma * momentum
+        models.append(x)
+    return np.array(models)
+
+
+def robust_sgd(x, sampled, samples, aggregate, forge, byzantine, gamma, beta):
+    """Robust D-SHB: m_i = β m_i + (1-β) s_i at the workers; g = F(m); x = x - γ g.
+
+    Returns models [T, d] and momenta of the honest workers [T, h, d], after every round.
+    """
+    d, honest = len(x), len(samples[0])
+    momenta = np.zeros((honest, d))
+    models, memories = [], []
+    for t in range(len(samples)):
+        for i in range(honest):
+            momenta[i] = beta * momenta[i] + (1 - beta) * sampled(i, samples[t][i], x)
+        lies = [forge(momenta)] * byzantine
+        x = x - gamma * aggregate(np.array([*momenta, *lies]))
+        models.append(x)
+        memories.append(momenta.copy())
+    return np.array(models), np.array(memories)
+
+
+def rosdhb(x, sampled, samples, masks, aggregate, forge, byzantine, gamma, beta):
+    """RoSDHB, arXiv 2508.17129, Algorithm 1, with masks[t] [k] for everybody.
+
+    Returns models [T, d] and the server's momenta [T, n, d], after every round.
+    """
+    d, honest = len(x), len(samples[0])
+    n = honest + byzantine
+    momenta = np.zeros((n, d))
+    models, memories = [], []
+    for t in range(len(samples)):
+        mask = masks[t]
+        k = len(mask)
+        read = np.zeros((n, d))
+        for i in range(honest):
+            payload = sampled(i, samples[t][i], x)[mask]
+            read[i, mask] = d / k * payload
+        for i in range(honest, n):
+            read[i, mask] = forge(read[:honest])[mask]
+        for i in range(n):
+            momenta[i] = beta * momenta[i] + (1 - beta) * read[i]
+        x = x - gamma * aggregate(momenta)
+        models.append(x)
+        memories.append(momenta.copy())
+    return np.array(models), np.array(memories)
+
+
+def byz_dasha_page(
+    x, gradient, sampled, samples, coins, subsets, aggregate, forge, byzantine, gamma
+):
+    """Byz-DASHA-PAGE, Rammal et al., AISTATS 2024, with Rand-k on subsets[t][i] [k].
+
+    Returns models [T + 1, d] and mirrors g_i [T + 1, n, d], after the start and every round.
+    """
+    d, honest = len(x), len(samples[0])
+    n = honest + byzantine
+    k = len(subsets[0][0])
+    omega = d / k - 1
+    a = 1 / (2 * omega + 1)
+    h = np.array([gradient(i, x) for i in range(honest)])
+    g = np.array([*h, *[forge(h)] * byzantine])
+    models, memories = [], [g.copy()]
+    for t in range(len(samples)):
+        old, x = x, x - gamma * aggregate(g)
+        models.append(x)
+        message = np.zeros((n, d))
+        for i in range(honest):
+            if coins[t]:
+                new = gradient(i, x)
+            else:
+                new = h[i] + sampled(i, samples[t][i], x) - sampled(i, samples[t][i], old)
+            difference = new - h[i] - a * (g[i] - h[i])
+            message[i, subsets[t][i]] = d / k * difference[subsets[t][i]]
+            h[i] = new
+        for i in range(honest, n):
+            message[i, subsets[t][i]] = forge(message[:honest])[subsets[t][i]]
+        for i in range(n):
+            g[i] = g[i] + message[i]
+        memories.append(g.copy())
+    models.append(x - gamma * aggregate(g))
+    return np.array(models), np.array(memories)
+
+
+# Two attacks.
+
+
+def sign_flip(honest):
+    return -honest.mean(axis=0)
+
+
+def alie(honest, z):
+    return honest.mean(axis=0) - z * honest.std(axis=0, ddof=1)

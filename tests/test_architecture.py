@@ -1,0 +1,212 @@
+"""Who may import whom, who may talk to devices, and what every public name has.
+
+messages, checks → core → compressors, aggregators, attacks, problems, data → algorithms
+→ simulation → training and what users meet; an arrow reads "is imported by".
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "jaxbyz"
+
+LEVELS = {
+    "messages": 0,
+    "checks": 0,
+    "core": 1,
+    "compressors": 2,
+    "aggregators": 2,
+    "attacks": 2,
+    "problems": 2,
+    "data": 2,
+    "algorithms": 3,
+    "simulation": 4,
+}
+TRAINING = 5  # training, history, checkpoints, plotting, … : whatever else is at the top
+BESIDE = {"theory", "testing"}  # read everything, are read by nobody below paper_figs and tests
+SIBLINGS = {("problems", "data")}  # who may import whom within one level
+NOT_FOR_ALGORITHMS = {"attacks", "problems", "simulation", "theory"}
+
+WHERE = {
+    "flax": lambda module: room(module) == "problems",
+    "optax": lambda module: (
+        room(module) == "algorithms" or module == "jaxbyz.problems.classification"
+    ),
+    "orbax": lambda module: level(module) == TRAINING,
+    "matplotlib": lambda module: level(module) == TRAINING,
+    "tqdm": lambda module: level(module) == TRAINING,
+    "sklearn": lambda module: room(module) == "data",
+    "scipy": lambda module: False,
+}
+COLLECTIVES = {
+    "all_gather",
+    "all_gather_invariant",
+    "all_to_all",
+    "axis_index",
+    "axis_size",
+    "pbroadcast",
+    "pcast",
+    "pmap",
+    "pmax",
+    "pmean",
+    "pmin",
+    "ppermute",
+    "pshuffle",
+    "psum",
+    "psum_scatter",
+    "ragged_all_to_all",
+    "shard_map",
+}
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
+every = pytest.mark.parametrize("module", TREES)
+
+
+def room(module):
+    """jaxbyz.attacks.data -> attacks; the package itself has none."""
+    return (module.split(".") + [""])[1]
+
+
+def level(module):
+    return LEVELS.get(room(module), TRAINING)
+
+
+def imports(module):
+    """Names of all modules imported anywhere in a file, lazily or not."""
+    package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *([base] if base else [])])
+            for alias in node.names:  # from jaxbyz import checks names a module
+                full = f"{base}.{alias.name}"
+                yield full if full in FILES else base
+
+
+def own_imports(module):
+    return [name for name in imports(module) if name.split(".")[0] == "jaxbyz"]
+
+
+def test_all_rooms_are_known():
+    assert set(LEVELS) <= {room(module) for module in FILES}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages <= {*LEVELS, *BESIDE}
+
+
+@every
+def test_imports_go_down(module):
+    if room(module) in {"", *BESIDE}:
+        pytest.skip("reads everything")
+    for target in own_imports(module):
+        mine, other = room(module), room(target)
+        allowed = (
+            level(target) < level(module)
+            or mine == other
+            or (mine, other) in SIBLINGS
+            or level(target) == level(module) == TRAINING
+        )
+        assert allowed, f"{module} imports {target}"
+        assert other not in {"", *BESIDE}, f"{module} imports {target}"
+
+
+@every
+def test_algorithms_see_no_attack_no_problem_and_no_simulation(module):
+    if room(module) == "algorithms":
+        assert not {room(target) for target in own_imports(module)} & NOT_FOR_ALGORITHMS
+
+
+@every
+def test_libraries_are_used_where_they_belong(module):
+    if room(module) in BESIDE:
+        pytest.skip("beside the layers")
+    for target in imports(module):
+        library = target.split(".")[0]
+        assert WHERE.get(library, lambda module: True)(module), f"{module} imports {target}"
+
+
+@every
+def test_devices_meet_in_the_simulation_only(module):
+    if module == "jaxbyz.simulation":
+        return
+    names = {node.attr for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute)}
+    names |= {node.id for node in ast.walk(TREES[module]) if isinstance(node, ast.Name)}
+    assert not names & COLLECTIVES
+
+
+def calls(module):
+    """Names of the functions called in a file, except in what runs as a script."""
+    skipped = set()
+    for node in TREES[module].body:
+        if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test):
+            skipped |= set(ast.walk(node))
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Call) and node not in skipped:
+            yield ast.unparse(node.func)
+
+
+@every
+def test_the_library_does_not_print(module):
+    if not module.endswith("__main__"):
+        assert "print" not in calls(module)
+
+
+@every
+def test_parts_and_algorithms_are_not_compiled_by_themselves(module):
+    if level(module) < TRAINING and room(module) != "data":
+        found = {"jax.jit", "jit", "open", "jax.debug.print", "jax.config.update"} & set(calls(module))
+        assert not found
+
+
+def public(module):
+    """What `__all__` lists, [] where there is none."""
+    for node in TREES[module].body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return ast.literal_eval(node.value)
+    return []
+
+
+def bound(module):
+    """Names bound at the top of a file."""
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+@every
+def test_every_module_and_public_name_has_a_docstring(module):
+    tree = TREES[module]
+    assert ast.get_docstring(tree), f"{module} has no docstring"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{module}.{node.name} has no docstring"
+
+
+@every
+def test_public_names_exist_once(module):
+    names = public(module)
+    assert len(names) == len(set(names))
+    missing = set(names) - set(bound(module))
+    assert not {name for name in missing if f"{module}.{name}" not in TREES}
+
+
+def test_packages_say_what_is_public():
+    for module, path in FILES.items():
+        if path.name == "__init__.py":
+            assert public(module), f"{module} has no __all__"
