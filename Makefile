@@ -1,4 +1,5 @@
 # make demo, make test: everything on a fresh machine with Python >= 3.11 and nothing else.
+# Tests run on all cores, a file at a time each.
 # The virtual environment is made once, in .venv; PYTHON chooses the interpreter.
 SHELL := /bin/bash
 VENV ?= .venv
@@ -28,7 +29,7 @@ demo: $(VENV)/.installed
 	$(RUN) -m paper_figs fig1 --quick
 
 test: $(VENV)/.installed
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest -n auto --dist loadfile $(ARGS)
 
 bench: $(VENV)/.installed
 	$(RUN) -m tests.benchmarks $(ARGS)
