@@ -23,6 +23,7 @@ __all__ = [
     "Codec",
     "Compressor",
     "Oracle",
+    "Robustness",
     "Server",
     "ServerInfo",
     "View",
@@ -89,17 +90,31 @@ class ApplyRule(Protocol):
         ...
 
 
+class Robustness(NamedTuple):
+    """What is known of a rule's κ:  ‖R(X) - x̄_S‖² ≤ κ Var_S  for all X and all |S| = n-f.
+
+    Each of the two is a function (n, f) -> κ, or None where nothing is known (also where it is
+    known that no finite κ exists); it never guesses.
+    """
+
+    exact: Callable[[int, int], float | None]  # attained, and never exceeded
+    published: Callable[[int, int], float | None]  # an upper bound that somebody has proved
+    source: str  # who proved the upper bound
+
+
 @dataclasses.dataclass(frozen=True)
 class Aggregator:
     """A rule R^{n×d} -> R^d, finite whenever at most f rows are bad.
 
     `init(d)` makes the state (None for nearly all rules). A rule can be called directly on
     rows [n, d] when it needs neither key nor state, and then returns the vector alone; so it can
-    be given to `jax.jit`, `vmap` or `grad` as any function.
+    be given to `jax.jit`, `vmap` or `grad` as any function. `robustness` is for
+    `jaxbyz.aggregators.kappa`; None: nothing is known.
     """
 
     init: Callable[[int], Tree]
     apply: ApplyRule
+    robustness: Robustness | None = None
 
     def __call__(self, rows: Array) -> Array:
         """Aggregate rows [n, d] to [d], for rules without state and randomness."""
@@ -162,6 +177,7 @@ class View(NamedTuple):
     own: Array | None  # [f, d] what the Byzantine workers would say if they followed the protocol
     broadcast: Tree
     server: Tree  # the server's state before this round
+    read: Callable[[Array], Array]  # wanted rows [f, d] -> what is left of them on the wire, [f, d]
     respond: Callable[[Array], ServerInfo]  # wanted rows [f, d] -> what the server would make of it
     byzantine: int  # f, the real number
 

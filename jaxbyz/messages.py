@@ -7,15 +7,23 @@ A subset of coordinates that both ends derive from a shared seed is carried here
 indices, so that nobody draws it twice; it is charged as what crosses: the seed, once, by whoever
 sends the seed. `Sparse` indices, which the sender chooses, are charged one by one.
 
-| message         | arrays                       | bits              |
-|-----------------|------------------------------|-------------------|
-| `Dense`         | values [d]                   | d b               |
-| `Sparse`        | values [k], indices [k]      | k (b + ⌈log₂ d⌉)  |
-| `Seeded`        | values [k] (indices derived) | k b               |
-| `SharedSupport` | values [k]                   | k b               |
+| message         | arrays                       | bits                           |
+|-----------------|------------------------------|--------------------------------|
+| `Dense`         | values [d]                   | d b                            |
+| `Sparse`        | values [k], indices [k]      | k (b + I)                      |
+| `Seeded`        | values [k] (indices derived) | k b                            |
+| `SharedSupport` | values [k]                   | k b                            |
+| `Masked`        | values [d], kept [d]         | c b + min(d, c I), c = #kept   |
+| `Signs`         | positive [d]                 | d                              |
+| `ScaledSigns`   | scale [], positive [d]       | b + d                          |
+| `Levels`        | scale [], levels [d]         | b + d (1 + ⌈log₂(s+1)⌉)        |
+| `Exponents`     | values [d] (powers of two)   | d (1 + E): 9 d, 12 d           |
+| `Blocks`        | parts, one message per block | the sum                        |
 
-with b the bits of the float that is sent. In a batch of messages every array has a leading worker
-axis [n]; `bits()` speaks of one message, so it is asked under `vmap` (see `bit_words`).
+with b the bits of the float that is sent, E those of its exponent, I = ⌈log₂ d⌉ and levels in
+-s..s. Arrays are held as is convenient to compute with; `bits()` is what is charged. In a batch of
+messages every array has a leading worker axis [n]; `bits()` speaks of one message, so it is asked
+under `vmap` (see `bit_words`).
 """
 
 from __future__ import annotations
@@ -27,10 +35,16 @@ import jax
 import jax.numpy as jnp
 
 __all__ = [
+    "Blocks",
     "Dense",
+    "Exponents",
+    "Levels",
+    "Masked",
     "Message",
+    "ScaledSigns",
     "Seeded",
     "SharedSupport",
+    "Signs",
     "Sparse",
     "admit",
     "bit_words",
@@ -137,6 +151,147 @@ class SharedSupport:
         return self.values.shape[-1] * float_bits(self.values)
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Masked:
+    """Those c of d numbers that chance kept: c b + min(d, c I) bits, a random length.
+
+    After the numbers comes the cheaper of two codes for where they belong: a bitmap of d bits, or c
+    indices. The length grows with c, so it tells the receiver c, and c tells which code it is.
+
+    >>> message = Masked(jnp.array([0.0, 2.0, 0.0, 4.0]), jnp.array([False, True, False, True]))
+    >>> message.bits()
+    Array(68, dtype=uint32)
+    """
+
+    values: jax.Array  # [d], 0 where not kept
+    kept: jax.Array  # [d] bool
+
+    def bits(self) -> jax.Array:
+        """c b + min(d, c I), [] uint32.
+
+        Raises:
+            ValueError: a message of so many coordinates that the count could overflow.
+        """
+        d, b = self.values.shape[-1], float_bits(self.values)
+        index = index_bits(d)
+        if d * (b + 1) >= 2**32:
+            raise ValueError(f"d (b + 1) must be below 2³², got d = {d} with b = {b}")
+        count = self.kept.sum(dtype=jnp.uint32)
+        # c I itself could overflow; where it is the smaller one it cannot.
+        places = count * index if index == 0 else jnp.where(count > d // index, d, count * index)
+        return count * b + places.astype(jnp.uint32)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Signs:
+    """One bit per coordinate, +1 or -1: d bits. There is no illegal one.
+
+    >>> Signs(jnp.ones(10, bool), dtype=jnp.dtype(jnp.float32)).bits()
+    10
+    """
+
+    positive: jax.Array  # [d] bool
+    dtype: Any = dataclasses.field(metadata={"static": True})  # of the decoded vector
+
+    def bits(self) -> int:
+        """d."""
+        return self.positive.shape[-1]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class ScaledSigns:
+    """One number and one bit per coordinate: b + d bits.
+
+    >>> ScaledSigns(jnp.array(0.5), jnp.ones(10, bool)).bits()
+    42
+    """
+
+    scale: jax.Array  # []
+    positive: jax.Array  # [d] bool
+
+    def bits(self) -> int:
+        """b + d."""
+        return float_bits(self.scale) + self.positive.shape[-1]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Levels:
+    """One number, and of every coordinate a sign and a level: b + d (1 + ⌈log₂(s+1)⌉) bits.
+
+    With s = 1 there are three symbols, and ⌈log₂ 3⌉ = 2 = 1 + ⌈log₂ 2⌉ bits for each.
+
+    >>> Levels(jnp.array(0.5), jnp.zeros(10, jnp.int8), most=4).bits()
+    72
+    """
+
+    scale: jax.Array  # []
+    levels: jax.Array  # [d] integers in -s..s
+    most: int = dataclasses.field(metadata={"static": True})  # s
+
+    def bits(self) -> int:
+        """b + d (1 + ⌈log₂(s+1)⌉)."""
+        return float_bits(self.scale) + self.levels.shape[-1] * (1 + index_bits(self.most + 1))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Exponents:
+    """Signs and exponents: the leading bits of floats whose other bits are 0.
+
+    9 d bits from float32, 12 d from float64. What has only leading bits is ± a power of two, 0 or
+    infinity; there is no NaN among them.
+
+    >>> Exponents(jnp.array([1.0, -0.25])).bits()
+    18
+    """
+
+    values: jax.Array  # [d]
+
+    def bits(self) -> int:
+        """d (1 + E)."""
+        return self.values.shape[-1] * (1 + jnp.finfo(self.values.dtype).nexp)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Blocks:
+    """One message for each block of coordinates, one after another.
+
+    >>> Blocks((Dense(jnp.zeros(3)), Signs(jnp.ones(4, bool), dtype=jnp.dtype("float32")))).bits()
+    100
+    """
+
+    parts: tuple[Any, ...]
+
+    def bits(self) -> int | jax.Array:
+        """The sum; an exact int where all lengths are known.
+
+        Raises:
+            ValueError: a random length of so many coordinates that the count could overflow.
+        """
+        lengths = [part.bits() for part in self.parts]
+        fixed = sum(length for length in lengths if isinstance(length, int))
+        chance = [length for length in lengths if not isinstance(length, int)]
+        if not chance:
+            return fixed
+        # No message here takes more than b + 1 + I <= 128 bits for each entry of its arrays.
+        if fixed + 128 * _entries(self.parts) >= 2**32:
+            raise ValueError(
+                "a message of random length must have less than 2³² bits, got "
+                f"{_entries(self.parts)} entries of up to 128 bits"
+            )
+        return sum(chance, start=jnp.array(fixed, jnp.uint32))
+
+
+def _entries(message: Any) -> int:
+    """How many numbers the arrays of one message hold."""
+    return sum(leaf.size for leaf in jax.tree.leaves(message))
+
+
 def bit_words(bits: int | jax.Array) -> jax.Array:
     """An exact count as two 32-bit words [2] (high, low), so that no counter overflows on device.
 
@@ -153,9 +308,13 @@ def admit(messages: Tree) -> tuple[Tree, jax.Array]:
 
     A message is rejected when one of its numbers is NaN or ±Inf, or is so large beside the
     typical message that its square could not be summed over all workers and coordinates:
-    |value| > s √max / (4 √(n d)), where s is the median over workers of the largest finite
-    |value| (1 if that is 0) and max the largest number of the dtype. So no stored row of a
-    server is ever touched by a number that arithmetic cannot hold.
+    |value| > s √max / (4 √(n k)), where s is the median over workers of the largest finite
+    |value| of the same array (1 if that is 0), max the largest number of the dtype, and k how many
+    entries of any type a message has, which is never less than the coordinates it fills. So no
+    stored row of a server is ever touched by a number that arithmetic cannot hold.
+
+    Of a rejected message all numbers become 0; signs, levels and indices stay, and multiply or
+    place zeros. `Signs` holds no number, and none is ever rejected.
 
     Args:
         messages: a batch of messages, every array [n, ...].
@@ -170,10 +329,11 @@ def admit(messages: Tree) -> tuple[Tree, jax.Array]:
     """
     leaves, structure = jax.tree.flatten(messages)
     floats = [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    bad = jnp.zeros(leaves[0].shape[0], bool)  # [n]
+    n = leaves[0].shape[0]
+    entries = sum(leaf.size for leaf in leaves) // n
+    bad = jnp.zeros(n, bool)  # [n]
     for values in floats:
-        flat = values.reshape(values.shape[0], -1)  # [n, k]
-        bad = bad | oversized(jnp.abs(flat))
+        bad = bad | oversized(jnp.abs(values.reshape(n, -1)), entries)
 
     def keep(leaf: jax.Array) -> jax.Array:
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
@@ -185,13 +345,16 @@ def admit(messages: Tree) -> tuple[Tree, jax.Array]:
     return kept, bad
 
 
-def oversized(magnitudes: jax.Array) -> jax.Array:
-    """Which rows of |values| [n, k] hold NaN, Inf, or numbers too large beside the rest, [n] bool.
+def oversized(magnitudes: jax.Array, entries: int | None = None) -> jax.Array:
+    """Which rows of |values| [n, m] hold NaN, Inf, or numbers too large beside the rest, [n] bool.
+
+    `entries` (m if not given) is how many coordinates such numbers may fill.
 
     >>> oversized(jnp.array([[1.0], [2.0], [1e25], [jnp.inf]])).tolist()
     [False, False, True, True]
     """
-    n, k = magnitudes.shape
+    n, m = magnitudes.shape
+    k = m if entries is None else entries
     limits = jnp.finfo(magnitudes.dtype)
     largest = magnitudes.max(axis=1, initial=0)  # [n], NaN where the row has one
     finite = jnp.isfinite(largest)

@@ -127,8 +127,9 @@ def build(
     >>> sgd = algorithms.robust_sgd(optimizer=optax.sgd(0.1), aggregator=aggregators.mean())
     >>> simulation = build(sgd, problem)
     >>> key = jax.random.key(0)
-    >>> state, _ = simulation.init(key, problem.init(key), simulation.data)
-    >>> state, info = simulation.step(key, state, simulation.data)
+    >>> model_key, start_key, round_key = jax.random.split(key, 3)
+    >>> state, _ = simulation.init(start_key, problem.init(model_key), simulation.data)
+    >>> state, info = simulation.step(round_key, state, simulation.data)
     >>> state.round.item(), info.uplink[0].tolist()
     (1, [0, 96])
     """
@@ -160,18 +161,24 @@ def build(
         attack_key, encode_key = jax.random.split(key)
         truth = jax.tree.map(lambda leaf: leaf[:honest], messages)
 
-        def say(wanted: jax.Array) -> Tree:  # [f, d] -> all messages [n, ...]
+        def lie(wanted: jax.Array) -> Tree:  # [f, d] -> messages [f, ...]
             keys = jax.random.split(encode_key, byzantine)
-            lies = jax.vmap(codec.encode, (0, None, 0))(keys, broadcast, wanted)
-            return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), truth, lies)
+            return jax.vmap(codec.encode, (0, None, 0))(keys, broadcast, wanted)
 
-        decoded = jax.vmap(codec.decode, (None, 0))(broadcast, messages)
+        def say(wanted: jax.Array) -> Tree:  # [f, d] -> all messages [n, ...]
+            return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), truth, lie(wanted))
+
+        def read(messages: Tree) -> jax.Array:  # [m, ...] -> [m, d]
+            return jax.vmap(codec.decode, (None, 0))(broadcast, messages)
+
+        decoded = read(messages)
         view = View(
             round=state.round,
             honest=decoded[:honest],
             own=None if attack.poison is None else decoded[honest:],
             broadcast=broadcast,
             server=state.server,
+            read=lambda wanted: read(lie(wanted)),
             respond=lambda wanted: serve(say(wanted)),
             byzantine=byzantine,
         )

@@ -72,7 +72,7 @@ every = pytest.mark.parametrize("module", TREES)
 
 def room(module):
     """jaxbyz.attacks.data -> attacks; the package itself has none."""
-    return (module.split(".") + [""])[1]
+    return ([*module.split("."), ""])[1]
 
 
 def level(module):
@@ -165,8 +165,7 @@ def test_the_library_does_not_print(module):
 @every
 def test_parts_and_algorithms_are_not_compiled_by_themselves(module):
     if level(module) < TRAINING and room(module) != "data":
-        found = {"jax.jit", "jit", "open", "jax.debug.print", "jax.config.update"} & set(calls(module))
-        assert not found
+        assert not {"jax.jit", "jit", "open", "jax.debug.print"} & set(calls(module))
 
 
 def public(module):

@@ -1,19 +1,57 @@
 """Robust aggregation rules: R^{n×d} -> R^d, whatever f of the rows are."""
 
-from jaxbyz.aggregators.coordinatewise import coordinate_median, mean, trimmed_mean
+from jaxbyz.aggregators.central import aksel, cge, monna, nearest_mean
+from jaxbyz.aggregators.clipping import (
+    centered_clipping,
+    centered_clipping_from,
+    smoothed_weiszfeld,
+)
+from jaxbyz.aggregators.coordinatewise import (
+    coordinate_median,
+    lower_median,
+    meamed,
+    mean,
+    phocas,
+    trimmed_mean,
+)
 from jaxbyz.aggregators.geometric import geometric_median
-from jaxbyz.aggregators.preaggregation import nnm
+from jaxbyz.aggregators.preaggregation import arc, bucketing, clip, nnm
+from jaxbyz.aggregators.robustness import Kappa, kappa
 from jaxbyz.aggregators.rows import bad_rows, neutralize, stateless
-from jaxbyz.aggregators.selection import krum
+from jaxbyz.aggregators.selection import bulyan, krum, multi_krum
+from jaxbyz.aggregators.spectral import caf, dnc
+from jaxbyz.aggregators.subsets import mda, mva, smea
 
 __all__ = [
+    "aksel",
+    "arc",
     "bad_rows",
+    "bucketing",
+    "bulyan",
+    "caf",
+    "centered_clipping",
+    "centered_clipping_from",
+    "cge",
+    "clip",
     "coordinate_median",
+    "dnc",
     "geometric_median",
+    "kappa",
+    "Kappa",
     "krum",
+    "lower_median",
+    "mda",
+    "meamed",
     "mean",
+    "monna",
+    "multi_krum",
+    "mva",
+    "nearest_mean",
     "neutralize",
     "nnm",
+    "phocas",
+    "smea",
+    "smoothed_weiszfeld",
     "stateless",
     "trimmed_mean",
 ]

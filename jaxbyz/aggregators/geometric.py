@@ -10,7 +10,14 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.aggregators.coordinatewise import average
 from jaxbyz.aggregators.distances import scaled, squared_distances
-from jaxbyz.aggregators.rows import neutralize, power_of_two_scale, require_majority, widened
+from jaxbyz.aggregators.robustness import constant, ratio
+from jaxbyz.aggregators.rows import (
+    neutralize,
+    no_state,
+    power_of_two_scale,
+    require_majority,
+    widened,
+)
 from jaxbyz.aggregators.sorting import select_ranks
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -64,9 +71,6 @@ def geometric_median(
         residual = jnp.maximum(0, length - here) / rows.shape[0]
         return _Iterate(target + stay * (point - target), residual, iterate.iterations + 1)
 
-    def init(d: int) -> None:
-        del d
-
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
         n = rows.shape[0]
@@ -95,4 +99,5 @@ def geometric_median(
         }
         return state, Aggregated((end.point * scale).astype(rows.dtype), bad, details)
 
-    return Aggregator(init, apply)
+    bound = constant(published=lambda n, f: 4 * (1 + ratio(n, f)) ** 2)
+    return Aggregator(no_state, apply, bound)

@@ -1,4 +1,8 @@
-"""Maps on rows that come before a rule, by function application: nnm(f, inner=rule)."""
+"""Maps on rows that come before a rule, by function application: nnm(f, inner=rule).
+
+The order is the reading order: nnm(f, trimmed_mean(f)) mixes first. Key, state and details are
+those of the inner rule.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,19 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.aggregators.distances import nearest, scaled, squared_distances
-from jaxbyz.aggregators.rows import neutralize, power_of_two_scale, require_majority, widened
+from jaxbyz.aggregators.norms import row_norms, shortened
+from jaxbyz.aggregators.robustness import mixed
+from jaxbyz.aggregators.rows import (
+    neutralize,
+    power_of_two_scale,
+    require_key,
+    require_majority,
+    weighted_sum,
+    widened,
+)
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
-__all__ = ["nnm"]
+__all__ = ["arc", "bucketing", "clip", "nnm"]
 
 
 def nnm(f: int, inner: Aggregator) -> Aggregator:
@@ -40,11 +53,115 @@ def nnm(f: int, inner: Aggregator) -> Aggregator:
         chosen = nearest(distances, n - f)  # [n, n-f]
         weights = jnp.zeros((n, n), finite.dtype)
         weights = weights.at[jnp.arange(n)[:, None], chosen].set(1 / (n - f))
-        # All rows are finite here, so that a weight of 0 does drop a row. Full precision: the
-        # default of accelerators rounds the factors to far fewer digits.
-        mixed = jnp.matmul(weights, finite, precision=jax.lax.Precision.HIGHEST)
-        state, result = inner.apply(key, state, mixed)
-        value = result.value.astype(rows.dtype)
-        return state, Aggregated(value, bad | result.bad, result.details)
+        return _inner(inner, key, state, rows, weighted_sum(weights, finite), bad)
+
+    return Aggregator(inner.init, apply, mixed(f, inner))
+
+
+def bucketing(s: int, inner: Aggregator) -> Aggregator:
+    """The means of random groups of s rows, instead of the rows.
+
+    π a uniform permutation, drawn by the key at every call; y_k = mean of x_{π(ks)} … x_{π(ks+s-1)}
+    for k = 0 … N-1, N = ⌈n/s⌉; a short last group is divided by its own size.
+    R = inner(y_1, …, y_N)  (Karimireddy, He, Jaggi, ICLR 2022).
+
+    Up to f of the N means are contaminated, so the inner rule must declare the same f, and
+    refuses N ≤ 2f. Setups with N ≤ 2f, whose guarantee is in expectation, are said by an inner
+    rule that declares less, as coordinate_median().
+
+    Cost O(nNd). No κ is given. Permutation equivariant in law.
+
+    Raises:
+        ValueError: s < 1 or not an integer; called without a key.
+
+    >>> from jaxbyz.aggregators import mean
+    >>> rows = jnp.array([[0.0], [0.0], [0.0], [0.0], [10.0]])  # 10/2/3 or, if alone, 10/3
+    >>> _, result = bucketing(2, mean()).apply(jax.random.key(0), None, rows)
+    >>> round(result.value.item(), 2)
+    1.67
+    """
+    s = checks.count("s", s, minimum=1)
+
+    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
+        n = rows.shape[0]
+        shuffle, inner_key = jax.random.split(require_key("bucketing", key))
+        finite, bad = neutralize(widened(rows))
+        order = jax.random.permutation(shuffle, n)
+        place = jnp.arange(n)
+        size = jnp.minimum(s, n - place // s * s).astype(finite.dtype)  # of the group of a place
+        weights = jnp.zeros((-(-n // s), n), finite.dtype).at[place // s, order].set(1 / size)
+        return _inner(inner, inner_key, state, rows, weighted_sum(weights, finite), bad)
 
     return Aggregator(inner.init, apply)
+
+
+def clip(c: float | jax.Array, inner: Aggregator) -> Aggregator:
+    """Every row longer than c is shortened to length c.
+
+    y_i = x_i min(1, c/‖x_i‖);  R = inner(y_1, …, y_n).
+
+    Cost O(nd). No κ is known; neither translation nor scale equivariant. c may be traced.
+
+    Raises:
+        ValueError: c not a positive number.
+
+    >>> from jaxbyz.aggregators import mean
+    >>> clip(1.0, mean())(jnp.array([[3.0, 4.0], [0.6, 0.0]])).tolist()
+    [0.6000000238418579, 0.4000000059604645]
+    """
+    c = checks.interval("c", c, 0, float("inf"), closed="neither")
+
+    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
+        finite, bad = neutralize(widened(rows))
+        return _inner(inner, key, state, rows, shortened(finite, c), bad)
+
+    return Aggregator(inner.init, apply)
+
+
+def arc(f: int, inner: Aggregator) -> Aggregator:
+    """Adaptive robust clipping: the longest rows are shortened to the next longest one.
+
+    K = ⌊2f(n-f)/n⌋; the K rows of largest norm are shortened to the (K+1)-th largest norm c:
+    y_i = x_i min(1, c/‖x_i‖);  R = inner(y_1, …, y_n)  (Allouah et al., 2024). f = 0: identity.
+
+    Cost O(nd). No κ is given. Not translation equivariant.
+
+    Raises:
+        ValueError: f negative or not an integer; at trace time n ≤ 2f.
+
+    >>> from jaxbyz.aggregators import mean
+    >>> arc(1, mean())(jnp.array([[1.0], [2.0], [3.0], [90.0]])).item()
+    2.25
+    """
+    f = checks.count("f", f)
+
+    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
+        n = rows.shape[0]
+        require_majority("arc", n, f)
+        finite, bad = neutralize(widened(rows))
+        count = 2 * f * (n - f) // n
+        if count:
+            scale = power_of_two_scale(finite)
+            unit = scaled(finite, scale)
+            radius = jnp.sort(row_norms(unit))[n - count - 1]
+            clipped = shortened(unit, radius) * scale
+        else:
+            clipped = finite
+        return _inner(inner, key, state, rows, clipped, bad)
+
+    return Aggregator(inner.init, apply)
+
+
+def _inner(
+    inner: Aggregator,
+    key: Key | None,
+    state: Tree,
+    rows: jax.Array,
+    mapped: jax.Array,
+    bad: jax.Array,
+) -> tuple[Tree, Aggregated]:
+    """What the inner rule makes of the mapped rows, which are all finite."""
+    state, result = inner.apply(key, state, mapped)
+    if result.bad.shape == bad.shape:
+        bad = bad | result.bad
+    return state, Aggregated(result.value.astype(rows.dtype), bad, result.details)

@@ -9,19 +9,28 @@ never by a product with a 0/1 mask (0 · NaN differs between eager and compiled 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxbyz.aggregators.sorting import sort_rows
-from jaxbyz.core import Aggregated, Aggregator, Key, Tree
+from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
 __all__ = [
     "bad_rows",
+    "detailed",
+    "mean_of",
     "neutralize",
+    "no_state",
+    "power_of_two",
     "power_of_two_scale",
+    "replaced",
+    "require_key",
     "require_majority",
+    "share",
     "stateless",
+    "weighted_sum",
     "widened",
 ]
 
@@ -59,12 +68,17 @@ def neutralize(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     ([1.0, 2.0, 3.0], [False, True, False])
     """
     bad = bad_rows(rows)
+    return replaced(rows, bad), bad
+
+
+def replaced(rows: jax.Array, bad: jax.Array) -> jax.Array:
+    """Rows [n, d] with the marked ones [n] replaced by the median of the others, as above."""
     fill = jax.lax.cond(
         bad.any(),
         lambda: _median_of_good(rows, bad),
         lambda: jnp.zeros(rows.shape[1], rows.dtype),
     )
-    return jnp.where(bad[:, None], fill, rows), bad
+    return jnp.where(bad[:, None], fill, rows)
 
 
 def _median_of_good(rows: jax.Array, bad: jax.Array) -> jax.Array:
@@ -73,8 +87,21 @@ def _median_of_good(rows: jax.Array, bad: jax.Array) -> jax.Array:
     ordered = sort_rows(jnp.where(bad[:, None], jnp.inf, rows))  # good ones first
     lower = ordered[jnp.maximum(good - 1, 0) // 2]
     upper = ordered[good // 2]
-    middle = lower * 0.5 + upper * 0.5
+    half = share(2, rows.dtype)
+    middle = lower * half + upper * half
     return jnp.where(good > 0, middle, 0).astype(rows.dtype)
+
+
+def share(count: int, dtype: Any) -> jax.Array:
+    """1/count, [], as a number that the compiler cannot see.
+
+    Where it sees a power of two it makes (x + y)/2 of x/2 + y/2, and the sum may overflow.
+
+    >>> halves = jax.jit(lambda x, y: x * share(2, x.dtype) + y * share(2, y.dtype))
+    >>> halves(jnp.float32(3e38), jnp.float32(3e38)).item() < jnp.inf
+    True
+    """
+    return jax.lax.optimization_barrier(jnp.asarray(1 / count, dtype))
 
 
 def power_of_two_scale(rows: jax.Array) -> jax.Array:
@@ -87,13 +114,21 @@ def power_of_two_scale(rows: jax.Array) -> jax.Array:
     True
     """
     largest = jnp.abs(rows).max(axis=1)  # [n]
-    middle = jnp.sort(largest)[(rows.shape[0] - 1) // 2]
+    return power_of_two(jnp.sort(largest)[(rows.shape[0] - 1) // 2])
+
+
+def power_of_two(sizes: jax.Array) -> jax.Array:
+    """2^⌊log₂ size⌋ of every size ≥ 0, and 1 for 0; no reciprocal of it is flushed to 0.
+
+    >>> power_of_two(jnp.array([0.3, 0.0, 5.0])).tolist()
+    [0.25, 1.0, 4.0]
+    """
     # frexp has no rounding trouble at the ends of the range, unlike exp2(log2(.)).
-    _, exponent = jnp.frexp(jnp.where(middle > 0, middle, 1))
-    limits = jnp.finfo(rows.dtype)
+    _, exponent = jnp.frexp(jnp.where(sizes > 0, sizes, 1))
+    limits = jnp.finfo(sizes.dtype)
     # Not 2^127: compiled programs divide by it through its reciprocal, which would be flushed to 0.
     exponent = jnp.clip(exponent - 1, limits.minexp + 1, limits.maxexp - 2)
-    return jnp.ldexp(jnp.ones((), rows.dtype), exponent)
+    return jnp.ldexp(jnp.ones((), sizes.dtype), exponent)
 
 
 def require_majority(rule: str, n: int, f: int) -> None:
@@ -102,7 +137,51 @@ def require_majority(rule: str, n: int, f: int) -> None:
         raise ValueError(f"{rule} needs n > 2f rows, got n = {n} and f = {f}")
 
 
-def stateless(rule: Callable[[jax.Array], jax.Array]) -> Aggregator:
+def require_key(rule: str, key: Key | None) -> Key:
+    """Raise unless a key was given."""
+    if key is None:
+        raise ValueError(f"{rule} draws at random and needs a key: rule.apply(key, state, rows)")
+    return key
+
+
+def weighted_sum(weights: jax.Array, rows: jax.Array) -> jax.Array:
+    """Weights [n] or [m, n] times finite rows [n, d].
+
+    All rows are finite, so that a weight of 0 does drop a row. Full precision: the default of
+    accelerators rounds the factors to far fewer digits.
+    """
+    return jnp.matmul(weights.astype(rows.dtype), rows, precision=jax.lax.Precision.HIGHEST)
+
+
+def mean_of(chosen: jax.Array, rows: jax.Array) -> jax.Array:
+    """Σ x_i (1/m) over the m chosen rows, [n] bool; this order cannot overflow."""
+    weights = jnp.where(chosen, 1 / jnp.maximum(chosen.sum(), 1).astype(rows.dtype), 0)
+    return weighted_sum(weights, rows)
+
+
+def no_state(d: int) -> None:
+    """`init` of a rule without state."""
+    del d
+
+
+def detailed(
+    rule: Callable[[jax.Array], tuple[jax.Array, dict[str, jax.Array]]],
+    robustness: Robustness | None = None,
+) -> Aggregator:
+    """An aggregator from a plain function of finite rows [n, d] -> ([d], details)."""
+
+    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
+        del key
+        finite, bad = neutralize(widened(rows))
+        value, details = rule(finite)
+        return state, Aggregated(value.astype(rows.dtype), bad, details)
+
+    return Aggregator(no_state, apply, robustness)
+
+
+def stateless(
+    rule: Callable[[jax.Array], jax.Array], robustness: Robustness | None = None
+) -> Aggregator:
     """An aggregator from a plain function of finite rows [n, d] -> [d].
 
     Bad rows are replaced before the function sees them. This is all a new rule needs:
@@ -111,13 +190,4 @@ def stateless(rule: Callable[[jax.Array], jax.Array]) -> Aggregator:
     >>> my_median(jnp.array([[0.0], [1.0], [jnp.nan], [5.0], [2.0]])).item()
     1.5
     """
-
-    def init(d: int) -> None:
-        del d
-
-    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
-        del key
-        finite, bad = neutralize(widened(rows))
-        return state, Aggregated(rule(finite).astype(rows.dtype), bad, {})
-
-    return Aggregator(init, apply)
+    return detailed(lambda rows: (rule(rows), {}), robustness)

@@ -1,4 +1,8 @@
-"""Rules that select among the rows they are given: Krum."""
+"""Rules that select the rows with the nearest neighbours: Krum, Multi-Krum, Bulyan.
+
+Scores are sums over the smallest entries of each line of the matrix of squared distances. Ties go
+to the lowest index, so these rules are permutation equivariant on tie-free rows only.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +10,171 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.aggregators.coordinatewise import average, window_mean
 from jaxbyz.aggregators.distances import scaled, squared_distances
-from jaxbyz.aggregators.rows import power_of_two_scale, require_majority, stateless
+from jaxbyz.aggregators.robustness import constant, only_for, ratio, unknown
+from jaxbyz.aggregators.rows import (
+    detailed,
+    mean_of,
+    power_of_two_scale,
+    require_majority,
+)
+from jaxbyz.aggregators.sorting import sorted_rows
 from jaxbyz.core import Aggregator
 
-__all__ = ["krum"]
+__all__ = ["bulyan", "krum", "multi_krum"]
 
 
-def krum(f: int) -> Aggregator:
+def krum(f: int, margin: int = 1, power: int = 2) -> Aggregator:
     """The row with the least sum of squared distances to its n-f-1 nearest other rows.
 
-    s_i = Σ ‖x_i - x_j‖² over the n-f-1 rows j ≠ i nearest to i;  R = x_{argmin s}.
+    s_i = Σ ‖x_i - x_j‖^power over the n-f-margin rows j ≠ i nearest to i;  R = x_{argmin s}.
+
+    The defaults are those of Allouah et al. (AISTATS 2023). margin 2, that is n-f-2 neighbours, is
+    the rule of Blanchard et al. (NeurIPS 2017); public codes also use power 1 and 4 (distances
+    squared twice). They select different rows. details: selected [n].
 
     Ties go to the lowest index, so the rule is permutation equivariant on tie-free rows only.
-    Cost O(n²d). Published robustness κ ≤ 6 (1 + f/(n-2f)) for this number of neighbours
-    (Allouah et al., AISTATS 2023); Blanchard et al. (NeurIPS 2017) take n-f-2 neighbours.
-    For f = 0 this is the row of least total distance, not the mean.
+    Cost O(n²d). Published robustness κ ≤ 6 (1 + f/(n-2f)) for margin 1 and power 2 (Allouah et
+    al., AISTATS 2023). For f = 0 this is the row of least total distance, not the mean.
 
     Raises:
-        ValueError: f negative or not an integer; at trace time n ≤ 2f.
+        ValueError: f negative or not an integer, margin not 1 or 2, power not 1, 2 or 4; at trace
+            time n ≤ 2f, or no neighbour left.
 
     >>> krum(f=1)(jnp.array([[0.0], [0.1], [0.3], [9.0]])).item()
     0.10000000149011612
     """
+    f, margin, power = _checked(f, margin, power)
+
+    def rule(rows: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        _require_neighbours("krum", rows.shape[0], f, margin)
+        best = jnp.argmin(_scores(rows, f, margin, power))
+        return rows[best], {"selected": jnp.arange(rows.shape[0]) == best}
+
+    as_published = margin == 1 and power == 2
+    bound = only_for(f, lambda n, f: 6 * (1 + ratio(n, f)))
+    return detailed(rule, constant(published=bound if as_published else unknown))
+
+
+def multi_krum(f: int, m: int | None = None, margin: int = 1, power: int = 2) -> Aggregator:
+    """The mean of the m rows of least Krum score; m = n-f unless said otherwise.
+
+    s_i as for `krum`;  R = (1/m) Σ of the m rows with the least s_i.
+
+    Public codes take other m, for instance n-f-2. details: selected [n].
+
+    Ties go to the lowest index, so the rule is permutation equivariant on tie-free rows only.
+    Cost O(n²d). No κ is given here (for bounds see arXiv 2602.03899).
+
+    Raises:
+        ValueError: f or m not an integer in range, margin not 1 or 2, power not 1, 2 or 4; at
+            trace time n ≤ 2f, m > n, or no neighbour left.
+
+    >>> multi_krum(f=1)(jnp.array([[0.0], [1.0], [2.0], [9.0]])).item()
+    1.0
+    """
+    f, margin, power = _checked(f, margin, power)
+    m = None if m is None else checks.count("m", m, minimum=1)
+
+    def rule(rows: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        n = rows.shape[0]
+        _require_neighbours("multi_krum", n, f, margin)
+        if m is not None and m > n:
+            raise ValueError(f"multi_krum needs n >= m rows, got n = {n}, f = {f} and m = {m}")
+        count = n - f if m is None else m
+        selected = least(_scores(rows, f, margin, power), count)
+        return mean_of(selected, rows), {"selected": selected}
+
+    return detailed(rule)
+
+
+def bulyan(f: int) -> Aggregator:
+    """Krum applied n-2f times, then per coordinate the values nearest to the median of the chosen.
+
+    n-2f times: of the n' rows that remain, the one with the least sum of squared distances to its
+    n'-f-1 nearest others is chosen and removed (El Mhamdi et al., ICML 2018; scores are computed
+    anew after every removal). R: per coordinate the mean of the n-4f values nearest to the median
+    of the chosen n-2f (for even n the average of the two middle values), ties to the lower value.
+    Public codes take fewer neighbours or score once. details: selected [n].
+
+    Ties go to the lowest index, so the rule is permutation equivariant on tie-free rows only; for
+    f = 1 there are none, as the last round counts one neighbour, and two of its three rows are
+    nearest to each other.
+    Cost O(n²d + n³). No κ is known. For f = 0 it is the mean.
+
+    Raises:
+        ValueError: f negative or not an integer; at trace time n < 4f + 3 with f > 0.
+
+    >>> bulyan(f=1)(jnp.array([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0], [99.0]])).item()
+    2.0
+    """
     f = checks.count("f", f)
 
-    def rule(rows: jax.Array) -> jax.Array:
+    def rule(rows: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         n = rows.shape[0]
-        require_majority("krum", n, f)
-        distances = squared_distances(scaled(rows, power_of_two_scale(rows)))
-        # Sorted, a row's distance to itself comes first; it is 0 and adds nothing.
-        scores = jnp.sort(distances, axis=1)[:, : n - f].sum(axis=1)
-        return rows[jnp.argmin(scores)]
+        if f and n < 4 * f + 3:
+            raise ValueError(f"bulyan needs n >= 4f + 3 rows, got n = {n} and f = {f}")
+        chosen = _chosen_one_by_one(_distances(rows), f)  # [n - 2f]
+        ordered = sorted_rows(rows[chosen])
+        count = len(ordered)
+        centre = average(ordered[(count - 1) // 2 : count // 2 + 1])
+        value = window_mean(ordered, centre, count - 2 * f)
+        return value, {"selected": jnp.zeros(n, bool).at[chosen].set(True)}
 
-    return stateless(rule)
+    return detailed(rule)
+
+
+def least(scores: jax.Array, count: int) -> jax.Array:
+    """The `count` least of n scores, [n] bool; ties go to the lower index."""
+    order = jnp.argsort(scores, stable=True)
+    return jnp.zeros(scores.shape, bool).at[order[:count]].set(True)
+
+
+def _checked(f: int, margin: int, power: int) -> tuple[int, int, int]:
+    f = checks.count("f", f)
+    margin = checks.count("margin", margin, minimum=1, maximum=2)
+    if checks.count("power", power) not in (1, 2, 4):
+        raise ValueError(f"power must be 1, 2 or 4, got {power!r}")
+    return f, margin, power
+
+
+def _require_neighbours(rule: str, n: int, f: int, margin: int) -> None:
+    require_majority(rule, n, f)
+    if n - f - margin < 1 and n > 1:
+        raise ValueError(
+            f"{rule} needs n > f + margin rows, got n = {n}, f = {f} and margin = {margin}"
+        )
+
+
+def _distances(rows: jax.Array) -> jax.Array:
+    return squared_distances(scaled(rows, power_of_two_scale(rows)))
+
+
+def _scores(rows: jax.Array, f: int, margin: int, power: int) -> jax.Array:
+    """s_i for all rows, [n]."""
+    # Sorted, a row's distance to itself comes first; it is 0 and adds nothing.
+    near = jnp.sort(_distances(rows), axis=1)[:, : max(1, rows.shape[0] - f - margin + 1)]
+    if power == 1:
+        near = jnp.sqrt(near)
+    elif power == 4:
+        near = (near / power_of_two_scale(near)) ** 2  # one unit for all; may be Inf: farthest
+    return near.sum(axis=1)
+
+
+def _chosen_one_by_one(distances: jax.Array, f: int) -> jax.Array:
+    """The winners of n-2f rounds of Krum, each among the rows that the others left, [n - 2f]."""
+    n = distances.shape[0]
+    order = jnp.argsort(distances, axis=1, stable=True)
+    near = jnp.take_along_axis(distances, order, axis=1)
+
+    def choose(alive: jax.Array, turn: jax.Array) -> tuple[jax.Array, jax.Array]:
+        left = alive[order]  # [n, n], nearest first, each row itself included
+        counted = left & (jnp.cumsum(left, axis=1) <= n - turn - f)
+        scores = jnp.where(counted, near, 0).sum(axis=1)
+        winner = jnp.argmin(jnp.where(alive, scores, jnp.inf))
+        return alive.at[winner].set(False), winner
+
+    # The last rounds may find only rows with a score of Inf; the first of those alive wins.
+    _, winners = jax.lax.scan(choose, jnp.ones(n, bool), jnp.arange(n - 2 * f))
+    return winners

@@ -20,7 +20,14 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-__all__ = ["merge_exchange", "ordered_entries", "selection_network", "select_ranks", "sort_rows"]
+__all__ = [
+    "merge_exchange",
+    "ordered_entries",
+    "selection_network",
+    "select_ranks",
+    "sort_rows",
+    "sorted_rows",
+]
 
 # Beyond this many rows the program text of a network costs more than a library sort.
 NETWORK_ROWS = 64
@@ -95,13 +102,20 @@ def select_ranks(rows: jax.Array, low: int, high: int) -> list[jax.Array]:
     return _exchange(_wires(rows), selection_network(n, low, high))[low:high]
 
 
+def sorted_rows(rows: jax.Array) -> list[jax.Array]:
+    """Every column of [n, d] in increasing order, as a list of n arrays [d]; NaN counts as +Inf."""
+    n = rows.shape[0]
+    if n > NETWORK_ROWS:
+        return list(jnp.sort(ordered_entries(rows), axis=0))
+    return _exchange(_wires(rows), merge_exchange(n))
+
+
 def sort_rows(rows: jax.Array) -> jax.Array:
     """Every column of [n, d] in increasing order; NaN counts as +Inf.
 
     >>> sort_rows(jnp.array([[3.0], [1.0], [2.0]])).ravel().tolist()
     [1.0, 2.0, 3.0]
     """
-    n = rows.shape[0]
-    if n > NETWORK_ROWS:
+    if rows.shape[0] > NETWORK_ROWS:
         return jnp.sort(ordered_entries(rows), axis=0)
-    return jnp.stack(_exchange(_wires(rows), merge_exchange(n)))
+    return jnp.stack(sorted_rows(rows))

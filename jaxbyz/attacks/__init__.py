@@ -1,18 +1,96 @@
 """What Byzantine workers may do: on messages, by search through the server, on data."""
 
+from jaxbyz.attacks.ascent import ascent
+from jaxbyz.attacks.certificates import Certificate, certificate, certified, closed_forms
+from jaxbyz.attacks.coordinates import most_varied, on_mask, one_coordinate, sparse
+from jaxbyz.attacks.damage import (
+    deviation_from_honest_mean,
+    deviation_from_rule,
+    memoryless,
+    opposition,
+    through_server,
+)
 from jaxbyz.attacks.data import label_flip
-from jaxbyz.attacks.messages import alie, alie_factor, forged, ipm, no_attack, sign_flip
+from jaxbyz.attacks.directions import (
+    honest_deviation,
+    honest_mean,
+    mean_sign,
+    mean_unit,
+    opposite_mean,
+)
+from jaxbyz.attacks.distances import min_max, min_max_factor, min_sum, min_sum_factor
+from jaxbyz.attacks.faults import gaussian, huge, infinite, noise, not_a_number
+from jaxbyz.attacks.line import alie_line_search, ipm_line_search, line_search
+from jaxbyz.attacks.messages import alie, alie_factor, forged, from_view, ipm, no_attack
+from jaxbyz.attacks.mimicry import mimic, mimic_variance
+from jaxbyz.attacks.relocated import rop
+from jaxbyz.attacks.schedule import after
 from jaxbyz.attacks.searched import FOE_STRENGTHS, ipm_search, strength_search
+from jaxbyz.attacks.signs import cancel_mean, sign_flip, sign_flip_other, sign_flip_own
+from jaxbyz.attacks.steering import steer
+from jaxbyz.attacks.targeted import anti_cge, local_poisoning, local_poisoning_ends
+from jaxbyz.attacks.tight import stall, tight_trimmed_mean
 
 __all__ = [
-    "FOE_STRENGTHS",
+    # data
+    "label_flip",
+    # messages, closed forms
     "alie",
     "alie_factor",
-    "forged",
+    "anti_cge",
+    "cancel_mean",
+    "gaussian",
+    "huge",
+    "infinite",
     "ipm",
-    "ipm_search",
-    "label_flip",
+    "local_poisoning",
+    "local_poisoning_ends",
+    "mimic",
+    "mimic_variance",
+    "min_max",
+    "min_max_factor",
+    "min_sum",
+    "min_sum_factor",
     "no_attack",
+    "noise",
+    "not_a_number",
+    "one_coordinate",
+    "rop",
     "sign_flip",
+    "sign_flip_other",
+    "sign_flip_own",
+    "sparse",
+    "stall",
+    "tight_trimmed_mean",
+    # messages, searched
+    "FOE_STRENGTHS",
+    "alie_line_search",
+    "ascent",
+    "ipm_line_search",
+    "ipm_search",
+    "line_search",
     "strength_search",
+    # attacks from attacks, and from functions
+    "after",
+    "certified",
+    "forged",
+    "from_view",
+    "on_mask",
+    "steer",
+    # directions
+    "honest_deviation",
+    "honest_mean",
+    "mean_sign",
+    "mean_unit",
+    "most_varied",
+    "opposite_mean",
+    # damage and certificates
+    "Certificate",
+    "certificate",
+    "closed_forms",
+    "deviation_from_honest_mean",
+    "deviation_from_rule",
+    "memoryless",
+    "opposition",
+    "through_server",
 ]

@@ -15,13 +15,40 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.attacks.directions import honest_deviation, honest_mean
 from jaxbyz.core import Attack, Key, Tree, View
 
-__all__ = ["alie", "alie_factor", "forged", "ipm", "no_attack", "sign_flip"]
+__all__ = ["alie", "alie_factor", "forged", "from_view", "ipm", "no_attack"]
 
 
-def _no_state(key: Key, d: int) -> None:
+def no_state(key: Key, d: int) -> None:
+    """`init` of an attack without memory."""
     del key, d
+
+
+def from_view(
+    name: str,
+    rows: Callable[[Key, View], jax.Array],
+    poison: Callable[[Tree], Tree] | None = None,
+) -> Attack:
+    """An attack without memory from a function of everything that is seen: (key, view) -> rows.
+
+    Rows are [d], said by all Byzantine workers, or [f, d] (else ValueError at trace time).
+
+    >>> from_view("last round's model", lambda key, view: view.server.x).name
+    "last round's model"
+    """
+
+    def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
+        wanted = rows(key, view)
+        shape = (view.byzantine, view.honest.shape[1])
+        if wanted.shape not in (shape[1:], shape):
+            raise ValueError(
+                f"attack {name!r} must forge [d] or [f, d] = {shape}, got {wanted.shape}"
+            )
+        return state, jnp.broadcast_to(wanted, shape).astype(view.honest.dtype)
+
+    return Attack(name, no_state, forge, poison)
 
 
 def forged(name: str, vector: Callable[[jax.Array], jax.Array]) -> Attack:
@@ -33,24 +60,7 @@ def forged(name: str, vector: Callable[[jax.Array], jax.Array]) -> Attack:
     >>> forged("twice the median", lambda honest: 2 * jnp.median(honest, axis=0)).name
     'twice the median'
     """
-
-    def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
-        del key
-        wanted = vector(view.honest)
-        shape = (view.byzantine, view.honest.shape[1])
-        if wanted.shape not in (shape[1:], shape):
-            raise ValueError(
-                f"attack {name!r} must forge [d] or [f, d] = {shape}, got {wanted.shape}"
-            )
-        return state, jnp.broadcast_to(wanted, shape).astype(view.honest.dtype)
-
-    return Attack(name, _no_state, forge, None)
-
-
-def honest_mean(honest: jax.Array) -> jax.Array:
-    """Mean of rows [h, d], as one product: [d]."""
-    weights = jnp.full(honest.shape[0], 1 / honest.shape[0], honest.dtype)
-    return jnp.matmul(weights, honest, precision=jax.lax.Precision.HIGHEST)
+    return from_view(name, lambda key, view: vector(view.honest))
 
 
 def no_attack() -> Attack:
@@ -59,16 +69,7 @@ def no_attack() -> Attack:
     >>> no_attack().name
     'none'
     """
-    return Attack("none", _no_state, None, lambda data: data)
-
-
-def sign_flip() -> Attack:
-    """v = -μ.
-
-    >>> sign_flip().name
-    'sign flip'
-    """
-    return forged("sign flip", lambda honest: -honest_mean(honest))
+    return Attack("none", no_state, None, lambda data: data)
 
 
 def ipm(eps: Any = 0.1) -> Attack:
@@ -120,7 +121,7 @@ def alie(z: Any = None, sign: int = -1, ddof: int = 1) -> Attack:
         ddof: σ divides by h - ddof; 1 (default) or 0.
 
     Raises:
-        ValueError: sign not ±1, ddof not 0 or 1, z not finite; no z exists for (n, f).
+        ValueError: sign not ±1, ddof not 0 or 1, z not finite; no z exists for (n, f); h ≤ ddof.
 
     >>> alie(z=1.5).name
     'ALIE'
@@ -132,24 +133,19 @@ def alie(z: Any = None, sign: int = -1, ddof: int = 1) -> Attack:
     if z is not None:
         checks.interval("z", z, -float("inf"), float("inf"), closed="neither")
 
-    def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
+    def rows(key: Key, view: View) -> jax.Array:
         del key
-        h, d = view.honest.shape
-        if h <= ddof:
-            raise ValueError(f"ALIE with ddof = {ddof} needs more than {ddof} honest workers")
+        n, f = view.honest.shape[0] + view.byzantine, view.byzantine
+        deviation = honest_deviation(view.honest, ddof)
         factor = z
         if factor is None:
-            factor = alie_factor(h + view.byzantine, view.byzantine)
+            factor = alie_factor(n, f)
             if factor <= 0:
                 warnings.warn(
-                    f"ALIE with n = {h + view.byzantine}, f = {view.byzantine} has z = "
-                    f"{factor:.3g}, which is harmless or reversed; give z explicitly",
+                    f"ALIE with n = {n}, f = {f} has z = {factor:.3g}, which is harmless or "
+                    "reversed; give z explicitly",
                     stacklevel=2,
                 )
-        mean = honest_mean(view.honest)
-        spread = (view.honest - mean) ** 2
-        deviation = jnp.sqrt(honest_mean(spread) * (h / (h - ddof)))  # [d]
-        wanted = mean + sign * factor * deviation
-        return state, jnp.broadcast_to(wanted, (view.byzantine, d)).astype(view.honest.dtype)
+        return honest_mean(view.honest) + sign * factor * deviation
 
-    return Attack("ALIE", _no_state, forge, None)
+    return from_view("ALIE", rows)

@@ -1,42 +1,49 @@
-"""Attacks that try several strengths through the server and send the most damaging one."""
+"""Attacks that try a list of strengths through the server and send the most damaging one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxbyz.attacks.messages import honest_mean
-from jaxbyz.core import Attack, Key, ServerInfo, Tree, View
+from jaxbyz.attacks.damage import (
+    Damage,
+    Through,
+    deviation_from_honest_mean,
+    judge,
+    through_server,
+)
+from jaxbyz.attacks.directions import opposite_mean
+from jaxbyz.attacks.messages import from_view
+from jaxbyz.core import Attack, Key, View
 
-__all__ = ["FOE_STRENGTHS", "deviation_from_honest_mean", "ipm_search", "strength_search"]
+__all__ = ["FOE_STRENGTHS", "ipm_search", "strength_search"]
 
 # The strengths tried in the published RoSDHB experiments: 0.1, 0.2, …, 5.0.
 FOE_STRENGTHS = tuple(np.round(np.arange(1, 51) / 10, 1).tolist())
-
-NUMBERS_AT_A_TIME = 2**22
-
-
-def deviation_from_honest_mean(info: ServerInfo, honest: int) -> jax.Array:
-    """‖F(rows) - mean of the honest rows‖², of the rows that the server really aggregates, []."""
-    error = info.aggregate - honest_mean(info.rows[:honest])
-    return error @ error
 
 
 def strength_search(
     name: str,
     direction: Callable[[jax.Array], jax.Array],
     strengths: Sequence[float],
-    damage: Callable[[ServerInfo, int], jax.Array] = deviation_from_honest_mean,
+    damage: Damage = deviation_from_honest_mean,
+    through: Through = through_server,
 ) -> Attack:
     """v(τ) = τ p with p = direction(honest) and the τ of a list that does most damage this round.
 
     Every τ is tried with the true number of attackers, encoded by the protocol, through the
     server's own update (momentum, estimates) and its aggregator, with the key that the server
-    will use. The search is over the list only: "searched", not "optimal".
+    will use. The search is over the list only: "searched", not "optimal"; see `line_search`.
+
+    Args:
+        name: of the attack.
+        direction: honest vectors [h, d] -> p [d].
+        strengths: the τ to try; the first of equals is taken.
+        damage: what to maximise, from `jaxbyz.attacks.damage`.
+        through: who judges; `memoryless(rule)` looks at the round's messages alone.
 
     Raises:
         ValueError: no strengths, or one that is not finite.
@@ -45,35 +52,28 @@ def strength_search(
     if grid.ndim != 1 or grid.size == 0 or not np.isfinite(grid).all():
         raise ValueError(f"strengths must be a non-empty list of finite numbers, got {strengths!r}")
 
-    def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
-        del key
-        h, d = view.honest.shape
+    def rows(key: Key, view: View) -> jax.Array:
         p = direction(view.honest)  # [d]
 
-        def rows(strength: jax.Array) -> jax.Array:
-            return jnp.broadcast_to(strength * p, (view.byzantine, d))
+        def lie(strength: jax.Array) -> jax.Array:
+            return jnp.broadcast_to(strength * p, (view.byzantine, p.shape[0]))
 
         taus = jnp.asarray(grid, view.honest.dtype)
-        # Side by side, what does not depend on τ (a worker's random subset) is computed once; but
-        # the server's rows [n, d] exist once per strength, so no more at a time than fit.
-        together = max(1, min(len(grid), NUMBERS_AT_A_TIME // ((h + view.byzantine) * d)))
-        scores = jax.lax.map(
-            lambda tau: damage(view.respond(rows(tau)), h), taus, batch_size=together
-        )
-        return state, rows(taus[jnp.argmax(scores)])
+        return lie(taus[jnp.argmax(judge(key, view, damage, through)(lie, taus))])
 
-    return Attack(name, lambda key, d: None, forge, None)
+    return from_view(name, rows)
 
 
 def ipm_search(
     strengths: Sequence[float] = FOE_STRENGTHS,
-    damage: Callable[[ServerInfo, int], Any] = deviation_from_honest_mean,
+    damage: Damage = deviation_from_honest_mean,
+    through: Through = through_server,
 ) -> Attack:
     """IPM (FOE) v = -ε μ with the ε of a list that does most damage this round.
 
     The list is that of the RoSDHB experiments, 0.1 to 5.0. Differing from their public code, the
     true number of attackers is used, and the search goes through the momenta that the server
-    aggregates instead of the round's vectors.
+    aggregates instead of the round's vectors. `ipm_line_search` is the stronger attack.
 
     Raises:
         ValueError: no strengths, or one that is not finite.
@@ -81,4 +81,4 @@ def ipm_search(
     >>> len(FOE_STRENGTHS), ipm_search().name
     (50, 'IPM searched')
     """
-    return strength_search("IPM searched", lambda honest: -honest_mean(honest), strengths, damage)
+    return strength_search("IPM searched", opposite_mean, strengths, damage, through)

@@ -1,4 +1,4 @@
-"""Compressors that keep k of d coordinates: Rand-k (two ways to say which), Top-k, shared mask.
+"""Compressors that keep some coordinates: Rand-k (two ways), Top-k, shared mask, Bernoulli.
 
 Each is a deterministic map given the subset, and a law of the subset. Shapes: x [d], subset [k].
 """
@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxbyz import checks
+from jaxbyz.compressors.floats import coins
 from jaxbyz.compressors.subsets import keep_count, random_subset
 from jaxbyz.core import Compressor, Key
-from jaxbyz.messages import Seeded, SharedSupport, Sparse
+from jaxbyz.messages import Masked, Seeded, SharedSupport, Sparse
 
-__all__ = ["SharedMask", "rand_k", "seeded_rand_k", "shared_mask", "top_k"]
+__all__ = ["SharedMask", "bernoulli", "rand_k", "seeded_rand_k", "shared_mask", "top_k"]
 
 
 def scatter(values: jax.Array, subset: jax.Array, d: int) -> jax.Array:
@@ -106,6 +108,40 @@ def top_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
         return Sparse(x[subset], subset, size=x.shape[0])
 
     return Compressor(compress, _decompress, compress, None, lambda d: keep(d) / d)
+
+
+def bernoulli(probability: Any) -> Compressor:
+    """Unbiased Bernoulli sparsification: x_j/p with probability p, else 0, each by its own coin.
+
+    c b + min(d, c ⌈log₂ d⌉) bits with c numbers kept, a random length; ω = 1/p - 1 exactly. A liar
+    chooses what it keeps, and is charged for it.
+
+    Args:
+        probability: p in (0, 1].
+
+    Raises:
+        ValueError: probability outside its range.
+
+    >>> compressor = bernoulli(probability=0.25)
+    >>> message = compressor.compress(jax.random.key(0), jnp.ones(8))
+    >>> message.values.tolist() == (4.0 * message.kept).tolist(), compressor.omega(8)
+    (True, 3.0)
+    """
+    checks.interval("probability", probability, 0, 1, closed="right")
+
+    def compress(key: Key, x: jax.Array) -> Masked:
+        p = jnp.asarray(probability, x.dtype)
+        kept = coins(key, jnp.broadcast_to(p, x.shape))
+        return Masked(jnp.where(kept, x / p, 0), kept)
+
+    def encode(key: Key, wanted: jax.Array) -> Masked:
+        del key
+        kept = wanted != 0
+        return Masked(jnp.where(kept, wanted, 0), kept)
+
+    return Compressor(
+        compress, lambda message: message.values, encode, lambda d: 1 / probability - 1, None
+    )
 
 
 class SharedMask(NamedTuple):

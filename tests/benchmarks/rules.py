@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import jaxbyz as jb
@@ -33,7 +32,7 @@ def main() -> None:
             "trimmed mean": jax.jit(jb.trimmed_mean(f=f)),
             "median": jax.jit(jb.coordinate_median(f=f)),
         }
-        contestants = {name: lambda g=g: g(rows) for name, g in functions.items()}
+        contestants = {name: lambda g=g, r=rows: g(r) for name, g in functions.items()}
         if torch is not None:
             tensor = torch.from_numpy(np.array(rows))
 

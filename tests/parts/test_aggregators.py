@@ -6,29 +6,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from catalogue import AGGREGATORS
+from catalogue import AGGREGATORS, KEY_SEED
 from reference import aggregators as reference
 
 from jaxbyz.aggregators import (
     bad_rows,
-    coordinate_median,
     geometric_median,
     krum,
-    mean,
     neutralize,
     nnm,
     sorting,
     stateless,
     trimmed_mean,
 )
-from jaxbyz.aggregators.distances import BLOCK_NUMBERS, nearest, scaled, squared_distances
+from jaxbyz.aggregators.distances import nearest, scaled, squared_distances
 from jaxbyz.aggregators.rows import power_of_two_scale
 from jaxbyz.core import Aggregated, Aggregator
 
 pytestmark = pytest.mark.usefixtures("x64")
 
 every = pytest.mark.parametrize("entry", AGGREGATORS, ids=str)
-ROBUST = [entry for entry in AGGREGATORS if entry.name != "mean"]
+ROBUST = [entry for entry in AGGREGATORS if entry.kappa or entry.bound]
 EXACT = [entry for entry in AGGREGATORS if entry.kappa]
 N, F, D = 7, 2, 4  # the shape of most tests, so that one program serves them all
 BATCH = 30
@@ -52,18 +50,29 @@ def tolerance(entry):
     return ITERATIVE if is_iterative(entry) else DIRECT
 
 
+def called(rule, rows):
+    """One call with the key of all tests, and the first state."""
+    return rule.apply(jax.random.key(KEY_SEED), rule.init(rows.shape[1]), rows)[1]
+
+
 @functools.cache
-def compiled(entry, f):
-    rule = entry.make(f)
-    return jax.jit(jax.vmap(lambda rows: rule.apply(None, None, rows)[1]))
+def compiled(entries, f):
+    rules = [entry.make(f) for entry in entries]
+    return jax.jit(jax.vmap(lambda rows: [called(rule, rows) for rule in rules]))
 
 
-def outcome(entry, f, batch):
-    """A rule on all rows [n, d] of a batch, in one program for every batch of at most BATCH."""
+def outcome(entry, f, batch, alone=False):
+    """A rule on all rows [n, d] of a batch of at most BATCH.
+
+    All rules are compiled in one program, which is three times as fast as one after another.
+    """
     batch = np.asarray(batch)
+    n = batch.shape[1]
+    entries = (entry,) if alone else tuple(e for e in AGGREGATORS if n >= e.least(f))
     missing = np.repeat(batch[:1], BATCH - len(batch), axis=0)
-    result = compiled(entry, f)(jnp.asarray(np.concatenate([batch, missing])))
-    return Outcome(*jax.tree.map(lambda leaf: np.asarray(leaf)[: len(batch)], tuple(result)))
+    results = compiled(entries, f)(jnp.asarray(np.concatenate([batch, missing])))
+    mine = tuple(results[entries.index(entry)])
+    return Outcome(*jax.tree.map(lambda leaf: np.asarray(leaf)[: len(batch)], mine))
 
 
 def inputs(n, d, seed=0):
@@ -120,7 +129,7 @@ def test_agrees_with_its_definition(entry, n, f, d):
 def test_ties_are_broken_as_documented(entry):
     # n-f is a power of two, so that means of integers are exact and a tie is a tie everywhere.
     n, f, d = 6, 2, 3
-    if n < entry.least(f):
+    if n < entry.least(f) or not entry.ties:
         pytest.skip("too few rows for this rule")
     small = np.random.default_rng(1).integers(-1, 2, size=(BATCH - 4, n, d))
     equal = np.ones((1, n, d))
@@ -227,6 +236,8 @@ def test_invariances_are_those_of_the_table(entry, letter):
 def test_unanimity(entry):
     vectors = np.random.default_rng(6).normal(size=(BATCH, 1, D)) * np.geomspace(1e-9, 1e9, D)
     vectors[0] = 0
+    if not entry.unanimous:
+        pytest.skip("the result is shorter than the rows")
     for f in (0, F):
         result = outcome(entry, f, np.repeat(vectors, N, axis=1))
         # Σ v/m rounds twice per row.
@@ -287,7 +298,7 @@ def test_kappa_is_never_exceeded_for_any_honest_subset(entry, n, f):
         pytest.skip("too few rows for this rule, or only a loose published bound to test")
     kappa = (entry.kappa or entry.bound)(n, f)
     batch = adversarial(n, f, entry.kappa(n, f) if entry.kappa else f / (n - 2 * f), seed=n + f)
-    value = outcome(entry, f, batch).value
+    value = outcome(entry, f, batch, alone=n > N).value
     for chosen in itertools.combinations(range(n), n - f):
         honest = batch[:, chosen]
         error = ((value - honest.mean(axis=1)) ** 2).sum(axis=1)
@@ -302,20 +313,23 @@ def test_kappa_is_attained(entry, n, f):
     if n < entry.least(f):
         pytest.skip("too few rows for this rule")
     honest = extremal(n, f, entry.kappa(n, f))[:, None] * np.array([1.0, -2.0, 0.5, 3.0])
+    if entry.name == "lower median":  # the other side is better off
+        honest = -np.abs(honest)
     signs = np.sign(honest[-1])
     for lie in (2.0 * honest[-1], 1e9 * signs, np.inf * signs):
         rows = np.concatenate([honest, np.tile(lie, (f, 1))])
-        value = outcome(entry, f, rows[None]).value[0]
+        value = outcome(entry, f, rows[None], alone=n > N).value[0]
         ratio = ((value - honest.mean(axis=0)) ** 2).sum() / spread(honest)
         assert ratio == pytest.approx(entry.kappa(n, f), rel=1e-12)  # a dozen roundings
 
 
-@pytest.mark.parametrize("entry", ROBUST, ids=str)
+@pytest.mark.parametrize("entry", [e for e in AGGREGATORS if e.majority], ids=str)
 def test_a_majority_of_equal_rows_wins(entry):
     # n-f zeros and f copies of v: a finite κ forces 0, exactly.
-    v = np.random.default_rng(8).normal(size=(BATCH, 1, D)) * np.geomspace(1e-3, 1e3, BATCH)[
-        :, None, None
-    ]
+    v = (
+        np.random.default_rng(8).normal(size=(BATCH, 1, D))
+        * np.geomspace(1e-3, 1e3, BATCH)[:, None, None]
+    )
     zeros = np.zeros((BATCH, N - F, D))
     first = np.concatenate([np.repeat(v, F, axis=1), zeros], axis=1)
     last = np.concatenate([zeros, np.repeat(v, F, axis=1)], axis=1)
@@ -448,13 +462,24 @@ def test_the_scale_is_a_power_of_two_next_to_the_median_row():
 # ---- the same in every way of calling ----------------------------------------------------------
 
 
+@functools.cache
+def one_by_one(f):
+    rules = [entry.make(f) for entry in AGGREGATORS]
+    return jax.jit(lambda rows: [called(rule, rows) for rule in rules])
+
+
 @every
 def test_eager_jit_and_vmap_agree(entry):
     rule = entry.make(F)
     rows = inputs(N, D, seed=13)[0]
     rows[2], rows[5, 1] = np.nan, -np.inf
-    _, eager = rule.apply(None, rule.init(D), jnp.asarray(rows))
-    _, jitted = jax.jit(lambda rows: rule.apply(None, None, rows))(jnp.asarray(rows))
+    kept, argument = rows.copy(), jnp.asarray(rows)
+    eager = called(rule, argument)
+    assert eager.value.shape == (D,)
+    assert eager.value.dtype == jnp.float64
+    assert np.array_equal(rows, kept, equal_nan=True)  # rows are left alone
+    assert jnp.array_equal(argument, kept, equal_nan=True)
+    jitted = one_by_one(F)(jnp.asarray(rows))[AGGREGATORS.index(entry)]
     mapped = outcome(entry, F, rows[None])
     # Compiled programs may contract a product and a sum into one rounding.
     atol = 1e-9 if is_iterative(entry) else 1e-14
@@ -465,27 +490,12 @@ def test_eager_jit_and_vmap_agree(entry):
 
 
 @every
-def test_rows_are_not_modified_and_dtype_is_kept(entry):
-    rows = inputs(N, D, seed=14)[0]
-    rows[0] = np.nan
-    kept = rows.copy()
-    argument = jnp.asarray(rows)
-    value = entry.make(F)(argument)
-    assert np.array_equal(rows, kept, equal_nan=True)
-    assert jnp.array_equal(argument, kept, equal_nan=True)
-    assert value.shape == (D,)
-    assert value.dtype == jnp.float64
-
-
-@pytest.mark.parametrize(
-    "entry", [e for e in AGGREGATORS if "nnm" not in e.name or "trimmed" in e.name], ids=str
-)
 def test_sixteen_bit_rows_are_accumulated_in_thirty_two(entry):
     with jax.enable_x64(False):
         # float16 for all; where it is cheap to compile, bfloat16 as well.
         for dtype in (jnp.float16, jnp.bfloat16) if entry.kappa else (jnp.float16,):
             batch = jnp.asarray(100 + np.random.default_rng(15).normal(size=(BATCH, N, D)), dtype)
-            result = outcome(entry, F, batch)
+            result = outcome(entry, F, batch, alone=dtype == jnp.bfloat16)
             wide = outcome(entry, F, np.asarray(batch, np.float32))
             assert result.value.dtype == dtype
             assert np.array_equal(result.value, wide.value.astype(dtype))
@@ -494,7 +504,8 @@ def test_sixteen_bit_rows_are_accumulated_in_thirty_two(entry):
 @every
 def test_products_keep_full_precision_on_accelerators(entry):
     rule = entry.make(F)
-    text = jax.jit(lambda rows: rule(rows)).lower(jax.ShapeDtypeStruct((N, D), jnp.float32)).as_text()
+    rows = jax.ShapeDtypeStruct((N, D), jnp.float32)
+    text = jax.jit(lambda rows: called(rule, rows).value).lower(rows).as_text()
     products = [line for line in text.splitlines() if "dot_general" in line]
     assert all("HIGHEST" in line for line in products), products
 
@@ -502,7 +513,7 @@ def test_products_keep_full_precision_on_accelerators(entry):
 # ---- bad arguments -----------------------------------------------------------------------------
 
 
-TAKES_F = [entry for entry in AGGREGATORS if entry.name != "mean"]
+TAKES_F = [entry for entry in AGGREGATORS if entry.takes_f]
 
 
 @pytest.mark.parametrize("entry", TAKES_F, ids=str)
@@ -529,10 +540,10 @@ def test_too_few_rows_are_refused(entry, f):
 
     def shape_of(n):
         rows = jax.ShapeDtypeStruct((n, 2), jnp.float64)
-        return jax.eval_shape(lambda rows: rule(rows), rows).shape
+        return jax.eval_shape(lambda rows: called(rule, rows).value, rows).shape
 
     for n in (1, least - 1):
-        with pytest.raises(ValueError, match=rf"needs n > 2.*n = {n}"):
+        with pytest.raises(ValueError, match=rf"needs n >.*n = {n}"):
             shape_of(n)
     assert shape_of(least) == (2,)
 
@@ -589,10 +600,8 @@ def test_nnm_passes_the_state_the_key_and_the_words_of_its_inner_rule():
     assert result.details == {"said": 3}
 
 
-def test_distances_are_symmetric_exact_and_in_blocks():
-    n = 64
-    block = BLOCK_NUMBERS // n**2
-    for d in (1, block, 3 * block + 7):
+def test_distances_are_symmetric_and_exact_in_blocks_of_any_size():
+    for n, d in ((5, 1), (5, 4500), (100, 1100)):
         rows = np.random.default_rng(16).integers(-9, 10, size=(n, d)).astype(float)
         found = np.asarray(squared_distances(jnp.asarray(rows)))
         assert np.array_equal(found, reference.squared_distances(rows))  # integers: exact
@@ -635,9 +644,10 @@ def test_rows_that_agree_to_five_digits_are_told_apart():
 
 
 def test_geometric_median_is_optimal():
-    batch = np.random.default_rng(0).normal(size=(BATCH, N, D)) * np.geomspace(1e-8, 1e8, BATCH)[
-        :, None, None
-    ]
+    batch = (
+        np.random.default_rng(0).normal(size=(BATCH, N, D))
+        * np.geomspace(1e-8, 1e8, BATCH)[:, None, None]
+    )
     result = outcome(MEDIAN, F, batch)
     converged = result.details["converged"]
     assert converged.mean() > 0.9
@@ -660,8 +670,8 @@ def test_geometric_median_that_is_a_row_is_found_at_once():
         directions = random.normal(size=(N - 1, D))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         if 0.6 < np.linalg.norm(directions.sum(axis=0)) < 1:
-            rows = np.concatenate([[0 * directions[0]], directions * random.uniform(1, 3, (N - 1, 1))])
-            batch.append(rows + random.normal(size=D))
+            others = directions * random.uniform(1, 3, (N - 1, 1))
+            batch.append(np.concatenate([np.zeros((1, D)), others]) + random.normal(size=D))
     batch = np.stack(batch)
     assert all(reference.residual(rows, rows[0]) == 0 for rows in batch)
     result = outcome(MEDIAN, F, batch)

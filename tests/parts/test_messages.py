@@ -3,12 +3,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxbyz.compressors import random_subset
 from jaxbyz.messages import (
     SEED_BITS,
+    Blocks,
     Dense,
+    Exponents,
+    Levels,
+    Masked,
+    ScaledSigns,
     Seeded,
     SharedSupport,
+    Signs,
     Sparse,
     admit,
     bit_words,
@@ -50,6 +55,7 @@ class Tape:
 
 
 PATTERNS = {2: np.uint16, 4: np.uint32, 8: np.uint64}
+FRACTION = {2: 10, 4: 23, 8: 52}  # bits behind the exponent
 
 
 def width_of_an_index(d):
@@ -89,7 +95,8 @@ def decode(kind, data, dtype, d, k, derived):
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64, jnp.float16])
 @pytest.mark.parametrize(("d", "k"), [(1, 1), (2, 1), (8, 3), (9, 9), (1000, 17), (1025, 4)])
 def test_bits_are_those_of_an_encoder(kind, dtype, d, k):
-    subset = random_subset(jax.random.key(d), d, k)  # what both ends draw from a seed
+    # Any distinct indices; of `Seeded` both ends draw them, and they are not sent.
+    subset = jnp.asarray(np.random.default_rng(k).permutation(d)[:k])
     count = d if kind is Dense else k
     values = np.random.default_rng(d).normal(size=count)
     values[:3] = [np.nan, -np.inf, -0.0][: len(values)]
@@ -108,6 +115,170 @@ def test_bits_are_those_of_an_encoder(kind, dtype, d, k):
     for sent, got in zip(jax.tree.leaves(message), jax.tree.leaves(received), strict=True):
         assert np.array_equal(np.asarray(sent), np.asarray(got), equal_nan=True)
         assert np.array_equal(np.signbit(sent), np.signbit(got))
+
+
+# ---- codes that are not floats and indices -----------------------------------------------------
+
+
+def write_float(tape, number):
+    number = np.asarray(number)
+    tape.write(int(number.view(PATTERNS[number.itemsize])), 8 * number.itemsize)
+
+
+def read_float(tape, dtype):
+    dtype = np.dtype(dtype)
+    return np.array(tape.read(8 * dtype.itemsize), PATTERNS[dtype.itemsize]).view(dtype)
+
+
+def write(tape, message):
+    """What a sender puts on the wire."""
+    if isinstance(message, Blocks):
+        for part in message.parts:
+            write(tape, part)
+    elif isinstance(message, Masked):
+        places = np.flatnonzero(message.kept)
+        d = message.kept.shape[0]
+        for number in np.asarray(message.values)[places]:
+            write_float(tape, number)
+        if len(places) * width_of_an_index(d) < d:
+            for place in places:
+                tape.write(int(place), width_of_an_index(d))
+        else:
+            for kept in np.asarray(message.kept):
+                tape.write(int(kept), 1)
+    elif isinstance(message, Exponents):
+        values = np.asarray(message.values)
+        behind = FRACTION[values.itemsize]
+        for pattern in values.view(PATTERNS[values.itemsize]):
+            assert int(pattern) % 2**behind == 0  # nothing but sign and exponent
+            tape.write(int(pattern) >> behind, 8 * values.itemsize - behind)
+    elif isinstance(message, Dense):
+        for number in np.asarray(message.values):
+            write_float(tape, number)
+    else:
+        if not isinstance(message, Signs):
+            write_float(tape, message.scale)
+        if isinstance(message, Levels):
+            for level in message.levels.tolist():
+                tape.write(int(level < 0), 1)
+                tape.write(abs(level), width_of_an_index(message.most + 1))
+        else:
+            for positive in message.positive.tolist():
+                tape.write(int(positive), 1)
+
+
+def read(tape, like, length):
+    """What a receiver makes of `length` bits, knowing only types and shapes (those of `like`)."""
+    if isinstance(like, Blocks):  # one block of random length: it has what the others leave
+        others = sum(part.bits() for part in like.parts if not isinstance(part, Masked))
+        return Blocks(
+            tuple(
+                read(tape, part, length - others if isinstance(part, Masked) else part.bits())
+                for part in like.parts
+            )
+        )
+    if isinstance(like, Masked):
+        (d,), dtype = like.values.shape, like.values.dtype
+        index, b = width_of_an_index(d), 8 * dtype.itemsize
+        (count,) = (c for c in range(d + 1) if c * b + min(d, c * index) == length)
+        values = [read_float(tape, dtype) for _ in range(count)]
+        if count * index < d:
+            places = [tape.read(index) for _ in range(count)]
+        else:
+            places = [j for j in range(d) if tape.read(1)]
+        filled, kept = np.zeros(d, dtype), np.zeros(d, bool)
+        filled[places], kept[places] = values, True
+        return Masked(jnp.asarray(filled), jnp.asarray(kept))
+    if isinstance(like, Exponents):
+        dtype = np.dtype(like.values.dtype)
+        behind = FRACTION[dtype.itemsize]
+        codes = [tape.read(8 * dtype.itemsize - behind) << behind for _ in like.values]
+        return Exponents(jnp.asarray(np.array(codes, PATTERNS[dtype.itemsize]).view(dtype)))
+    if isinstance(like, Dense):
+        numbers = [read_float(tape, like.values.dtype) for _ in like.values]
+        return Dense(jnp.asarray(np.array(numbers)))
+    if isinstance(like, Signs):
+        positive = [bool(tape.read(1)) for _ in like.positive]
+        return Signs(jnp.asarray(positive), dtype=like.dtype)
+    scale = jnp.asarray(read_float(tape, like.scale.dtype))
+    if isinstance(like, ScaledSigns):
+        return ScaledSigns(scale, jnp.asarray([bool(tape.read(1)) for _ in like.positive]))
+    levels = [
+        (-1) ** tape.read(1) * tape.read(width_of_an_index(like.most + 1)) for _ in like.levels
+    ]
+    return Levels(scale, jnp.asarray(levels, like.levels.dtype), most=like.most)
+
+
+def masked(d, count, dtype, random):
+    kept = np.isin(np.arange(d), random.permutation(d)[:count])
+    values = np.where(kept, random.normal(size=d), 0).astype(dtype)
+    return Masked(jnp.asarray(values), jnp.asarray(kept))
+
+
+def coded(d, dtype):
+    """Named messages of d coordinates."""
+    random = np.random.default_rng(d)
+    signs = jnp.asarray(random.random(d) < 0.5)
+    scale = jnp.asarray(random.normal(), dtype)
+    powers = 2.0 ** random.integers(-10, 10, d) * random.choice([-1, 1], d)
+    powers[:3] = [0, np.inf, -np.inf][:d]
+    for count in sorted({0, 1, d // 7, d // 2, d}):
+        yield f"masked, {count}", masked(d, count, dtype, random)
+    yield "signs", Signs(signs, dtype=jnp.dtype(dtype))
+    yield "scaled signs", ScaledSigns(scale, signs)
+    for s in (1, 2, 3, 4, 7, 8, 127, 200):
+        levels = random.integers(-s, s + 1, d)
+        levels[:2] = [s, -s][:d]
+        yield f"levels, {s}", Levels(scale, jnp.asarray(levels, jnp.int16), most=s)
+    yield "exponents", Exponents(jnp.asarray(powers, dtype))
+    yield "blocks", Blocks((ScaledSigns(scale, signs), Dense(jnp.asarray(powers, dtype))))
+    yield (
+        "random blocks",
+        Blocks((masked(d, d // 3, dtype, random), Signs(signs, jnp.dtype(dtype)))),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("d", [1, 2, 8, 9, 33, 200])
+def test_bits_are_those_of_an_encoder_of_codes(d, dtype):
+    for name, message in coded(d, dtype):
+        tape = Tape()
+        write(tape, message)
+        bits = message.bits()
+        assert int(bits) == len(tape.digits), name
+        assert isinstance(bits, int) or (bits.dtype == jnp.uint32 and bits.shape == ())
+        received = read(Tape.from_bytes(tape.to_bytes()), message, len(tape.digits))
+        assert jax.tree.structure(received) == jax.tree.structure(message)
+        for sent, got in zip(jax.tree.leaves(message), jax.tree.leaves(received), strict=True):
+            assert sent.dtype == got.dtype
+            assert np.array_equal(sent, got)
+
+
+def test_bits_of_codes_by_hand():
+    signs, scale = jnp.ones(10, bool), jnp.float32(1)
+    assert Signs(signs, dtype=jnp.dtype("float32")).bits() == 10
+    assert ScaledSigns(scale, signs).bits() == 42
+    for most, each in ((1, 2), (2, 3), (3, 3), (4, 4), (7, 4), (8, 5), (255, 9)):
+        assert Levels(scale, jnp.zeros(10, jnp.int16), most=most).bits() == 32 + 10 * each
+    assert Exponents(jnp.ones(10, jnp.float32)).bits() == 90
+    assert Exponents(jnp.ones(10, jnp.float64)).bits() == 120
+    kept = jnp.arange(1000) < 7
+    assert Masked(jnp.ones(1000, jnp.float32), kept).bits() == 7 * 32 + 7 * 10
+    assert Masked(jnp.ones(1000, jnp.float32), jnp.arange(1000) < 500).bits() == 500 * 32 + 1000
+
+
+def test_random_lengths_that_could_overflow_are_refused():
+    def bits(d, blocks):
+        part = Masked(jnp.zeros(d, jnp.float32), jnp.zeros(d, bool))
+        return (Blocks((part,) * blocks) if blocks else part).bits()
+
+    fits = (2**32 - 1) // 33
+    assert jax.eval_shape(lambda: bits(fits, 0)).dtype == jnp.uint32
+    with pytest.raises(ValueError, match=r"d \(b \+ 1\) must be below 2³²"):
+        jax.eval_shape(lambda: bits(fits + 1, 0))
+    assert jax.eval_shape(lambda: bits(2**20, 2)).dtype == jnp.uint32
+    with pytest.raises(ValueError, match="random length must have less than 2³² bits"):
+        jax.eval_shape(lambda: bits(2**24, 2))
 
 
 def test_bits_speak_of_one_message_under_vmap():
@@ -237,6 +408,60 @@ def test_integers_pass_and_every_float_array_counts():
     assert kept["c"].tolist() == [0, 1, 2]
     kept, refused = admit({"c": jnp.arange(3)})
     assert not refused.any()
+
+
+SIGNS = jnp.array([[True, False], [False, False], [True, True]])
+CODES = {
+    "scaled signs": lambda scales: ScaledSigns(scales, SIGNS),
+    "levels": lambda scales: Levels(scales, jnp.array([[1, -2], [2, 0], [0, 1]]), most=2),
+    "exponents": lambda scales: Exponents(scales[:, None] * jnp.float32([1.0, -2.0])),
+    "masked": lambda scales: Masked(jnp.where(SIGNS, scales[:, None], 0), SIGNS.at[:, 0].set(True)),
+    "blocks": lambda scales: Blocks((Dense(jnp.ones((3, 4))), ScaledSigns(scales, SIGNS))),
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("lie", [jnp.inf, -jnp.inf, 2.0**126])
+def test_a_rejected_message_of_any_kind_is_a_message_of_zeros(code, lie):
+    scales = jnp.array([1.0, lie, 0.5], jnp.float32)
+    sent = CODES[code](scales)
+    if code == "masked":
+        sent = Masked(sent.values.at[1, 0].set(lie), sent.kept)
+    kept, refused = admit(sent)
+    assert refused.tolist() == [False, True, False]
+    for before, after in zip(jax.tree.leaves(sent), jax.tree.leaves(kept), strict=True):
+        assert np.array_equal(before[::2], after[::2])
+        floating = jnp.issubdtype(after.dtype, jnp.floating)
+        assert np.array_equal(after[1], jnp.zeros_like(after[1]) if floating else before[1])
+
+
+def test_signs_are_always_admitted():
+    kept, refused = admit(Signs(SIGNS, dtype=jnp.dtype("float32")))
+    assert refused.tolist() == [False] * 3
+    assert np.array_equal(kept.positive, SIGNS)
+
+
+@pytest.mark.parametrize("kind", ["scaled signs", "blocks", "dense"])
+def test_one_number_that_fills_many_coordinates_can_be_squared_and_summed(kind):
+    n, d = 3, 1000
+    signs = jnp.ones((n, d), bool)
+    scales = jnp.array([1, 1, 0.9 * float(jnp.finfo(jnp.float32).max) ** 0.5 / 4], jnp.float32)
+
+    def sent(scales):
+        if kind == "scaled signs":
+            return ScaledSigns(scales, signs)
+        if kind == "blocks":
+            return Blocks(
+                (ScaledSigns(scales, signs[:, :400]), ScaledSigns(scales, signs[:, 400:]))
+            )
+        return Dense(scales[:, None] * signs)
+
+    # Alone it could be squared; in all coordinates of all workers it could not be summed.
+    for shrink, expected in ((n**-0.5, True), ((n * (d + 2)) ** -0.5, False)):
+        messages, refused = admit(sent(scales.at[2].multiply(shrink)))
+        assert refused.tolist() == [False, False, expected]
+        rows = max(jnp.abs(leaf).max() for leaf in jax.tree.leaves(messages))
+        assert jnp.isfinite(n * d * (2 * rows) ** 2)
 
 
 def test_eager_jit_and_vmap_agree():

@@ -1,0 +1,136 @@
+"""Rules that keep the rows nearest to one point: to 0, to a row, to what another rule returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz import checks
+from jaxbyz.aggregators.coordinatewise import coordinate_median
+from jaxbyz.aggregators.distances import scaled, square_bound
+from jaxbyz.aggregators.norms import row_norms
+from jaxbyz.aggregators.rows import (
+    detailed,
+    mean_of,
+    neutralize,
+    power_of_two_scale,
+    require_majority,
+    widened,
+)
+from jaxbyz.aggregators.selection import least
+from jaxbyz.core import Aggregated, Aggregator, Key, Tree
+
+__all__ = ["aksel", "cge", "monna", "nearest_mean"]
+
+
+def cge(f: int) -> Aggregator:
+    """Comparative gradient elimination: the mean of the n-f rows of least norm.
+
+    R = (1/(n-f)) Σ of the n-f rows with the least ‖x_i‖, ties to the lower index (Gupta, Liu,
+    Vaidya, 2021). For comparisons only: no finite κ exists, because n-f equal rows v ≠ 0 and f
+    zero rows give something else than v. Not translation equivariant. details: selected [n].
+
+    Cost O(nd).
+
+    Raises:
+        ValueError: f negative or not an integer; at trace time n ≤ 2f.
+
+    >>> cge(f=1)(jnp.array([[1.0], [-2.0], [3.0], [-9.0]])).item()
+    0.6666666865348816
+    """
+    f = checks.count("f", f)
+
+    def rule(rows: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        n = rows.shape[0]
+        require_majority("cge", n, f)
+        selected = least(row_norms(scaled(rows, power_of_two_scale(rows))), n - f)
+        return mean_of(selected, rows), {"selected": selected}
+
+    return detailed(rule)
+
+
+def nearest_mean(f: int, pivot: Aggregator) -> Aggregator:
+    """The mean of the n-f rows nearest to what another rule returns.
+
+    R = (1/(n-f)) Σ of the n-f rows with the least ‖x_i - pivot(X)‖, ties to the lower index.
+    Key and state are those of the pivot rule. details: those of the pivot, selected [n].
+
+    Cost O(nd) and the pivot's. No κ is known.
+
+    Raises:
+        ValueError: f negative or not an integer; at trace time n ≤ 2f.
+
+    >>> nearest_mean(1, coordinate_median())(jnp.array([[0.0], [1.0], [2.0], [9.0]])).item()
+    1.0
+    """
+    return _near_pivot("nearest_mean", f, pivot, lambda n, f: n - f)
+
+
+def aksel(f: int, mode: str = "mid") -> Aggregator:
+    """The mean of the rows nearest to the coordinate-wise median.
+
+    R = mean of the ⌈n/2⌉ (mode "mid") or n-f (mode "n-f") rows with the least
+    ‖x_i - median(X)‖, ties to the lower index (Boussetta et al., 2021). details: selected [n].
+
+    Cost O(nd). No κ is known.
+
+    Raises:
+        ValueError: f negative or not an integer, another mode; at trace time n ≤ 2f.
+
+    >>> aksel(f=1)(jnp.array([[0.0], [1.0], [2.0], [8.0], [9.0]])).item()
+    1.0
+    """
+    if mode not in ("mid", "n-f"):
+        raise ValueError(f"mode must be 'mid' or 'n-f', got {mode!r}")
+    keep = (lambda n, f: (n + 1) // 2) if mode == "mid" else (lambda n, f: n - f)
+    return _near_pivot("aksel", f, coordinate_median(), keep)
+
+
+def monna(f: int, trusted: int) -> Aggregator:
+    """The mean of the n-f rows nearest to one trusted row.
+
+    R = (1/(n-f)) Σ of the n-f rows with the least ‖x_i - x_trusted‖, ties to the lower index
+    (Farhadkhani et al., ICML 2023). In a decentralised setting the trusted row is a node's own;
+    at a server the rule is as good as the trust. Permutation equivariant but for that index.
+    details: selected [n].
+
+    Cost O(nd). No κ is known.
+
+    Raises:
+        ValueError: f or trusted negative or not an integer; at trace time n ≤ 2f, trusted ≥ n.
+
+    >>> monna(f=1, trusted=3)(jnp.array([[0.0], [1.0], [2.0], [9.0]])).item()
+    4.0
+    """
+    trusted = checks.count("trusted", trusted)
+
+    def row(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
+        del key
+        n = rows.shape[0]
+        if trusted >= n:
+            raise ValueError(f"monna needs trusted < n rows, got n = {n} and trusted = {trusted}")
+        return state, Aggregated(rows[trusted], jnp.zeros(n, bool), {})
+
+    return _near_pivot("monna", f, Aggregator(lambda d: None, row), lambda n, f: n - f)
+
+
+def _near_pivot(
+    name: str, f: int, pivot: Aggregator, keep: Callable[[int, int], int]
+) -> Aggregator:
+    f = checks.count("f", f)
+
+    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
+        n = rows.shape[0]
+        require_majority(name, n, f)
+        finite, bad = neutralize(widened(rows))
+        state, centre = pivot.apply(key, state, finite)
+        scale = power_of_two_scale(finite)
+        bound = square_bound(finite)
+        difference = scaled(finite, scale) - jnp.clip(centre.value / scale, -bound, bound)
+        selected = least((difference * difference).sum(axis=1), keep(n, f))
+        value = mean_of(selected, finite).astype(rows.dtype)
+        return state, Aggregated(value, bad | centre.bad, {**centre.details, "selected": selected})
+
+    return Aggregator(pivot.init, apply)

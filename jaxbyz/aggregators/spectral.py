@@ -1,0 +1,174 @@
+"""Rules that drop rows along the direction in which the rows vary most: CAF, DnC.
+
+The direction is an eigenvector of the n×n matrix of centred products, found exactly; that matrix
+comes from the squared distances, so that nothing cancels against a far mean.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz import checks
+from jaxbyz.aggregators.coordinatewise import average
+from jaxbyz.aggregators.distances import centred_products, scaled, squared_distances
+from jaxbyz.aggregators.huge import without_huge_rows
+from jaxbyz.aggregators.rows import mean_of, no_state, require_key, require_majority, weighted_sum
+from jaxbyz.aggregators.selection import least
+from jaxbyz.aggregators.sorting import select_ranks
+from jaxbyz.core import Aggregated, Aggregator, Key, Tree
+
+__all__ = ["caf", "dnc"]
+
+
+class _Filtered(NamedTuple):
+    weights: jax.Array  # [n] c
+    best: jax.Array  # [n] c of the μ_c to return
+    eigenvalue: jax.Array  # [] its λ
+    passes: jax.Array  # []
+    going: jax.Array  # [] bool
+
+
+def caf(f: int) -> Aggregator:
+    """Covariance-bound-agnostic filter: weights are lowered along the top direction of variance.
+
+    c = 1; while Σ c > n-2f:  μ_c = Σ c_i x_i/Σ c,  Σ_c = Σ c_i (x_i-μ_c)(x_i-μ_c)ᵀ/Σ c with top
+    eigenpair (λ, v),  τ_i = ⟨x_i-μ_c, v⟩²,  c_i ← c_i (1 - τ_i/max{τ_j : c_j > 0}).
+    R = the μ_c met with the least λ  (Allouah et al., 2025). Every pass ends the weight of a row,
+    so there are at most n; none follows if all τ are 0. details: passes, eigenvalue (in units of
+    `scale`²), scale, weights [n], huge_rows [n].
+
+    Cost O(n²d) and O(n³) per pass. No κ is known. For f = 0 and for identical rows it is the mean.
+
+    Raises:
+        ValueError: f negative or not an integer; at trace time n ≤ 2f.
+
+    >>> round(caf(f=1)(jnp.array([[0.0], [9.0], [1.0], [2.0]])).item(), 4)
+    1.0851
+    """
+    f = checks.count("f", f)
+
+    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
+        del key
+        n = rows.shape[0]
+        require_majority("caf", n, f)
+        clean = without_huge_rows(rows, f)
+        distances = squared_distances(scaled(clean.rows, clean.scale))
+
+        def step(now: _Filtered) -> _Filtered:
+            weights = now.weights / now.weights.sum()
+            eigenvalue, scores = _top_direction(distances, weights)
+            better = eigenvalue < now.eigenvalue
+            highest = jnp.where(weights > 0, scores, 0).max()
+            factor = 1 - scores / jnp.where(highest > 0, highest, 1)
+            factor = jnp.where(scores >= highest, 0, factor)
+            lower = jnp.where(highest > 0, now.weights * factor, now.weights)
+            return _Filtered(
+                jnp.where(now.weights > 0, lower, 0),
+                jnp.where(better, weights, now.best),
+                jnp.where(better, eigenvalue, now.eigenvalue),
+                now.passes + 1,
+                highest > 0,
+            )
+
+        ones = jnp.ones(n, distances.dtype)
+        infinite = jnp.full((), jnp.inf, distances.dtype)
+        start = _Filtered(ones, ones / n, infinite, jnp.zeros((), int), jnp.array(True))
+        end = jax.lax.while_loop(
+            lambda now: now.going & (now.weights.sum() > n - 2 * f) & (now.passes < n), step, start
+        )
+        details = {
+            "passes": end.passes,
+            "eigenvalue": end.eigenvalue,
+            "scale": clean.scale,
+            "weights": end.best,
+            "huge_rows": clean.huge,
+        }
+        value = weighted_sum(end.best, clean.rows).astype(rows.dtype)
+        return state, Aggregated(value, clean.bad, details)
+
+    return Aggregator(no_state, apply)
+
+
+def dnc(f: int, dims: int = 10_000, iterations: int = 1, fraction: float = 1.0) -> Aggregator:
+    """Divide and conquer: drop the rows that lie farthest along the top direction of variance.
+
+    `iterations` times: b = min(dims, d) coordinates are drawn, v is the top right singular vector
+    of the rows there, centred at their mean μ, and the n-⌊c f⌋ rows (c = `fraction`) with the
+    least ⟨x_i-μ, v⟩² are kept. R = mean of the rows kept every time, over all coordinates
+    (Shejwalkar, Houmansadr, NDSS 2021). If no row is kept every time an eager call raises; a
+    compiled one returns the coordinate-wise median, and details["empty"] says so.
+    details: selected [n], empty, huge_rows [n].
+
+    Needs a key if dims < d. Cost O(iterations n²b + nd). No κ is known. Permutation equivariant in
+    law. For f = 0 it is the mean.
+
+    Raises:
+        ValueError: an argument out of range; at trace time n ≤ 2f, n - ⌊c f⌋ < 1, no key where one
+            is needed; in an eager call an empty selection.
+
+    >>> dnc(f=1)(jnp.array([[0.0], [9.0], [1.0], [2.0]])).item()
+    1.0
+    """
+    f = checks.count("f", f)
+    dims = checks.count("dims", dims, minimum=1)
+    iterations = checks.count("iterations", iterations, minimum=1)
+    checks.interval("fraction", fraction, 0, float("inf"), closed="neither")
+    drop = math.floor(fraction * f + 1e-9)  # 0.29 · 100 is 28.999… in floating point
+
+    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
+        n, d = rows.shape
+        require_majority("dnc", n, f)
+        if n - drop < 1:
+            raise ValueError(
+                f"dnc needs n > fraction f rows, got n = {n}, f = {f} and fraction = {fraction}"
+            )
+        clean = without_huge_rows(rows, f)
+        unit = scaled(clean.rows, clean.scale)
+
+        def kept_in(columns: jax.Array) -> jax.Array:
+            uniform = jnp.full(n, 1 / n, unit.dtype)
+            return least(_top_direction(squared_distances(columns), uniform)[1], n - drop)
+
+        if dims >= d:
+            selected = kept_in(unit)  # the same every time
+        else:
+            keys = jax.random.split(require_key("dnc", key), iterations)
+
+            def draw(key: Key) -> jax.Array:
+                columns = jax.random.permutation(key, d)[:dims]
+                return kept_in(unit[:, columns])
+
+            selected = jax.lax.map(draw, keys).all(axis=0)
+        empty = ~selected.any()
+        if iterations > 1 and not checks.is_traced(empty) and empty:
+            raise ValueError(
+                f"dnc with n = {n}, f = {f}, iterations = {iterations} and fraction = {fraction} "
+                "kept no row every time"
+            )
+        value = jax.lax.cond(
+            empty,
+            lambda: average(select_ranks(clean.rows, (n - 1) // 2, n // 2 + 1)),
+            lambda: mean_of(selected, clean.rows),
+        )
+        details = {"selected": selected, "empty": empty, "huge_rows": clean.huge}
+        return state, Aggregated(value.astype(rows.dtype), clean.bad, details)
+
+    return Aggregator(no_state, apply)
+
+
+def _top_direction(distances: jax.Array, weights: jax.Array) -> tuple[Any, jax.Array]:
+    """λ [] of the weighted covariance, and the squares ⟨x_i - μ, v⟩² [n], from the distances."""
+    products = centred_products(distances, weights)
+    root = jnp.sqrt(weights)
+    # Rows of weight 0 may have products of any size; they have no part in the matrix.
+    inside = weights > 0
+    products = jnp.where(inside[:, None] & inside[None, :], products, 0)
+    values, vectors = jnp.linalg.eigh(root[:, None] * products * root[None, :])
+    value, vector = values[-1], vectors[:, -1]
+    along = jnp.matmul(products, root * vector, precision=jax.lax.Precision.HIGHEST)
+    positive = value > 0
+    return value, jnp.where(positive, along**2 / jnp.where(positive, value, 1), 0)

@@ -1,0 +1,135 @@
+"""Gradient ascent on f rows that may all differ, through the server and its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz import checks
+from jaxbyz.attacks.damage import (
+    Damage,
+    Through,
+    deviation_from_honest_mean,
+    judge,
+    through_server,
+)
+from jaxbyz.attacks.directions import honest_deviation, honest_mean, over
+from jaxbyz.attacks.line import alie_line_search, ipm_line_search
+from jaxbyz.core import Attack, Key, Tree, View
+
+__all__ = ["ascent"]
+
+
+class _Climb(NamedTuple):
+    rows: jax.Array  # [s, f, d] where every climber is
+    best: jax.Array  # [f, d] the most damaging rows met so far
+    damage: jax.Array  # [] of these
+
+
+def ascent(
+    steps: int = 30,
+    starts: int = 8,
+    *,
+    tangents: int = 16,
+    begin: Sequence[Attack] | None = None,
+    damage: Damage = deviation_from_honest_mean,
+    through: Through = through_server,
+) -> Attack:
+    """f distinct rows by normalised gradient ascent on the damage; the best rows met are sent.
+
+    X ← X + η_t ‖σ‖ G/‖G‖,  G = Σ_u (∂_u D) u over random Gaussian directions u [f, d], with η_t
+    from 1 to 1e-3. Derivatives are taken forwards, so that rules that iterate to convergence can
+    be climbed too. Rows are projected on legal messages by being encoded, at every step.
+
+    It climbs from the rows of other attacks, than which it is never less damaging, and from
+    `starts` random places around μ. A lower bound of the worst case, found by search.
+    (s tangents) server rounds per step, s the number of climbers.
+
+    Args:
+        steps: number of steps, at least 1.
+        starts: number of random places, at least 0.
+        tangents: random directions per gradient, at least 1.
+        begin: attacks to climb from, which forge messages and poison no data; None: the line
+            searches of IPM and ALIE.
+        damage: what to maximise, from `jaxbyz.attacks.damage`.
+        through: who judges.
+
+    Raises:
+        ValueError: an argument outside its range; nowhere to start; an attack in `begin` that
+            does not forge, or poisons data.
+
+    >>> ascent(steps=5, starts=2).name
+    'ascent'
+    """
+    steps = checks.count("steps", steps, minimum=1)
+    starts = checks.count("starts", starts)
+    tangents = checks.count("tangents", tangents, minimum=1)
+    begin = (ipm_line_search(), alie_line_search()) if begin is None else tuple(begin)
+    for attack in begin:
+        if attack.forge is None or attack.poison is not None:
+            raise ValueError(f"begin must hold attacks on messages alone, got {attack.name!r}")
+    if starts + len(begin) == 0:
+        raise ValueError("starts must be >= 1 where begin is empty, got 0")
+
+    def init(key: Key, d: int) -> tuple:
+        keys = jax.random.split(key, max(len(begin), 1))
+        return tuple(attack.init(keys[i], d) for i, attack in enumerate(begin))
+
+    def forge(key: Key, state: tuple, view: View) -> tuple[Tree, jax.Array]:
+        begin_key, start_key, climb_key, judge_key = jax.random.split(key, 4)
+        shape = (view.byzantine, view.honest.shape[1])
+        dtype = view.honest.dtype
+        memories, places = [], []
+        for i, attack in enumerate(begin):
+            assert attack.forge is not None
+            memory, rows = attack.forge(jax.random.fold_in(begin_key, i), state[i], view)
+            memories.append(memory)
+            places.append(rows[None])
+        mean, spread = honest_mean(view.honest), honest_deviation(view.honest, ddof=0)
+        radii = jnp.geomspace(0.3, 30, max(starts, 1), dtype=dtype)[:starts]
+        thrown = jax.random.normal(start_key, (starts, *shape), dtype)
+        places.append(mean + radii[:, None, None] * spread * thrown)
+        scores = judge(judge_key, view, damage, through)
+
+        def slope(place: tuple[jax.Array, Key]) -> jax.Array:  # -> G/‖G‖ [f, d]
+            rows, own = place
+            directions = jax.random.normal(own, (tangents, *shape), dtype)
+
+            def one(direction: jax.Array) -> jax.Array:
+                change: Any = jax.jvp(
+                    lambda wanted: jnp.asarray(
+                        damage(through(judge_key, view, wanted), view.honest.shape[0])
+                    ),
+                    (rows,),
+                    (direction,),
+                )[1]
+                return jnp.where(jnp.isfinite(change), change, 0)
+
+            gradient = jnp.tensordot(jax.vmap(one)(directions), directions, axes=1)
+            return over(gradient, jnp.sqrt((gradient**2).sum()))
+
+        reach = jnp.sqrt((spread**2).sum())  # ‖σ‖
+
+        def record(rows: jax.Array, climb: _Climb) -> _Climb:
+            found = scores(lambda one: one, rows)
+            i = jnp.argmax(found)
+            better = found[i] > climb.damage
+            best = jnp.where(better, rows[i], climb.best)
+            return _Climb(rows, best, jnp.where(better, found[i], climb.damage))
+
+        def step(climb: _Climb, t: jax.Array) -> tuple[_Climb, None]:
+            keys = jax.random.split(jax.random.fold_in(climb_key, t), climb.rows.shape[0])
+            uphill = jax.lax.map(slope, (climb.rows, keys))
+            size = reach * 1000.0 ** (-t / steps)
+            return record(climb.rows + size.astype(dtype) * uphill, climb), None
+
+        rows = jnp.concatenate(places)
+        nothing = jnp.array(-jnp.inf, jax.eval_shape(lambda x: scores(lambda r: r, x), rows).dtype)
+        climb = record(rows, _Climb(rows, rows[0], nothing))
+        climb, _ = jax.lax.scan(step, climb, jnp.arange(steps))
+        return tuple(memories), climb.best
+
+    return Attack("ascent", init, forge, None)

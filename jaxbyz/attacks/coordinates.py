@@ -1,0 +1,118 @@
+"""Attacks that treat some coordinates differently from others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz import checks
+from jaxbyz.attacks.directions import honest_deviation, honest_mean
+from jaxbyz.attacks.messages import forged
+from jaxbyz.core import Attack, Key, Tree, View
+
+__all__ = [
+    "most_varied",
+    "on_mask",
+    "one_coordinate",
+    "sparse",
+]
+
+INFINITY = float("inf")
+
+
+def one_coordinate(index: int, strength: Any) -> Attack:
+    """v = μ + t e_j: all the harm in one coordinate, against rules that judge whole vectors.
+
+    Raises:
+        ValueError: index negative or not an integer, strength not finite; at trace time index ≥ d.
+
+    >>> one_coordinate(0, 10.0).name
+    'one coordinate'
+    """
+    index = checks.count("index", index)
+    checks.interval("strength", strength, -INFINITY, INFINITY, closed="neither")
+
+    def vector(honest: jax.Array) -> jax.Array:
+        d = honest.shape[1]
+        if index >= d:
+            raise ValueError(f"index must be one of the d = {d} coordinates, got {index}")
+        return honest_mean(honest).at[index].add(strength)
+
+    return forged("one coordinate", vector)
+
+
+def most_varied(honest: jax.Array, fraction: float, among: jax.Array | None = None) -> jax.Array:
+    """The ⌈fraction · m⌉ coordinates of largest honest variance, [d] bool (ties: lowest index).
+
+    Args:
+        honest: rows [h, d].
+        fraction: in (0, 1].
+        among: [d] bool, the m coordinates to choose from; None: all.
+
+    >>> most_varied(jnp.array([[0.0, 1.0, 2.0], [0.0, 3.0, 9.0]]), 0.5).tolist()
+    [False, True, True]
+    """
+    among = jnp.ones(honest.shape[1], bool) if among is None else among
+    spread = jnp.where(among, honest_deviation(honest, ddof=0), -1)
+    rank = jnp.argsort(jnp.argsort(-spread))  # [d], 0 for the largest
+    # The guard is for products such as 0.07 · 100, which is 7.000…1 in floating point.
+    count = jnp.ceil(fraction * among.sum() * (1 - 1e-6))
+    return among & (rank < count)
+
+
+def sparse(mask: Callable[[jax.Array], jax.Array], big: Any, z: Any) -> Attack:
+    """v = μ - σ ∘ (big on the mask, z off it).
+
+    After Özfatura, Özfatura, Küpçü, Gündüz (2022 and later): large where the mask allows, small
+    enough elsewhere to pass as one of the honest vectors.
+
+    Args:
+        mask: honest vectors [h, d] -> [d] bool, e.g. `lambda honest: most_varied(honest, 0.1)`.
+        big: number of standard deviations on the mask.
+        z: number of standard deviations off the mask.
+
+    Raises:
+        ValueError: big or z not finite.
+
+    >>> sparse(lambda honest: most_varied(honest, 0.1), big=10.0, z=0.3).name
+    'sparse'
+    """
+    checks.interval("big", big, -INFINITY, INFINITY, closed="neither")
+    checks.interval("z", z, -INFINITY, INFINITY, closed="neither")
+
+    def vector(honest: jax.Array) -> jax.Array:
+        return honest_mean(honest) - honest_deviation(honest) * jnp.where(mask(honest), big, z)
+
+    return forged("sparse", vector)
+
+
+def on_mask(attack: Attack, fraction: float = 1.0) -> Attack:
+    """Another attack on the coordinates that a message may carry this round; 0 on the others.
+
+    Where honest workers share one subset (RoSDHB), that is the subset; where everybody has one,
+    every liar's own. Of these coordinates only the ⌈fraction · k⌉ of largest honest variance are
+    attacked, and the others hold μ.
+
+    Raises:
+        ValueError: fraction outside (0, 1]; an attack that does not forge messages.
+
+    >>> from jaxbyz.attacks.signs import sign_flip
+    >>> on_mask(sign_flip(), fraction=0.1).name
+    'sign flip on the mask'
+    """
+    fraction = checks.interval("fraction", fraction, 0, 1, closed="right")
+    inner = attack.forge
+    if inner is None:
+        raise ValueError(f"attack must forge messages, got {attack.name!r}, which does not")
+
+    def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
+        state, wanted = inner(key, state, view)
+        legal = view.read(jnp.ones_like(wanted)) != 0  # [f, d]
+        chosen = jax.vmap(lambda among: most_varied(view.honest, fraction, among))(legal)
+        rows = jnp.where(chosen, wanted, honest_mean(view.honest))
+        return state, jnp.where(legal, rows, 0)
+
+    return Attack(f"{attack.name} on the mask", attack.init, forge, attack.poison)
