@@ -14,6 +14,9 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 import jax
 import pytest
 
+# Modules that tests read, not tests; their names meet those of folders of tests.
+collect_ignore_glob = ["reference/*", "benchmarks/*", "catalogue.py", "*/killed_run.py"]
+
 MEMORY = 4 * 2**20  # KiB; compiled programs of all tests together can take more
 
 

@@ -308,9 +308,7 @@ def test_each_attack_changes_the_outcome_and_no_honest_row(entry, name):
     if name != "Byz-DASHA-PAGE":
         np.testing.assert_allclose(info.rows[0, :5], calm.rows[0, :5], rtol=1e-12, atol=1e-12)
     if name == "robust D-SGD":
-        assert entry.equal == all(np.array_equal(rows[5], rows[6]) for rows in info.rows) or (
-            entry.name == "on the mask"  # everybody's mask is everything
-        )
+        assert entry.equal == all(np.array_equal(rows[5], rows[6]) for rows in info.rows)
     if entry.harmless:
         assert np.array_equal(xs, calm_xs)
         assert np.array_equal(info.rows, calm.rows)
@@ -328,7 +326,9 @@ def test_without_byzantine_workers_an_attack_is_nothing(entry):
         assert simulation.data is problem.data
         x = jax.eval_shape(problem.init, KEY)
         state, _ = jax.eval_shape(simulation.init, KEY, x, simulation.data)
-        return str(jax.make_jaxpr(simulation.step)(KEY, state, simulation.data))
+        jaxpr = jax.make_jaxpr(simulation.step)(KEY, state, simulation.data).jaxpr
+        # A state that is carried along adds arguments, but nothing that is computed.
+        return [equation.primitive.name for equation in jaxpr.eqns]
 
     assert program(entry.make()) == program(None)
 
@@ -454,10 +454,8 @@ def test_ties_of_the_search_go_to_the_first_strength():
 
 
 def test_every_public_attack_is_in_the_catalogue():
-    makers = [getattr(attacks, name) for name in attacks.__all__]
-    makers = [
-        make for make in makers if getattr(make, "__annotations__", {}).get("return") == "Attack"
-    ]
+    public = [getattr(attacks, name) for name in attacks.__all__]
+    makers = [p for p in public if getattr(p, "__annotations__", {}).get("return") == "Attack"]
     assert len(makers) > 30
     text = Path(catalogue.__file__).read_text(encoding="utf-8")
     assert not [make.__name__ for make in makers if f"attacks.{make.__name__}" not in text]
