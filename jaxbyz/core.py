@@ -14,12 +14,14 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 __all__ = [
     "Aggregated",
     "Aggregator",
     "Algorithm",
     "Attack",
+    "Cell",
     "Codec",
     "Compressor",
     "Oracle",
@@ -90,16 +92,24 @@ class ApplyRule(Protocol):
         ...
 
 
+class Cell(NamedTuple):
+    """A cone of sorted columns on which a coordinate-wise rule is linear."""
+
+    weights: np.ndarray  # [n], R(y) = weights · y for y_1 ≤ … ≤ y_n; their sum is 1
+    inequalities: np.ndarray  # [m, n], inequalities · y ≤ 0 besides the order; rows sum to 0
+
+
 class Robustness(NamedTuple):
     """What is known of a rule's κ:  ‖R(X) - x̄_S‖² ≤ κ Var_S  for all X and all |S| = n-f.
 
-    Each of the two is a function (n, f) -> κ, or None where nothing is known (also where it is
-    known that no finite κ exists); it never guesses.
+    `exact` and `published` are functions (n, f) -> κ, or None where nothing is known (also where
+    it is known that no finite κ exists); they never guess.
     """
 
     exact: Callable[[int, int], float | None]  # attained, and never exceeded
     published: Callable[[int, int], float | None]  # an upper bound that somebody has proved
     source: str  # who proved the upper bound
+    cells: Callable[[int], list[Cell]] | None = None  # n -> the whole rule, if coordinate-wise
 
 
 @dataclasses.dataclass(frozen=True)

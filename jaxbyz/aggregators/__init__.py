@@ -6,6 +6,7 @@ from jaxbyz.aggregators.clipping import (
     centered_clipping_from,
     smoothed_weiszfeld,
 )
+from jaxbyz.aggregators.constants import Kappa, kappa
 from jaxbyz.aggregators.coordinatewise import (
     coordinate_median,
     lower_median,
@@ -16,11 +17,11 @@ from jaxbyz.aggregators.coordinatewise import (
 )
 from jaxbyz.aggregators.geometric import geometric_median
 from jaxbyz.aggregators.preaggregation import arc, bucketing, clip, nnm
-from jaxbyz.aggregators.robustness import Kappa, kappa
 from jaxbyz.aggregators.rows import bad_rows, neutralize, stateless
 from jaxbyz.aggregators.selection import bulyan, krum, multi_krum
 from jaxbyz.aggregators.spectral import caf, dnc
 from jaxbyz.aggregators.subsets import mda, mva, smea
+from jaxbyz.aggregators.worst_case import WorstCase, robustness
 
 __all__ = [
     "aksel",
@@ -50,8 +51,10 @@ __all__ = [
     "neutralize",
     "nnm",
     "phocas",
+    "robustness",
     "smea",
     "smoothed_weiszfeld",
     "stateless",
     "trimmed_mean",
+    "WorstCase",
 ]

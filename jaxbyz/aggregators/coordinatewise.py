@@ -12,10 +12,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.robustness import constant, ratio
+from jaxbyz.aggregators.cells import ranks, windows
+from jaxbyz.aggregators.constants import constant, ratio
 from jaxbyz.aggregators.rows import bad_rows, no_state, require_majority, share, stateless, widened
 from jaxbyz.aggregators.sorting import select_ranks, sorted_rows
-from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
+from jaxbyz.core import Aggregated, Aggregator, Cell, Key, Robustness, Tree
 
 __all__ = ["coordinate_median", "lower_median", "mean", "meamed", "phocas", "trimmed_mean"]
 
@@ -39,7 +40,7 @@ def mean() -> Aggregator:
     """
     return stateless(
         lambda rows: average([rows[i] for i in range(rows.shape[0])]),
-        constant(exact=lambda n, f: None if f else 0.0),
+        constant(lambda n, f: None if f else 0.0, cells=lambda n: ranks(n, 0, n)),
     )
 
 
@@ -75,7 +76,10 @@ def trimmed_mean(f: int, trim: int | None = None) -> Aggregator:
     def published(n: int, f: int) -> float | None:
         return 6 * ratio(n, f) * (1 + ratio(n, f)) if f == trim else None
 
-    return _by_entries(rule, constant(exact, published))
+    def cells(n: int) -> list[Cell]:
+        return ranks(n, trim, n - trim)
+
+    return _by_entries(rule, constant(exact, published, cells=cells))
 
 
 def coordinate_median(f: int = 0) -> Aggregator:
@@ -102,7 +106,13 @@ def coordinate_median(f: int = 0) -> Aggregator:
     def exact(n: int, f: int) -> float:
         return (n - f) / (n // 2 + 1 - f) - 1
 
-    return _by_entries(rule, constant(exact, lambda n, f: 4 * (1 + ratio(n, f)) ** 2))
+    def published(n: int, f: int) -> float:
+        return 4 * (1 + ratio(n, f)) ** 2
+
+    def cells(n: int) -> list[Cell]:
+        return ranks(n, (n - 1) // 2, n // 2 + 1)
+
+    return _by_entries(rule, constant(exact, published, cells=cells))
 
 
 def lower_median(f: int = 0) -> Aggregator:
@@ -131,7 +141,10 @@ def lower_median(f: int = 0) -> Aggregator:
     def exact(n: int, f: int) -> float:
         return n / (n - 2 * f) if n % 2 == 0 else (n - f) / (n // 2 + 1 - f) - 1
 
-    return _by_entries(rule, constant(exact))
+    def cells(n: int) -> list[Cell]:
+        return ranks(n, (n - 1) // 2, (n + 1) // 2)
+
+    return _by_entries(rule, constant(exact, cells=cells))
 
 
 def window_mean(ordered: Sequence[jax.Array], centre: jax.Array, keep: int) -> jax.Array:
@@ -154,7 +167,8 @@ def meamed(f: int) -> Aggregator:
     R = mean of the n-f values with the least |y - m|, ties to the lower value. Also called mean of
     medians (Xie, Koyejo, Gupta, 2018).
 
-    Cost: one pass over [n, d] through a sorting network. No κ is known.
+    Cost: one pass over [n, d] through a sorting network. No closed form of κ
+    is known; `robustness` computes it for given n and f: 3/2 for 1 of 5 rows, 16/5 for 2 of 7.
 
     Raises:
         ValueError: f negative or not an integer; at trace time n ≤ 2f.
@@ -170,7 +184,10 @@ def meamed(f: int) -> Aggregator:
         ordered = sorted_rows(rows)
         return window_mean(ordered, average(ordered[(n - 1) // 2 : n // 2 + 1]), n - f)
 
-    return _by_entries(rule)
+    def cells(n: int) -> list[Cell]:
+        return windows(ranks(n, (n - 1) // 2, n // 2 + 1)[0].weights, n - f)
+
+    return _by_entries(rule, constant(cells=cells))
 
 
 def phocas(f: int) -> Aggregator:
@@ -179,7 +196,8 @@ def phocas(f: int) -> Aggregator:
     m = (1/(n-2f)) Σ_{f<j≤n-f} y_(j);  R = mean of the n-f values with the least |y - m|, ties to
     the lower value (Xie, Koyejo, Gupta, 2018).
 
-    Cost: one pass over [n, d] through a sorting network. No κ is known.
+    Cost: one pass over [n, d] through a sorting network. No closed form of κ
+    is proved; `robustness` computes it, and every value computed so far equals 4f/(n-2f).
 
     Raises:
         ValueError: f negative or not an integer; at trace time n ≤ 2f.
@@ -195,7 +213,10 @@ def phocas(f: int) -> Aggregator:
         ordered = sorted_rows(rows)
         return window_mean(ordered, average(ordered[f : n - f]), n - f)
 
-    return _by_entries(rule)
+    def cells(n: int) -> list[Cell]:
+        return windows(ranks(n, f, n - f)[0].weights, n - f)
+
+    return _by_entries(rule, constant(cells=cells))
 
 
 def _by_entries(

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.aggregators.constants import constant, ratio
 from jaxbyz.aggregators.coordinatewise import average
 from jaxbyz.aggregators.distances import scaled, squared_distances
-from jaxbyz.aggregators.robustness import constant, ratio
 from jaxbyz.aggregators.rows import (
     neutralize,
     no_state,

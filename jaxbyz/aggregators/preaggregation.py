@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.aggregators.constants import mixed
 from jaxbyz.aggregators.distances import nearest, scaled, squared_distances
 from jaxbyz.aggregators.norms import row_norms, shortened
-from jaxbyz.aggregators.robustness import mixed
 from jaxbyz.aggregators.rows import (
     neutralize,
     power_of_two_scale,

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.aggregators.constants import constant, only_for, ratio, unknown
 from jaxbyz.aggregators.coordinatewise import average, window_mean
 from jaxbyz.aggregators.distances import scaled, squared_distances
-from jaxbyz.aggregators.robustness import constant, only_for, ratio, unknown
 from jaxbyz.aggregators.rows import (
     detailed,
     mean_of,

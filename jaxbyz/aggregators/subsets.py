@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
+from jaxbyz.aggregators.constants import constant, only_for, ratio
 from jaxbyz.aggregators.distances import centred_products, scaled, squared_distances
 from jaxbyz.aggregators.huge import without_huge_rows
-from jaxbyz.aggregators.robustness import constant, only_for, ratio
 from jaxbyz.aggregators.rows import mean_of, no_state, require_majority
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 

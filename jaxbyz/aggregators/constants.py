@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxbyz import checks
-from jaxbyz.core import Aggregator, Robustness
+from jaxbyz.core import Aggregator, Cell, Robustness
 
 __all__ = ["ALLOUAH", "Kappa", "constant", "kappa", "mixed", "only_for", "ratio", "unknown"]
 
@@ -65,9 +65,10 @@ def constant(
     exact: Callable[[int, int], float | None] = unknown,
     published: Callable[[int, int], float | None] = unknown,
     source: str = ALLOUAH,
+    cells: Callable[[int], list[Cell]] | None = None,
 ) -> Robustness:
-    """What is known, of the two what there is."""
-    return Robustness(exact, published, source)
+    """What is known, as far as there is something."""
+    return Robustness(exact, published, source, cells)
 
 
 def only_for(

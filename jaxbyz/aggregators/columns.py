@@ -1,0 +1,135 @@
+"""The exact worst column of a coordinate-wise rule, by convex programs.
+
+Coordinates are independent, and numerator and denominator of κ add up over them, so that one
+column decides. On a cone of sorted columns, with S at given places of the order, the rule is
+linear and so is R(y) - ȳ_S = c · y. Hence
+
+    κ = max over cones, places of S and both signs of   max { (c·y)² : Gy ≤ 0, Var_S(y) ≤ 1 },
+
+and each inner maximum is h times the squared length of the projection of c_S on a cone,
+
+    min { ‖c_S - (Gᵀλ)_S‖² : λ ≥ 0, (Gᵀλ)_B = c_B },
+
+a non-negative least squares problem, whose residual is the worst y_S. Derived here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import linprog, nnls  # SciPy comes with jax, which needs it
+
+from jaxbyz.core import Cell
+
+__all__ = ["WorstColumn", "programs", "worst_column"]
+
+WEIGHT = 1e5  # of the equalities beside the least squares; it only has to find who takes part
+NEAR = 1e-5  # how far, relative to its size, the worst column is moved off the border of its cell
+
+
+class WorstColumn(NamedTuple):
+    """What the programs say."""
+
+    kappa: float  # their maximum; infinite where a program is unbounded
+    column: np.ndarray  # [n] that attains it up to 1e-4, the h rows of S first
+    programs: int  # how many were solved
+
+
+def programs(cells: list[Cell], n: int, f: int) -> int:
+    """How many programs `worst_column` has to solve.
+
+    >>> from jaxbyz.aggregators.cells import ranks
+    >>> programs(ranks(7, 2, 5), 7, 2)
+    2
+    """
+    return sum(2 if _monotone(cell) else 2 * math.comb(n, f) for cell in cells)
+
+
+def _monotone(cell: Cell) -> bool:
+    """Whether the rule is everywhere this cell, and grows with every row.
+
+    Then the Byzantine rows are worst beyond all others, on the side where the error points.
+    """
+    return cell.inequalities.shape[0] == 0 and bool((cell.weights >= 0).all())
+
+
+def worst_column(cells: list[Cell], n: int, f: int) -> WorstColumn:
+    """The largest (R(y) - ȳ_S)²/Var_S over all columns y of n numbers and all |S| = n-f.
+
+    >>> from jaxbyz.aggregators.cells import ranks
+    >>> round(worst_column(ranks(7, 2, 5), 7, 2).kappa, 12) == round(2 / 3, 12)
+    True
+    """
+    h = n - f
+    order = np.eye(n)[:-1] - np.eye(n)[1:]  # y_i - y_{i+1} ≤ 0
+    best, found = None, -1.0
+    for cell in cells:
+        rows = np.concatenate([order, cell.inequalities])  # G
+        for sign in (1, -1):
+            if _monotone(cell):
+                places = [tuple(range(h)) if sign > 0 else tuple(range(f, n))]
+            else:
+                places = list(itertools.combinations(range(n), h))
+            for place in places:
+                chosen = np.isin(np.arange(n), place)
+                c = sign * (cell.weights - chosen / h)
+                residual = _projected(rows, c, chosen)
+                if residual is None:
+                    return WorstColumn(math.inf, np.full(n, math.nan), programs(cells, n, f))
+                if h * (residual @ residual) > found:
+                    found, best = h * float(residual @ residual), (rows, c, chosen, residual)
+    assert best is not None
+    return WorstColumn(found, _completed(*best), programs(cells, n, f))
+
+
+def _projected(rows: np.ndarray, c: np.ndarray, chosen: np.ndarray) -> np.ndarray | None:
+    """c_S - (Gᵀλ)_S at the minimum, [h]; None where no λ ≥ 0 has (Gᵀλ)_B = c_B: unbounded."""
+    weights = np.where(chosen, 1, WEIGHT)
+    multipliers, _ = nnls(rows.T * weights[:, None], c * weights)
+    # With no solution the error is the distance of c_B from a cone of small integers.
+    if np.abs(c - rows.T @ multipliers)[~chosen].max(initial=0) > 1e-3:
+        return None
+    # With those λ > 0 known, the minimum is a linear system (Lagrange), free of the weight.
+    part = rows[multipliers > 0]
+    inside, outside = part[:, chosen], part[:, ~chosen]
+    f, m = outside.shape[1], len(part)
+    system = np.block([[inside @ inside.T, outside], [outside.T, np.zeros((f, f))]])
+    goal = np.concatenate([inside @ c[chosen], c[~chosen]])
+    solution, *_ = np.linalg.lstsq(system, goal)
+    residual = c[chosen] - inside.T @ solution[:m]
+    close = np.abs(residual - (c - rows.T @ multipliers)[chosen]).max() < 1e-3
+    if not close or np.abs(system @ solution - goal).max(initial=0) > 1e-9:
+        raise RuntimeError("the convex program of a cell was not solved: please report the rule")
+    return residual
+
+
+def _completed(
+    rows: np.ndarray, c: np.ndarray, chosen: np.ndarray, residual: np.ndarray
+) -> np.ndarray:
+    """The column with y_S = residual and the worst y_B, a little inside its cell: [n], S first.
+
+    On the border a selection is a tie, which the rule may decide for the neighbouring cell.
+    """
+    n = len(chosen)
+    residual = residual / max(np.abs(residual).max(), np.finfo(float).tiny)
+    # The largest t with Gz ≤ -t in the box; then the y_B of greatest c·y with Gy ≤ 0,
+    # up to the solver's 1e-7.
+    inside = linprog(
+        np.append(np.zeros(n), -1),
+        A_ub=np.column_stack([rows, np.ones(len(rows))]),
+        b_ub=np.zeros(len(rows)),
+        bounds=[(-1, 1)] * n + [(0, None)],
+    ).x[:n]
+    free = linprog(
+        -c[~chosen],
+        A_ub=rows[:, ~chosen],
+        b_ub=1e-9 - rows[:, chosen] @ residual,
+        bounds=(None, None),
+    ).x
+    column = np.empty(n)
+    column[chosen], column[~chosen] = residual, free
+    column = column + NEAR * inside
+    return np.concatenate([column[chosen], column[~chosen]])
