@@ -34,8 +34,35 @@ from jaxbyz.aggregators import (
     stateless,
     trimmed_mean,
 )
-from jaxbyz.algorithms import byz_dasha_page, robust_sgd, rosdhb
-from jaxbyz.attacks import alie, forged, ipm, ipm_search, label_flip, no_attack, sign_flip
+from jaxbyz.algorithms import (
+    byz_dasha_page,
+    byz_dm21,
+    byz_ef21,
+    byz_ef21_sgd,
+    byz_ef21_sgdm,
+    byz_ef21_storm,
+    byz_vr_dm21,
+    ef21,
+    ef21_sgd2m,
+    ef21_sgdm,
+    ef21_storm,
+    robust_sgd,
+    rosdhb,
+)
+from jaxbyz.attacks import (
+    alie,
+    alie_line_search,
+    ascent,
+    forged,
+    ipm,
+    ipm_line_search,
+    ipm_search,
+    label_flip,
+    min_max,
+    min_sum,
+    no_attack,
+    sign_flip,
+)
 from jaxbyz.compressors import (
     bernoulli,
     blockwise,

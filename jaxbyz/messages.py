@@ -34,6 +34,8 @@ from typing import Any, Protocol, TypeVar
 import jax
 import jax.numpy as jnp
 
+from jaxbyz.blocks import largest_entries
+
 __all__ = [
     "Blocks",
     "Dense",
@@ -333,7 +335,7 @@ def admit(messages: Tree) -> tuple[Tree, jax.Array]:
     entries = sum(leaf.size for leaf in leaves) // n
     bad = jnp.zeros(n, bool)  # [n]
     for values in floats:
-        bad = bad | oversized(jnp.abs(values.reshape(n, -1)), entries)
+        bad = bad | oversized(values.reshape(n, -1), entries)
 
     def keep(leaf: jax.Array) -> jax.Array:
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
@@ -345,18 +347,18 @@ def admit(messages: Tree) -> tuple[Tree, jax.Array]:
     return kept, bad
 
 
-def oversized(magnitudes: jax.Array, entries: int | None = None) -> jax.Array:
-    """Which rows of |values| [n, m] hold NaN, Inf, or numbers too large beside the rest, [n] bool.
+def oversized(values: jax.Array, entries: int | None = None) -> jax.Array:
+    """Which rows of [n, m] hold NaN, Inf, or numbers too large beside the rest, [n] bool.
 
     `entries` (m if not given) is how many coordinates such numbers may fill.
 
     >>> oversized(jnp.array([[1.0], [2.0], [1e25], [jnp.inf]])).tolist()
     [False, False, True, True]
     """
-    n, m = magnitudes.shape
+    n, m = values.shape
     k = m if entries is None else entries
-    limits = jnp.finfo(magnitudes.dtype)
-    largest = magnitudes.max(axis=1, initial=0)  # [n], NaN where the row has one
+    limits = jnp.finfo(values.dtype)
+    largest = largest_entries(values)
     finite = jnp.isfinite(largest)
     # Rows that are not finite stand at the far end, so that the middle is that of honest rows.
     middle = jnp.sort(jnp.where(finite, largest, jnp.inf))[(n - 1) // 2]

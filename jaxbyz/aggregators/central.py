@@ -8,17 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.aggregators.clean import Clean, cleaned, detailed, distances_from, mean_of
 from jaxbyz.aggregators.coordinatewise import coordinate_median
-from jaxbyz.aggregators.distances import scaled, square_bound
+from jaxbyz.aggregators.distances import square_bound
 from jaxbyz.aggregators.norms import row_norms
-from jaxbyz.aggregators.rows import (
-    detailed,
-    mean_of,
-    neutralize,
-    power_of_two_scale,
-    require_majority,
-    widened,
-)
+from jaxbyz.aggregators.rows import require_majority
 from jaxbyz.aggregators.selection import least
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -37,15 +31,15 @@ def cge(f: int) -> Aggregator:
     Raises:
         ValueError: f negative or not an integer; at trace time n ≤ 2f.
 
-    >>> cge(f=1)(jnp.array([[1.0], [-2.0], [3.0], [-9.0]])).item()
-    0.6666666865348816
+    >>> cge(f=1)(jnp.array([[1.0], [-2.0], [4.0], [-9.0]])).round(4).item()
+    1.0
     """
     f = checks.count("f", f)
 
-    def rule(rows: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-        n = rows.shape[0]
+    def rule(rows: Clean) -> tuple[jax.Array, dict[str, jax.Array]]:
+        n = rows.raw.shape[0]
         require_majority("cge", n, f)
-        selected = least(row_norms(scaled(rows, power_of_two_scale(rows))), n - f)
+        selected = least(row_norms(rows), n - f)
         return mean_of(selected, rows), {"selected": selected}
 
     return detailed(rule)
@@ -124,13 +118,14 @@ def _near_pivot(
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         n = rows.shape[0]
         require_majority(name, n, f)
-        finite, bad = neutralize(widened(rows))
-        state, centre = pivot.apply(key, state, finite)
-        scale = power_of_two_scale(finite)
-        bound = square_bound(finite)
-        difference = scaled(finite, scale) - jnp.clip(centre.value / scale, -bound, bound)
-        selected = least((difference * difference).sum(axis=1), keep(n, f))
-        value = mean_of(selected, finite).astype(rows.dtype)
-        return state, Aggregated(value, bad | centre.bad, {**centre.details, "selected": selected})
+        clean = cleaned(rows)
+        state, centre = pivot.apply(key, state, clean.finite)
+        bound = square_bound(clean.raw)
+        point = jnp.clip(centre.value / clean.scale, -bound, bound)
+        selected = least(distances_from(clean, point), keep(n, f))
+        value = mean_of(selected, clean).astype(rows.dtype)
+        return state, Aggregated(
+            value, clean.bad | centre.bad, {**centre.details, "selected": selected}
+        )
 
     return Aggregator(pivot.init, apply)

@@ -6,15 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.distances import scaled
-from jaxbyz.aggregators.rows import (
-    detailed,
-    neutralize,
-    power_of_two,
-    power_of_two_scale,
-    weighted_sum,
-    widened,
-)
+from jaxbyz.aggregators.clean import Clean, cleaned, detailed, distances_from, weighted_unit
+from jaxbyz.aggregators.rows import power_of_two
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["centered_clipping", "centered_clipping_from", "smoothed_weiszfeld"]
@@ -46,9 +39,9 @@ def centered_clipping(tau: float | jax.Array, iterations: int) -> Aggregator:
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
-        finite, bad = neutralize(widened(rows))
-        value = _pulled(finite, state.astype(finite.dtype), tau, iterations)
-        return value.astype(state.dtype), Aggregated(value.astype(rows.dtype), bad, {})
+        clean = cleaned(rows)
+        value = _pulled(clean, state.astype(clean.raw.dtype), tau, iterations)
+        return value.astype(state.dtype), Aggregated(value.astype(rows.dtype), clean.bad, {})
 
     return Aggregator(jnp.zeros, apply)
 
@@ -74,10 +67,10 @@ def centered_clipping_from(
     tau, iterations = _checked(tau, iterations)
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
-        finite, bad = neutralize(widened(rows))
-        state, start = pivot.apply(key, state, finite)
-        value = _pulled(finite, start.value, tau, iterations).astype(rows.dtype)
-        return state, Aggregated(value, bad | start.bad, start.details)
+        clean = cleaned(rows)
+        state, start = pivot.apply(key, state, clean.finite)
+        value = _pulled(clean, start.value, tau, iterations).astype(rows.dtype)
+        return state, Aggregated(value, clean.bad | start.bad, start.details)
 
     return Aggregator(pivot.init, apply)
 
@@ -102,18 +95,19 @@ def smoothed_weiszfeld(iterations: int, nu: float | jax.Array) -> Aggregator:
     iterations = checks.count("iterations", iterations, minimum=1)
     nu = checks.interval("nu", nu, 0, float("inf"), closed="neither")
 
-    def rule(rows: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-        scale = power_of_two_scale(rows)
-        unit, floor = scaled(rows, scale), (nu / scale).astype(rows.dtype)
+    def rule(rows: Clean) -> tuple[jax.Array, dict[str, jax.Array]]:
+        dtype = rows.raw.dtype
+        floor = (nu / rows.scale).astype(dtype)
 
         def step(_: jax.Array, point: jax.Array) -> jax.Array:
-            distance = jnp.maximum(_distances(unit, point), floor)  # [n]
-            distance = jnp.maximum(distance, jnp.finfo(rows.dtype).tiny)
+            here = rows.inside_loop(point)
+            distance = jnp.maximum(distances_from(here, point), floor)  # [n]
+            distance = jnp.maximum(distance, jnp.finfo(dtype).tiny)
             weight = distance.min() / distance  # β in another unit, all ≤ 1
-            return weighted_sum(weight / weight.sum(), unit)
+            return weighted_unit(weight / weight.sum(), here)
 
-        end = jax.lax.fori_loop(0, iterations, step, jnp.zeros_like(unit[0]))
-        return end * scale, {}
+        end = jax.lax.fori_loop(0, iterations, step, jnp.zeros_like(rows.fill))
+        return end * rows.scale, {}
 
     return detailed(rule)
 
@@ -123,22 +117,17 @@ def _checked(tau: float | jax.Array, iterations: int) -> tuple[float | jax.Array
     return tau, checks.count("iterations", iterations, minimum=1)
 
 
-def _distances(rows: jax.Array, point: jax.Array) -> jax.Array:
-    difference = rows - point
-    return jnp.sqrt((difference * difference).sum(axis=1))
-
-
-def _pulled(
-    rows: jax.Array, start: jax.Array, tau: float | jax.Array, iterations: int
-) -> jax.Array:
+def _pulled(rows: Clean, start: jax.Array, tau: float | jax.Array, iterations: int) -> jax.Array:
     """The steps of centred clipping, in a unit in which nothing overflows."""
-    scale = jnp.maximum(power_of_two_scale(rows), power_of_two(jnp.abs(start).max()))
-    unit, limit = scaled(rows, scale), (tau / scale).astype(rows.dtype)
+    scale = jnp.maximum(rows.scale, power_of_two(jnp.abs(start).max()))
+    rows = rows._replace(scale=scale)
+    limit = (tau / scale).astype(rows.raw.dtype)
 
     def step(_: jax.Array, point: jax.Array) -> jax.Array:
-        distance = _distances(unit, point)
+        here = rows.inside_loop(point)
+        distance = distances_from(here, point)
         far = distance > limit
-        weight = jnp.where(far, limit / jnp.where(far, distance, 1), 1) / rows.shape[0]
-        return point * (1 - weight.sum()) + weighted_sum(weight, unit)
+        weight = jnp.where(far, limit / jnp.where(far, distance, 1), 1) / here.raw.shape[0]
+        return point * (1 - weight.sum()) + weighted_unit(weight, here)
 
     return jax.lax.fori_loop(0, iterations, step, start / scale) * scale

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.aggregators.cells import ranks, windows
+from jaxbyz.aggregators.clean import detailed
 from jaxbyz.aggregators.constants import constant, ratio
-from jaxbyz.aggregators.rows import bad_rows, no_state, require_majority, share, stateless, widened
+from jaxbyz.aggregators.rows import bad_rows, no_state, require_majority, share, widened
 from jaxbyz.aggregators.sorting import select_ranks, sorted_rows
 from jaxbyz.core import Aggregated, Aggregator, Cell, Key, Robustness, Tree
 
@@ -38,8 +39,8 @@ def mean() -> Aggregator:
     >>> mean()(jnp.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [2.0, 3.0]
     """
-    return stateless(
-        lambda rows: average([rows[i] for i in range(rows.shape[0])]),
+    return detailed(
+        lambda rows: (average([rows.row(i) for i in range(rows.raw.shape[0])]), {}),
         constant(lambda n, f: None if f else 0.0, cells=lambda n: ranks(n, 0, n)),
     )
 

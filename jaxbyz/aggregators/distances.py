@@ -4,28 +4,34 @@ The Gram form ‖x‖² + ‖y‖² - 2⟨x, y⟩ cancels late in training, when
 then selects the wrong row; direct differences do not. Columns are taken in blocks of LANES · STEPS:
 sums run over the steps, side by side in all lanes, and over the lanes at the end. With some tens
 of rows that takes no longer than a matrix product of the rows with themselves.
+
+With more rows the product is far cheaper. It is taken of the rows less a central one, and every
+distance that it leaves in doubt is computed again, directly: that of rows that are close to each
+other beside their distance from the centre, as colluding workers are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
-__all__ = ["centred_products", "nearest", "scaled", "squared_distances"]
+from jaxbyz.aggregators.sorting import select_ranks
+from jaxbyz.blocks import LANES, STEPS
 
-# The sums of one group of rows with all others, in all lanes, stay within half a megabyte.
-GROUP_NUMBERS = 2**17
-LANES, STEPS = 128, 16
+__all__ = ["centred_products", "distances_of", "nearest", "square_bound", "squared_distances"]
 
+DIRECT_ROWS = 32
+TILE = 16  # rows of a direct computation among many rows
+PRODUCT_BLOCK = 4096  # columns of one matrix product
+CENTRE_ROWS = 11
+# A distance² from products is in doubt below 1/64 of the squared distances from the centre: then
+# more than 6 bits would be lost.
+DOUBT = 1 / 64
 
-def scaled(rows: jax.Array, scale: jax.Array) -> jax.Array:
-    """Rows / scale, held where squares of differences can still be summed over all entries.
-
-    A row beyond that bound is a huge row beside the median row; what it becomes is as legitimate
-    as what it was, and distances to it stay the largest ones.
-    """
-    bound = square_bound(rows)
-    return jnp.clip(rows / scale, -bound, bound)
+Columns = Callable[[Any, int], jax.Array]  # (start, width) -> finite columns [n, width]
 
 
 def square_bound(rows: jax.Array) -> float:
@@ -37,45 +43,104 @@ def square_bound(rows: jax.Array) -> float:
 def squared_distances(rows: jax.Array) -> jax.Array:
     """‖x_i - x_j‖² for all pairs: [n, d] -> [n, n], symmetric with an exactly zero diagonal.
 
-    Cost O(n²d) in blocks of columns and groups of rows; no array [n, n, d] is made.
+    Cost O(n²d) in blocks; no array [n, n, d] is made. Relative error: some roundings.
 
     >>> squared_distances(jnp.array([[0.0, 0.0], [3.0, 4.0]])).tolist()
     [[0.0, 25.0], [25.0, 0.0]]
     """
+
+    def columns(start: Any, width: int) -> jax.Array:
+        return jax.lax.dynamic_slice_in_dim(rows, start, width, axis=1)
+
     n, d = rows.shape
-    lanes = LANES if n <= 32 else LANES // 4
-    group = min(n, max(1, GROUP_NUMBERS // (n * lanes)))
-    block = lanes * STEPS
+    return distances_of(columns, n, d, rows.dtype)
+
+
+def distances_of(columns: Columns, n: int, d: int, dtype: Any) -> jax.Array:
+    """The same of rows that are given by their columns."""
+    if n <= DIRECT_ROWS:
+        return _direct(lambda start, width: (columns(start, width),) * 2, d, dtype)
+    return _by_products(columns, n, d, dtype)
+
+
+def _direct(columns: Callable[[Any, int], tuple[jax.Array, jax.Array]], d: int, dtype: Any) -> Any:
+    """Distances between two groups of rows [a, d] and [b, d], given by their columns: [a, b]."""
+    block = LANES * STEPS
     whole = d // block
+    mine, theirs = columns(whole * block, d - whole * block)
+    difference = mine[:, None] - theirs[None]
+    rest = jnp.sum(difference * difference, axis=-1)
+    if not whole:
+        return rest
 
-    def of_group(start: jax.Array) -> jax.Array:  # -> [group, n]
-        def add(i: jax.Array, total: jax.Array) -> jax.Array:  # [group, n, lanes]
-            columns = jax.lax.dynamic_slice(rows, (0, i * block), (n, block))
-            columns = columns.reshape(n, STEPS, lanes)
-            mine = jax.lax.dynamic_slice_in_dim(columns, start, group)
-            squares = jnp.zeros_like(total)
-            for step in range(STEPS):
-                difference = mine[:, None, step] - columns[None, :, step]
-                squares = squares + difference * difference
-            return total + squares
+    def add(i: jax.Array, total: jax.Array) -> jax.Array:  # [a, b, LANES]
+        mine, theirs = (x.reshape(-1, STEPS, LANES) for x in columns(i * block, block))
+        squares = jnp.zeros_like(total)
+        for step in range(STEPS):
+            difference = mine[:, None, step] - theirs[None, :, step]
+            squares = squares + difference * difference
+        return total + squares
 
-        rest = rows[:, whole * block :]
-        mine = jax.lax.dynamic_slice_in_dim(rest, start, group)
-        difference = mine[:, None] - rest[None]
-        total = jnp.sum(difference * difference, axis=-1)
-        if not whole:
-            return total
-        sums = jax.lax.fori_loop(0, whole, add, jnp.zeros((group, n, lanes), rows.dtype))
-        return total + sums.sum(axis=-1)
+    begin = jnp.zeros((*rest.shape, LANES), dtype)
+    return rest + jax.lax.fori_loop(0, whole, add, begin).sum(axis=-1)
 
-    if group == n:
-        return of_group(jnp.zeros((), int))
 
-    def fill(i: jax.Array, found: jax.Array) -> jax.Array:
-        start = jnp.minimum(i * group, n - group)  # the last group may overlap the one before
-        return jax.lax.dynamic_update_slice_in_dim(found, of_group(start), start, 0)
+def _by_products(columns: Columns, n: int, d: int, dtype: Any) -> jax.Array:
+    some = jnp.linspace(0, n - 1, CENTRE_ROWS).astype(int)
 
-    return jax.lax.fori_loop(0, -(-n // group), fill, jnp.zeros((n, n), rows.dtype))
+    def products(start: Any, width: int) -> jax.Array:
+        part = columns(start, width)
+        (centre,) = select_ranks(part[some], CENTRE_ROWS // 2, CENTRE_ROWS // 2 + 1)
+        part = part - centre
+        return jnp.matmul(part, part.T, precision=jax.lax.Precision.HIGHEST)
+
+    whole = d // PRODUCT_BLOCK
+    gram = products(whole * PRODUCT_BLOCK, d - whole * PRODUCT_BLOCK)
+    if whole:
+        gram = jax.lax.fori_loop(
+            0, whole, lambda i, total: total + products(i * PRODUCT_BLOCK, PRODUCT_BLOCK), gram
+        )
+    lengths = jnp.diagonal(gram)
+    both = lengths[:, None] + lengths
+    found = jnp.triu(both - 2 * gram, 1)
+    found = found + found.T
+    doubt = (found <= DOUBT * both) & ~jnp.eye(n, dtype=bool)
+    return _again(found, doubt, columns, d)
+
+
+def _again(found: jax.Array, doubt: jax.Array, columns: Columns, d: int) -> jax.Array:
+    """Distances [n, n] with every tile that has one in doubt computed directly."""
+    n = found.shape[0]
+    order = jnp.argsort(~doubt.any(axis=1), stable=True)  # rows in doubt first
+    found, doubt = found[order][:, order], doubt[order][:, order]
+    tiles = -(-doubt.any(axis=1).sum() // TILE)
+
+    def start_of(tile: jax.Array) -> jax.Array:
+        return jnp.minimum(tile * TILE, n - TILE)  # the last tile may overlap the one before
+
+    def row_of_tiles(a: jax.Array, found: jax.Array) -> jax.Array:
+        def tile(b: jax.Array, found: jax.Array) -> jax.Array:
+            first, second = start_of(a), start_of(b)
+            mine = jax.lax.dynamic_slice_in_dim(order, first, TILE)
+            theirs = jax.lax.dynamic_slice_in_dim(order, second, TILE)
+
+            def pair(start: Any, width: int) -> tuple[jax.Array, jax.Array]:
+                part = columns(start, width)
+                return part[mine], part[theirs]
+
+            def direct() -> jax.Array:
+                exact = _direct(pair, d, found.dtype)
+                there = jax.lax.dynamic_update_slice(found, exact, (first, second))
+                return jax.lax.dynamic_update_slice(there, exact.T, (second, first))
+
+            here = jax.lax.dynamic_slice(doubt, (first, second), (TILE, TILE))
+            return jax.lax.cond(here.any(), direct, lambda: found)
+
+        return jax.lax.fori_loop(a, tiles, tile, found)
+
+    found = jax.lax.fori_loop(0, tiles, row_of_tiles, found)
+    back = jnp.argsort(order)
+    return found[back][:, back]
 
 
 def centred_products(distances: jax.Array, weights: jax.Array) -> jax.Array:

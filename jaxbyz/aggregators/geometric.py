@@ -8,17 +8,15 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.constants import constant, ratio
-from jaxbyz.aggregators.coordinatewise import average
-from jaxbyz.aggregators.distances import scaled, squared_distances
-from jaxbyz.aggregators.rows import (
-    neutralize,
-    no_state,
-    power_of_two_scale,
-    require_majority,
-    widened,
+from jaxbyz.aggregators.clean import (
+    Clean,
+    clean_distances,
+    cleaned,
+    distances_from,
+    weighted_unit,
 )
-from jaxbyz.aggregators.sorting import select_ranks
+from jaxbyz.aggregators.constants import constant, ratio
+from jaxbyz.aggregators.rows import no_state, require_majority
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["geometric_median"]
@@ -36,19 +34,29 @@ def geometric_median(
     """argmin_z Σ_i ‖x_i - z‖, by Weiszfeld's iteration with the Vardi-Zhang correction.
 
     With η = #{i: x_i = z}, R = Σ_{x_i≠z} (x_i - z)/‖x_i - z‖ and T the Weiszfeld mean over the
-    x_i ≠ z:  z⁺ = (1-ρ) T + ρ z,  ρ = min(1, η/‖R‖).  Start: the row of least total distance if
-    it is optimal, else the coordinate-wise median. Stops when the optimality residual
+    x_i ≠ z:  z⁺ = (1-ρ) T + ρ z,  ρ = min(1, η/‖R‖). Stops when the optimality residual
     max(0, ‖R‖ - η)/n, which has no unit, is at most `tolerance` (default 1e-5 in float32, 1e-10
     in float64). details: iterations, residual, converged.
 
-    Cost O(n²d) once and O(nd) per iteration. Not unique for collinear rows with even n. The rule
-    does not use f, which only states for how many Byzantine rows it is trusted.
+    Start: the row of least total distance if it is optimal; else where the same iteration ends
+    on the weights of the rows, for which their distances suffice: z = Σ a_i x_i has
+    ‖x_i - z‖² = (D a)_i - aᵀD a/2 (derived here). That costs nothing, and leaves few steps to do
+    on the rows themselves, which correct what has been cancelled in it.
+
+    Cost O(n²d) once, O(nd) per iteration. Not unique for collinear rows with even n. The rule does
+    not use f, which only states for how many Byzantine rows it is trusted.
     Published robustness κ ≤ 4 (1 + f/(n-2f))² (Allouah et al., AISTATS 2023).
+
+    Args:
+        f: for how many Byzantine rows it is trusted.
+        tolerance: of the residual.
+        max_iterations: of steps on the rows, and of those on the weights before.
 
     Raises:
         ValueError: f or max_iterations not an integer in range, tolerance ≤ 0; n ≤ 2f.
 
-    >>> geometric_median()(jnp.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])).tolist()
+    >>> rows = jnp.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> geometric_median()(rows).round(4).tolist()
     [0.5, 0.5]
     """
     f = checks.count("f", f)
@@ -56,40 +64,32 @@ def geometric_median(
     if tolerance is not None:
         checks.interval("tolerance", tolerance, 0, float("inf"), closed="neither")
 
-    def step(rows: jax.Array, iterate: _Iterate) -> _Iterate:
+    def step(rows: Clean, iterate: _Iterate) -> _Iterate:
         point = iterate.point
-        difference = rows - point  # [n, d]
-        distance = jnp.sqrt((difference * difference).sum(axis=1))  # [n]
-        apart = distance > 0
-        weight = jnp.where(apart, 1 / jnp.where(apart, distance, 1), 0)  # [n]
-        # Full precision: the default of accelerators rounds the factors to far fewer digits.
-        pull = jnp.matmul(weight, difference, precision=jax.lax.Precision.HIGHEST)  # [d], R
+        rows = rows.inside_loop(point)
+        distance = distances_from(rows, point)  # [n]
+        weight = _inverse(distance)
+        pull = weighted_unit(weight, rows, point)  # [d], R
         length = jnp.sqrt((pull * pull).sum())
-        here = (~apart).sum().astype(rows.dtype)  # η
-        target = point + pull / jnp.maximum(weight.sum(), jnp.finfo(rows.dtype).tiny)
+        here = (distance == 0).sum().astype(point.dtype)  # η
+        target = point + pull / jnp.maximum(weight.sum(), jnp.finfo(point.dtype).tiny)
         stay = jnp.where(length > 0, jnp.minimum(1, here / jnp.where(length > 0, length, 1)), 1)
-        residual = jnp.maximum(0, length - here) / rows.shape[0]
+        residual = jnp.maximum(0, length - here) / distance.shape[0]
         return _Iterate(target + stay * (point - target), residual, iterate.iterations + 1)
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
-        n = rows.shape[0]
-        require_majority("geometric_median", n, f)
-        finite, bad = neutralize(widened(rows))
-        scale = power_of_two_scale(finite)
-        unit = scaled(finite, scale)
-        default = 1e-10 if unit.dtype == jnp.float64 else 1e-5
+        require_majority("geometric_median", rows.shape[0], f)
+        clean = cleaned(rows)
+        default = 1e-10 if clean.raw.dtype == jnp.float64 else 1e-5
         goal = default if tolerance is None else tolerance
-        start = average(select_ranks(unit, (n - 1) // 2, n // 2 + 1))
-        # A minimiser that is a row is the row of least total distance. Weiszfeld's steps only
-        # creep towards it, so it is tried first.
-        row = unit[jnp.argmin(jnp.sqrt(squared_distances(unit)).sum(axis=1))]
-        begin = _Iterate(start, jnp.array(jnp.inf, unit.dtype), jnp.array(0))
-        at_row = step(unit, begin._replace(point=row))
-        begin = begin._replace(point=jnp.where(at_row.residual <= goal, row, start))
+        weights = _start(clean_distances(clean), goal, max_iterations)
+        begin = _Iterate(
+            weighted_unit(weights, clean), jnp.full((), jnp.inf, clean.raw.dtype), jnp.array(0)
+        )
         end = jax.lax.while_loop(
             lambda it: (it.residual > goal) & (it.iterations < max_iterations),
-            lambda it: step(unit, it),
+            lambda it: step(clean, it),
             begin,
         )
         details = {
@@ -97,7 +97,52 @@ def geometric_median(
             "residual": end.residual,
             "converged": end.residual <= goal,
         }
-        return state, Aggregated((end.point * scale).astype(rows.dtype), bad, details)
+        return state, Aggregated((end.point * clean.scale).astype(rows.dtype), clean.bad, details)
 
     bound = constant(published=lambda n, f: 4 * (1 + ratio(n, f)) ** 2)
     return Aggregator(no_state, apply, bound)
+
+
+def _inverse(distances: jax.Array) -> jax.Array:
+    """1/distance, and 0 where that is 0."""
+    apart = distances > 0
+    return jnp.where(apart, 1 / jnp.where(apart, distances, 1), 0)
+
+
+def _start(squares: jax.Array, goal: float, max_iterations: int) -> jax.Array:
+    """Weights [n] of the rows in the point to start from, from squared distances [n, n].
+
+    A minimiser that is a row is the row of least total distance; steps only creep towards it.
+    """
+    n = squares.shape[0]
+
+    def times(vector: jax.Array) -> jax.Array:
+        return jnp.matmul(squares, vector, precision=jax.lax.Precision.HIGHEST)
+
+    def look(weights: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """‖x_i - z‖² [n], Weiszfeld's weights 1/‖x_i - z‖ [n], and ‖R‖ []."""
+        along = times(weights)
+        from_point = jnp.maximum(along - (weights * along).sum() / 2, 0)  # [n]
+        pull = _inverse(jnp.sqrt(from_point))
+        length = pull.sum() * (pull * from_point).sum() - (pull * times(pull)).sum() / 2
+        return from_point, pull, jnp.sqrt(jnp.maximum(length, 0))
+
+    row = jax.nn.one_hot(jnp.argmin(jnp.sqrt(squares).sum(axis=1)), n, dtype=squares.dtype)
+    from_row, pull, length = look(row)
+    optimal = length <= (from_row == 0).sum() + n * goal
+
+    def body(carry: tuple) -> tuple:
+        weights, _, i = carry
+        _, pull, length = look(weights)
+        total = pull.sum()
+        return jnp.where(total > 0, pull / jnp.where(total > 0, total, 1), weights), length, i + 1
+
+    def going(carry: tuple) -> jax.Array:
+        _, length, i = carry
+        return (length > n * goal / 10) & (i < max_iterations - 1) & ~optimal
+
+    total = pull.sum()
+    first = jnp.where(total > 0, pull / jnp.where(total > 0, total, 1), row)
+    infinite = jnp.full((), jnp.inf, squares.dtype)
+    weights, _, _ = jax.lax.while_loop(going, body, (first, infinite, jnp.array(0)))
+    return jnp.where(optimal, row, weights)

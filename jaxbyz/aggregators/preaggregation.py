@@ -10,17 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.aggregators.clean import clean_distances, cleaned, weighted
 from jaxbyz.aggregators.constants import mixed
-from jaxbyz.aggregators.distances import nearest, scaled, squared_distances
+from jaxbyz.aggregators.distances import nearest
 from jaxbyz.aggregators.norms import row_norms, shortened
-from jaxbyz.aggregators.rows import (
-    neutralize,
-    power_of_two_scale,
-    require_key,
-    require_majority,
-    weighted_sum,
-    widened,
-)
+from jaxbyz.aggregators.rows import require_key, require_majority
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["arc", "bucketing", "clip", "nnm"]
@@ -48,12 +42,11 @@ def nnm(f: int, inner: Aggregator) -> Aggregator:
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         n = rows.shape[0]
         require_majority("nnm", n, f)
-        finite, bad = neutralize(widened(rows))
-        distances = squared_distances(scaled(finite, power_of_two_scale(finite)))
-        chosen = nearest(distances, n - f)  # [n, n-f]
-        weights = jnp.zeros((n, n), finite.dtype)
+        clean = cleaned(rows)
+        chosen = nearest(clean_distances(clean), n - f)  # [n, n-f]
+        weights = jnp.zeros((n, n), clean.raw.dtype)
         weights = weights.at[jnp.arange(n)[:, None], chosen].set(1 / (n - f))
-        return _inner(inner, key, state, rows, weighted_sum(weights, finite), bad)
+        return _inner(inner, key, state, rows, weighted(weights, clean), clean.bad)
 
     return Aggregator(inner.init, apply, mixed(f, inner))
 
@@ -85,12 +78,12 @@ def bucketing(s: int, inner: Aggregator) -> Aggregator:
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         n = rows.shape[0]
         shuffle, inner_key = jax.random.split(require_key("bucketing", key))
-        finite, bad = neutralize(widened(rows))
+        clean = cleaned(rows)
         order = jax.random.permutation(shuffle, n)
         place = jnp.arange(n)
-        size = jnp.minimum(s, n - place // s * s).astype(finite.dtype)  # of the group of a place
-        weights = jnp.zeros((-(-n // s), n), finite.dtype).at[place // s, order].set(1 / size)
-        return _inner(inner, inner_key, state, rows, weighted_sum(weights, finite), bad)
+        size = jnp.minimum(s, n - place // s * s).astype(clean.raw.dtype)  # of the group of a place
+        weights = jnp.zeros((-(-n // s), n), clean.raw.dtype).at[place // s, order].set(1 / size)
+        return _inner(inner, inner_key, state, rows, weighted(weights, clean), clean.bad)
 
     return Aggregator(inner.init, apply)
 
@@ -112,8 +105,8 @@ def clip(c: float | jax.Array, inner: Aggregator) -> Aggregator:
     c = checks.interval("c", c, 0, float("inf"), closed="neither")
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
-        finite, bad = neutralize(widened(rows))
-        return _inner(inner, key, state, rows, shortened(finite, c), bad)
+        clean = cleaned(rows)
+        return _inner(inner, key, state, rows, shortened(clean, c, 1.0), clean.bad)
 
     return Aggregator(inner.init, apply)
 
@@ -138,16 +131,14 @@ def arc(f: int, inner: Aggregator) -> Aggregator:
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         n = rows.shape[0]
         require_majority("arc", n, f)
-        finite, bad = neutralize(widened(rows))
+        clean = cleaned(rows)
         count = 2 * f * (n - f) // n
         if count:
-            scale = power_of_two_scale(finite)
-            unit = scaled(finite, scale)
-            radius = jnp.sort(row_norms(unit))[n - count - 1]
-            clipped = shortened(unit, radius) * scale
+            radius = jnp.sort(row_norms(clean))[n - count - 1]
+            clipped = shortened(clean, radius, clean.scale)
         else:
-            clipped = finite
-        return _inner(inner, key, state, rows, clipped, bad)
+            clipped = clean.finite
+        return _inner(inner, key, state, rows, clipped, clean.bad)
 
     return Aggregator(inner.init, apply)
 

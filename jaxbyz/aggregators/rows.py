@@ -15,22 +15,19 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.aggregators.sorting import sort_rows
+from jaxbyz.blocks import largest_entries
 from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
 __all__ = [
     "bad_rows",
-    "detailed",
-    "mean_of",
+    "fill_for",
     "neutralize",
     "no_state",
     "power_of_two",
-    "power_of_two_scale",
-    "replaced",
     "require_key",
     "require_majority",
     "share",
     "stateless",
-    "weighted_sum",
     "widened",
 ]
 
@@ -41,7 +38,7 @@ def bad_rows(rows: jax.Array) -> jax.Array:
     >>> bad_rows(jnp.array([[0.0, 1.0], [jnp.nan, 0.0]])).tolist()
     [False, True]
     """
-    return ~jnp.isfinite(rows).all(axis=1)
+    return ~jnp.isfinite(largest_entries(rows))
 
 
 def widened(rows: jax.Array) -> jax.Array:
@@ -68,17 +65,16 @@ def neutralize(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     ([1.0, 2.0, 3.0], [False, True, False])
     """
     bad = bad_rows(rows)
-    return replaced(rows, bad), bad
+    return jnp.where(bad[:, None], fill_for(rows, bad), rows), bad
 
 
-def replaced(rows: jax.Array, bad: jax.Array) -> jax.Array:
-    """Rows [n, d] with the marked ones [n] replaced by the median of the others, as above."""
-    fill = jax.lax.cond(
-        bad.any(),
-        lambda: _median_of_good(rows, bad),
+def fill_for(rows: jax.Array, out: jax.Array) -> jax.Array:
+    """What replaces the marked rows [n]: the median of the others, [d]; 0 if there is no marked."""
+    return jax.lax.cond(
+        out.any(),
+        lambda: _median_of_good(rows, out),
         lambda: jnp.zeros(rows.shape[1], rows.dtype),
     )
-    return jnp.where(bad[:, None], fill, rows)
 
 
 def _median_of_good(rows: jax.Array, bad: jax.Array) -> jax.Array:
@@ -102,19 +98,6 @@ def share(count: int, dtype: Any) -> jax.Array:
     True
     """
     return jax.lax.optimization_barrier(jnp.asarray(1 / count, dtype))
-
-
-def power_of_two_scale(rows: jax.Array) -> jax.Array:
-    """The power of two next to the median row's largest entry, [] (1 if that is 0).
-
-    s = 2^⌊log₂ median_i max_j |x_ij|⌋. Dividing by a power of two changes no selection, and
-    keeps squares of the honest majority away from overflow and underflow.
-
-    >>> power_of_two_scale(jnp.array([[1e30], [3e30], [jnp.finfo(jnp.float32).max]])).item() > 1e30
-    True
-    """
-    largest = jnp.abs(rows).max(axis=1)  # [n]
-    return power_of_two(jnp.sort(largest)[(rows.shape[0] - 1) // 2])
 
 
 def power_of_two(sizes: jax.Array) -> jax.Array:
@@ -144,39 +127,9 @@ def require_key(rule: str, key: Key | None) -> Key:
     return key
 
 
-def weighted_sum(weights: jax.Array, rows: jax.Array) -> jax.Array:
-    """Weights [n] or [m, n] times finite rows [n, d].
-
-    All rows are finite, so that a weight of 0 does drop a row. Full precision: the default of
-    accelerators rounds the factors to far fewer digits.
-    """
-    return jnp.matmul(weights.astype(rows.dtype), rows, precision=jax.lax.Precision.HIGHEST)
-
-
-def mean_of(chosen: jax.Array, rows: jax.Array) -> jax.Array:
-    """Σ x_i (1/m) over the m chosen rows, [n] bool; this order cannot overflow."""
-    weights = jnp.where(chosen, 1 / jnp.maximum(chosen.sum(), 1).astype(rows.dtype), 0)
-    return weighted_sum(weights, rows)
-
-
 def no_state(d: int) -> None:
     """`init` of a rule without state."""
     del d
-
-
-def detailed(
-    rule: Callable[[jax.Array], tuple[jax.Array, dict[str, jax.Array]]],
-    robustness: Robustness | None = None,
-) -> Aggregator:
-    """An aggregator from a plain function of finite rows [n, d] -> ([d], details)."""
-
-    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
-        del key
-        finite, bad = neutralize(widened(rows))
-        value, details = rule(finite)
-        return state, Aggregated(value.astype(rows.dtype), bad, details)
-
-    return Aggregator(no_state, apply, robustness)
 
 
 def stateless(
@@ -190,4 +143,10 @@ def stateless(
     >>> my_median(jnp.array([[0.0], [1.0], [jnp.nan], [5.0], [2.0]])).item()
     1.5
     """
-    return detailed(lambda rows: (rule(rows), {}), robustness)
+
+    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
+        del key
+        finite, bad = neutralize(widened(rows))
+        return state, Aggregated(rule(finite).astype(rows.dtype), bad, {})
+
+    return Aggregator(no_state, apply, robustness)

@@ -10,15 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.aggregators.clean import Clean, clean_distances, detailed, mean_of
 from jaxbyz.aggregators.constants import constant, only_for, ratio, unknown
 from jaxbyz.aggregators.coordinatewise import average, window_mean
-from jaxbyz.aggregators.distances import scaled, squared_distances
-from jaxbyz.aggregators.rows import (
-    detailed,
-    mean_of,
-    power_of_two_scale,
-    require_majority,
-)
+from jaxbyz.aggregators.rows import power_of_two, require_majority
 from jaxbyz.aggregators.sorting import sorted_rows
 from jaxbyz.core import Aggregator
 
@@ -47,10 +42,12 @@ def krum(f: int, margin: int = 1, power: int = 2) -> Aggregator:
     """
     f, margin, power = _checked(f, margin, power)
 
-    def rule(rows: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-        _require_neighbours("krum", rows.shape[0], f, margin)
+    def rule(rows: Clean) -> tuple[jax.Array, dict[str, jax.Array]]:
+        n = rows.raw.shape[0]
+        _require_neighbours("krum", n, f, margin)
         best = jnp.argmin(_scores(rows, f, margin, power))
-        return rows[best], {"selected": jnp.arange(rows.shape[0]) == best}
+        value = jnp.where(rows.out[best], rows.fill, rows.raw[best])
+        return value, {"selected": jnp.arange(n) == best}
 
     as_published = margin == 1 and power == 2
     bound = only_for(f, lambda n, f: 6 * (1 + ratio(n, f)))
@@ -77,8 +74,8 @@ def multi_krum(f: int, m: int | None = None, margin: int = 1, power: int = 2) ->
     f, margin, power = _checked(f, margin, power)
     m = None if m is None else checks.count("m", m, minimum=1)
 
-    def rule(rows: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-        n = rows.shape[0]
+    def rule(rows: Clean) -> tuple[jax.Array, dict[str, jax.Array]]:
+        n = rows.raw.shape[0]
         _require_neighbours("multi_krum", n, f, margin)
         if m is not None and m > n:
             raise ValueError(f"multi_krum needs n >= m rows, got n = {n}, f = {f} and m = {m}")
@@ -111,12 +108,12 @@ def bulyan(f: int) -> Aggregator:
     """
     f = checks.count("f", f)
 
-    def rule(rows: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-        n = rows.shape[0]
+    def rule(rows: Clean) -> tuple[jax.Array, dict[str, jax.Array]]:
+        n = rows.raw.shape[0]
         if f and n < 4 * f + 3:
             raise ValueError(f"bulyan needs n >= 4f + 3 rows, got n = {n} and f = {f}")
-        chosen = _chosen_one_by_one(_distances(rows), f)  # [n - 2f]
-        ordered = sorted_rows(rows[chosen])
+        chosen = _chosen_one_by_one(clean_distances(rows), f)  # [n - 2f]
+        ordered = sorted_rows(rows.finite[chosen])
         count = len(ordered)
         centre = average(ordered[(count - 1) // 2 : count // 2 + 1])
         value = window_mean(ordered, centre, count - 2 * f)
@@ -147,18 +144,16 @@ def _require_neighbours(rule: str, n: int, f: int, margin: int) -> None:
         )
 
 
-def _distances(rows: jax.Array) -> jax.Array:
-    return squared_distances(scaled(rows, power_of_two_scale(rows)))
-
-
-def _scores(rows: jax.Array, f: int, margin: int, power: int) -> jax.Array:
+def _scores(rows: Clean, f: int, margin: int, power: int) -> jax.Array:
     """s_i for all rows, [n]."""
+    n = rows.raw.shape[0]
     # Sorted, a row's distance to itself comes first; it is 0 and adds nothing.
-    near = jnp.sort(_distances(rows), axis=1)[:, : max(1, rows.shape[0] - f - margin + 1)]
+    near = jnp.sort(clean_distances(rows), axis=1)[:, : max(1, n - f - margin + 1)]
     if power == 1:
         near = jnp.sqrt(near)
     elif power == 4:
-        near = (near / power_of_two_scale(near)) ** 2  # one unit for all; may be Inf: farthest
+        unit = power_of_two(jnp.sort(near.max(axis=1))[(n - 1) // 2])
+        near = (near / unit) ** 2  # one unit for all; may be Inf: farthest
     return near.sum(axis=1)
 
 

@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.aggregators.clean import clean_distances, mean_of, weighted, without_huge_rows
 from jaxbyz.aggregators.coordinatewise import average
-from jaxbyz.aggregators.distances import centred_products, scaled, squared_distances
-from jaxbyz.aggregators.huge import without_huge_rows
-from jaxbyz.aggregators.rows import mean_of, no_state, require_key, require_majority, weighted_sum
+from jaxbyz.aggregators.distances import centred_products, squared_distances
+from jaxbyz.aggregators.rows import no_state, require_key, require_majority
 from jaxbyz.aggregators.selection import least
 from jaxbyz.aggregators.sorting import select_ranks
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
@@ -56,7 +56,7 @@ def caf(f: int) -> Aggregator:
         n = rows.shape[0]
         require_majority("caf", n, f)
         clean = without_huge_rows(rows, f)
-        distances = squared_distances(scaled(clean.rows, clean.scale))
+        distances = clean_distances(clean)
 
         def step(now: _Filtered) -> _Filtered:
             weights = now.weights / now.weights.sum()
@@ -87,7 +87,7 @@ def caf(f: int) -> Aggregator:
             "weights": end.best,
             "huge_rows": clean.huge,
         }
-        value = weighted_sum(end.best, clean.rows).astype(rows.dtype)
+        value = weighted(end.best, clean).astype(rows.dtype)
         return state, Aggregated(value, clean.bad, details)
 
     return Aggregator(no_state, apply)
@@ -127,20 +127,19 @@ def dnc(f: int, dims: int = 10_000, iterations: int = 1, fraction: float = 1.0) 
                 f"dnc needs n > fraction f rows, got n = {n}, f = {f} and fraction = {fraction}"
             )
         clean = without_huge_rows(rows, f)
-        unit = scaled(clean.rows, clean.scale)
 
-        def kept_in(columns: jax.Array) -> jax.Array:
-            uniform = jnp.full(n, 1 / n, unit.dtype)
-            return least(_top_direction(squared_distances(columns), uniform)[1], n - drop)
+        def kept_by(distances: jax.Array) -> jax.Array:
+            uniform = jnp.full(n, 1 / n, distances.dtype)
+            return least(_top_direction(distances, uniform)[1], n - drop)
 
         if dims >= d:
-            selected = kept_in(unit)  # the same every time
+            selected = kept_by(clean_distances(clean))  # the same every time
         else:
             keys = jax.random.split(require_key("dnc", key), iterations)
 
             def draw(key: Key) -> jax.Array:
                 columns = jax.random.permutation(key, d)[:dims]
-                return kept_in(unit[:, columns])
+                return kept_by(squared_distances(clean.at(columns)))
 
             selected = jax.lax.map(draw, keys).all(axis=0)
         empty = ~selected.any()
@@ -151,8 +150,8 @@ def dnc(f: int, dims: int = 10_000, iterations: int = 1, fraction: float = 1.0) 
             )
         value = jax.lax.cond(
             empty,
-            lambda: average(select_ranks(clean.rows, (n - 1) // 2, n // 2 + 1)),
-            lambda: mean_of(selected, clean.rows),
+            lambda: average(select_ranks(clean.finite, (n - 1) // 2, n // 2 + 1)),
+            lambda: mean_of(selected, clean),
         )
         details = {"selected": selected, "empty": empty, "huge_rows": clean.huge}
         return state, Aggregated(value.astype(rows.dtype), clean.bad, details)

@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
+from jaxbyz.aggregators.clean import clean_distances, mean_of, without_huge_rows
 from jaxbyz.aggregators.constants import constant, only_for, ratio
-from jaxbyz.aggregators.distances import centred_products, scaled, squared_distances
-from jaxbyz.aggregators.huge import without_huge_rows
-from jaxbyz.aggregators.rows import mean_of, no_state, require_majority
+from jaxbyz.aggregators.distances import centred_products
+from jaxbyz.aggregators.rows import no_state, require_majority
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["mda", "mva", "smea", "subset_masks"]
@@ -164,7 +164,7 @@ def _least_subset(
                 f"which is more than max_subsets = {allowed}"
             )
         clean = without_huge_rows(rows, f)
-        distances = squared_distances(scaled(clean.rows, clean.scale))
+        distances = clean_distances(clean)
         chunk = min(count, max(1, CHUNK_NUMBERS // n**2))
         slack = 1 - roundings * n * float(jnp.finfo(distances.dtype).eps)
 
@@ -181,7 +181,7 @@ def _least_subset(
         begin = jnp.full((), jnp.inf, distances.dtype), jnp.zeros((), jnp.int32)
         _, rank = jax.lax.fori_loop(0, -(-count // chunk), look, begin)
         selected = subset_masks(n, f, rank)
-        value = mean_of(selected, clean.rows).astype(rows.dtype)
+        value = mean_of(selected, clean).astype(rows.dtype)
         details = {"selected": selected, "huge_rows": clean.huge}
         return state, Aggregated(value, clean.bad, details)
 

@@ -30,26 +30,14 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from jaxbyz import checks
-from jaxbyz.algorithms.descent import descend
-from jaxbyz.algorithms.robust_sgd import dense_codec
-from jaxbyz.core import (
-    Aggregator,
-    Algorithm,
-    Codec,
-    Compressor,
-    Key,
-    Oracle,
-    Server,
-    ServerInfo,
-    Worker,
-)
-from jaxbyz.messages import Dense, admit, float_bits
+from jaxbyz.algorithms.mirrors import DENSE, MirrorsState, compressed_codec, mirrors_server
+from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
+from jaxbyz.messages import Dense, float_bits
 
-__all__ = ["DashaServerState", "DashaWorkerState", "PageBroadcast", "byz_dasha_page"]
+__all__ = ["DashaWorkerState", "PageBroadcast", "byz_dasha_page"]
 
 
 @jax.tree_util.register_dataclass
@@ -71,15 +59,6 @@ class DashaWorkerState(NamedTuple):
     estimate: jax.Array  # [d] h_i
     mirror: jax.Array  # [d] g_i
     previous: jax.Array  # [d] x
-
-
-class DashaServerState(NamedTuple):
-    """The model and the server's copy of every g_i."""
-
-    x: jax.Array  # [d]
-    mirrors: jax.Array  # [n, d]
-    optimizer: Any
-    aggregator: Any
 
 
 def byz_dasha_page(
@@ -141,46 +120,13 @@ def byz_dasha_page(
         return DashaWorkerState(estimate, mirror, x), message
 
     # ---- server ----------------------------------------------------------------------------
-    def start(x: jax.Array, n: int) -> DashaServerState:
-        mirrors = jnp.zeros((n, x.shape[0]), x.dtype)
-        return DashaServerState(x, mirrors, optimizer.init(x), aggregator.init(x.shape[0]))
-
-    def announce(key: Key, state: DashaServerState) -> PageBroadcast:
+    def announce(key: Key, state: MirrorsState) -> PageBroadcast:
         return PageBroadcast(state.x, jax.random.bernoulli(key, probability))
-
-    def take(
-        key: Key, state: DashaServerState, received: jax.Array, refused: jax.Array
-    ) -> tuple[DashaServerState, ServerInfo]:
-        state = state._replace(mirrors=state.mirrors + received)
-        return descend(optimizer, aggregator, key, state, state.mirrors, refused)
-
-    def hello(
-        key: Key, state: DashaServerState, broadcast: PageBroadcast, messages: Dense
-    ) -> tuple[DashaServerState, ServerInfo]:
-        del broadcast
-        messages, refused = admit(messages)
-        return take(key, state, messages.values, refused)
-
-    def server_step(
-        key: Key, state: DashaServerState, broadcast: PageBroadcast, messages: Any
-    ) -> tuple[DashaServerState, ServerInfo]:
-        del broadcast
-        messages, refused = admit(messages)
-        return take(key, state, jax.vmap(compressor.decompress)(messages), refused)
-
-    # ---- protocol --------------------------------------------------------------------------
-    def encode(key: Key, broadcast: PageBroadcast, wanted: jax.Array) -> Any:
-        del broadcast
-        return compressor.encode(key, wanted)
-
-    def decode(broadcast: PageBroadcast, message: Any) -> jax.Array:
-        del broadcast
-        return compressor.decompress(message)
 
     return Algorithm(
         name="Byz-DASHA-PAGE",
         worker=Worker(worker_init, worker_step),
-        server=Server(start, hello, announce, server_step),
-        codec=Codec(encode, decode),
-        hello=dense_codec,
+        server=mirrors_server(optimizer, aggregator, compressor, DENSE, announce),
+        codec=compressed_codec(compressor),
+        hello=compressed_codec(DENSE),
     )

@@ -27,11 +27,12 @@ import jax.numpy as jnp
 import optax
 
 from jaxbyz.algorithms.descent import descend
+from jaxbyz.algorithms.mirrors import DENSE, compressed_codec
 from jaxbyz.algorithms.momentum import fresh_weight
-from jaxbyz.core import Aggregator, Algorithm, Codec, Key, Oracle, Server, ServerInfo, Worker
+from jaxbyz.core import Aggregator, Algorithm, Key, Oracle, Server, ServerInfo, Worker
 from jaxbyz.messages import Dense, admit, float_bits
 
-__all__ = ["ModelBroadcast", "RobustSGDState", "robust_sgd"]
+__all__ = ["ModelBroadcast", "RobustSGDState", "announce_model", "robust_sgd"]
 
 
 @jax.tree_util.register_dataclass
@@ -44,6 +45,12 @@ class ModelBroadcast:
     def bits(self) -> int:
         """d b."""
         return self.x.shape[-1] * float_bits(self.x)
+
+
+def announce_model(key: Key, state: Any) -> ModelBroadcast:
+    """What a server with nothing else to say broadcasts."""
+    del key
+    return ModelBroadcast(state.x)
 
 
 class RobustSGDState(NamedTuple):
@@ -92,10 +99,6 @@ def robust_sgd(
         del n
         return RobustSGDState(x, optimizer.init(x), aggregator.init(x.shape[0]))
 
-    def announce(key: Key, state: RobustSGDState) -> ModelBroadcast:
-        del key
-        return ModelBroadcast(state.x)
-
     def server_step(
         key: Key, state: RobustSGDState, broadcast: ModelBroadcast, messages: Dense
     ) -> tuple[RobustSGDState, ServerInfo]:
@@ -106,20 +109,7 @@ def robust_sgd(
     return Algorithm(
         name="robust D-SGD" if plain else "robust D-SHB",
         worker=Worker(worker_init, worker_step),
-        server=Server(start, None, announce, server_step),
-        codec=dense_codec,
+        server=Server(start, None, announce_model, server_step),
+        codec=compressed_codec(DENSE),
         hello=None,
     )
-
-
-def _encode(key: Key, broadcast: Any, wanted: jax.Array) -> Dense:
-    del key, broadcast
-    return Dense(wanted)
-
-
-def _decode(broadcast: Any, message: Dense) -> jax.Array:
-    del broadcast
-    return message.values
-
-
-dense_codec = Codec(_encode, _decode)

@@ -45,8 +45,8 @@ def ascent(
     be climbed too. Rows are projected on legal messages by being encoded, at every step.
 
     It climbs from the rows of other attacks, than which it is never less damaging, and from
-    `starts` random places around μ. A lower bound of the worst case, found by search.
-    (s tangents) server rounds per step, s the number of climbers.
+    `starts` random places around μ. Searched, never optimal: a lower bound of the worst case.
+    (s tangents) server rounds per step, s the number of climbers, and those of `begin`.
 
     Args:
         steps: number of steps, at least 1.

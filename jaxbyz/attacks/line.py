@@ -1,27 +1,29 @@
 """The most damaging point of a line v(τ) = μ + τ p, found by search through the server.
 
 The damage of τ is piecewise smooth: it jumps where a rule changes its selection, and the worst τ
-often stands right at a jump. So the search is in three steps, all with the same key:
+often stands right at a jump, or in a narrow window between two. So the search has three parts, all
+with the same key:
 
 1. a signed grid, τ in {0} ∪ ±geometric(1e-3 … 1e3);
-2. a finer grid in the two cells beside each of the six highest peaks of the first;
-3. beside each of the six highest peaks then known: golden section for a smooth maximum; and in
-   each of the cells, bisection for the largest jump, and for the farthest point that does as much
-   damage as the peak. A jump is approached from both sides, and both values count.
+2. a finer grid in its 64 roughest cells (a cell is what lies between two neighbours), for windows;
+3. the 16 most promising cells are halved, again and again: of a jump, whatever its side, one half
+   keeps it; a smooth maximum is enclosed by the cells beside it.
 
-A rule that selects one row answers with the same honest row over long stretches: of such a
-plateau only the ends count as peaks.
-
-Intervals are not narrowed below √ε of τ. At the jump itself rounding decides who is selected, and
-the server, compiled into another program than the search, might decide otherwise.
+Cells without a rise (the plateau of a rule that selects one honest row) and cells narrower than
+√ε of τ are not halved. At the jump itself rounding decides who is selected, and the server,
+compiled into another program than the search, might decide otherwise.
 
 The best of all points that were tried is sent: never less than the grid's maximum.
+
+In the tests (7 workers, fixed honest vectors) the certificate of `jaxbyz.attacks.certificate` is
+≥ 0.999, that is "optimal" for its family, with every rule. In general it is "searched": a window
+narrower than a cell can be missed. With NNM before Krum and 13 workers, one half a per cent wide
+was missed in 1 line of 72, with a certificate of 0.91; a larger per_sign makes that rarer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,8 +43,10 @@ from jaxbyz.core import Attack, Key, View
 
 __all__ = ["alie_line_search", "ipm_line_search", "line_search", "on_line", "signed_grid"]
 
-PEAKS = 6
-GOLDEN = (5**0.5 - 1) / 2
+ROUGH = 64  # cells that get a finer grid
+POINTS = 11  # inside each of them
+HALVED = 16  # cells per step
+WIDE = 0.02  # relative width of a cell that promises a whole rise more
 
 Score = Callable[[jax.Array], jax.Array]  # strengths [m] -> damage [m]
 
@@ -69,13 +73,13 @@ def line_search(
     damage: Damage = deviation_from_honest_mean,
     through: Through = through_server,
     *,
-    per_sign: int = 128,
-    steps: int = 40,
+    per_sign: int = 384,
+    steps: int = 30,
 ) -> Attack:
     """v = μ + τ p with p = direction(honest) and the τ that does most damage this round.
 
     All f rows are equal; f is the true number of attackers. Judged as the server will judge it,
-    through its codec, memory and key. Some 2 per_sign + 200 + 36 steps server rounds per round.
+    through its codec, memory and key. 2 per_sign + 705 + 16 steps server rounds per round: 1953.
 
     Args:
         name: of the attack.
@@ -83,8 +87,9 @@ def line_search(
         damage: what to maximise, from `jaxbyz.attacks.damage`.
         through: who judges; `memoryless(rule)` looks at the round's messages alone.
         per_sign: grid points per sign, at least 48. Few suffice for smooth damage; a rule that
-            selects one row (Krum) can be vulnerable in a narrow window of τ, which a grid must hit.
-        steps: of golden section and bisection, at least 30.
+            selects one row (Krum) can be vulnerable in a narrow window of τ, which a grid must hit:
+            neighbours are a factor 10^(6/(per_sign - 1)) apart, by default 1.037.
+        steps: of halving, at least 30.
 
     Raises:
         ValueError: per_sign < 48 or steps < 30.
@@ -108,6 +113,8 @@ def ipm_line_search(
 ) -> Attack:
     """v = μ - τ μ, the most damaging of all multiples of the mean (IPM with ε = τ - 1).
 
+    Searched; optimal for its family in the cases tested. See `line_search`.
+
     >>> ipm_line_search().name
     'IPM line search'
     """
@@ -119,6 +126,8 @@ def alie_line_search(
 ) -> Attack:
     """v = μ + τ σ, the most damaging number of standard deviations, of either sign (ALIE).
 
+    Searched; optimal for its family in the cases tested. See `line_search`.
+
     >>> alie_line_search().name
     'ALIE line search'
     """
@@ -128,98 +137,55 @@ def alie_line_search(
 # ---- the search over one number ------------------------------------------------------------
 
 
-class _Intervals(NamedTuple):
-    """Where to look further, [m, 2] each."""
-
-    golden: jax.Array  # brackets of smooth maxima
-    jumps: jax.Array  # cells with a jump
-    heights: jax.Array  # damage at the ends of these
-    edges: jax.Array  # (as damaging as the peak, farther out)
-
-
 def search(score: Score, grid: jax.Array, steps: int) -> jax.Array:
     """The best τ of all that were tried, []; `grid` [m] is increasing."""
     heights = score(grid)
-    low, top, high = _peaks(grid, heights)[:3]
-    share = jnp.linspace(0, 1, 18, dtype=grid.dtype)[1:-1]
-    finer = jnp.concatenate(
-        [(a[:, None] + share * (b - a)[:, None]).ravel() for a, b in ((low, top), (top, high))]
-    )
+    finer = _inside(grid, _rough(heights))
     grid, heights = jnp.concatenate([grid, finer]), jnp.concatenate([heights, score(finer)])
-    order = jnp.argsort(grid)
-    grid, heights = grid[order], heights[order]
-    low, top, high, at_low, at_top, at_high = _peaks(grid, heights)
-    best = jnp.argmax(heights)
-    start = _Intervals(
-        golden=jnp.stack([low, high], axis=1),
-        jumps=_pairs((low, top), (top, high)),
-        heights=_pairs((at_low, at_top), (at_top, at_high)),
-        edges=_pairs((top, low), (top, high)),
-    )
-    goal = jnp.concatenate([at_top, at_top])
+    m, more = grid.shape[0], steps * HALVED
+    taus = jnp.concatenate([grid, jnp.full(more, jnp.inf, grid.dtype)])
+    heights = jnp.concatenate([heights, jnp.full(more, -jnp.inf, heights.dtype)])
 
-    def body(_: int, carry: tuple) -> tuple:
-        now, tau, most = carry
-        a, b = now.golden.T
-        tried = [
-            b - GOLDEN * (b - a),
-            a + GOLDEN * (b - a),
-            now.jumps.mean(axis=1),
-            now.edges.mean(axis=1),
-        ]
-        together = jnp.concatenate(tried)
-        found = score(together)
-        left, right, middle, edge = jnp.split(found, np.cumsum([len(t) for t in tried])[:-1])
-        narrower = _narrow(now, tried, left, right, middle, edge >= goal)
-        i = jnp.argmax(found)
-        better = found[i] > most
-        return narrower, jnp.where(better, together[i], tau), jnp.where(better, found[i], most)
+    def halve(step: jax.Array, carry: tuple) -> tuple:
+        taus, heights = carry
+        order = jnp.argsort(taus)
+        a, b = taus[order[:-1]], taus[order[1:]]
+        promise, cells = jax.lax.top_k(
+            _promise(a, b, heights[order[:-1]], heights[order[1:]]), HALVED
+        )
+        middle = jnp.where(promise > -jnp.inf, (a[cells] + b[cells]) / 2, grid[0])
+        place = (m + step * HALVED,)
+        return (
+            jax.lax.dynamic_update_slice(taus, middle, place),
+            jax.lax.dynamic_update_slice(heights, score(middle), place),
+        )
 
-    return jax.lax.fori_loop(0, steps, body, (start, grid[best], heights[best]))[1]
+    taus, heights = jax.lax.fori_loop(0, steps, halve, (taus, heights))
+    return taus[jnp.argmax(heights)]
 
 
-def _narrow(
-    now: _Intervals,
-    tried: list[jax.Array],
-    left: jax.Array,
-    right: jax.Array,
-    middle: jax.Array,
-    reached: jax.Array,
-) -> _Intervals:
-    """Keep the part of every interval where the looked-for point must be."""
-    least = float(jnp.finfo(left.dtype).eps) ** 0.5
-
-    def ends(intervals: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
-        a, b = intervals.T
-        wide = jnp.abs(b - a) > least * jnp.maximum(jnp.abs(a), jnp.abs(b))
-        return jnp.where(wide[:, None], jnp.stack([low, high], axis=1), intervals)
-
-    a, b = now.golden.T
-    c, d, m, e = tried
-    down = left >= right
-    golden = ends(now.golden, jnp.where(down, a, c), jnp.where(down, d, b))
-    (a, b), (at_a, at_b) = now.jumps.T, now.heights.T
-    first = jnp.abs(middle - at_a) >= jnp.abs(at_b - middle)  # the larger step is in [a, m]
-    jumps = ends(now.jumps, jnp.where(first, a, m), jnp.where(first, m, b))
-    heights = jnp.stack([jnp.where(first, at_a, middle), jnp.where(first, middle, at_b)], axis=1)
-    near, far = now.edges.T
-    edges = ends(now.edges, jnp.where(reached, e, near), jnp.where(reached, far, e))
-    return _Intervals(golden, jumps, heights, edges)
+def _rough(heights: jax.Array) -> jax.Array:
+    """The roughest cells of a grid, [ROUGH]: by second differences, of which a jump makes three."""
+    bend = jnp.abs(heights[2:] - heights[1:-1] - (heights[1:-1] - heights[:-2]))
+    bend = jnp.pad(jnp.where(jnp.isnan(bend), jnp.inf, bend), 1, mode="edge")  # at every point
+    return jax.lax.top_k(jnp.maximum(bend[:-1], bend[1:]), ROUGH)[1]
 
 
-def _peaks(grid: jax.Array, heights: jax.Array) -> tuple[jax.Array, ...]:
-    """The highest peaks and their neighbours: τ below, at, above, and the damage there, [6] each.
+def _inside(grid: jax.Array, cells: jax.Array) -> jax.Array:
+    """POINTS equidistant strengths inside each of some cells."""
+    share = jnp.arange(1, POINTS + 1, dtype=grid.dtype) / (POINTS + 1)
+    a, b = grid[cells][:, None], grid[cells + 1][:, None]
+    return (a + share * (b - a)).ravel()
 
-    A peak is not below its neighbours, and above one. Where there are fewer, other points fill up.
+
+def _promise(a: jax.Array, b: jax.Array, at_a: jax.Array, at_b: jax.Array) -> jax.Array:
+    """How high the damage may be between a < b, to judge by its values there; -∞: look no more.
+
+    What the higher end does, and once more the rise to it, in proportion to the cell's width.
     """
-    end = jnp.full(1, -jnp.inf, heights.dtype)
-    before, after = jnp.concatenate([end, heights[:-1]]), jnp.concatenate([heights[1:], end])
-    peak = ((heights > before) & (heights >= after)) | ((heights >= before) & (heights > after))
-    _, top = jax.lax.top_k(jnp.where(peak, heights, -jnp.inf), PEAKS)
-    low, high = jnp.maximum(top - 1, 0), jnp.minimum(top + 1, grid.shape[0] - 1)
-    return grid[low], grid[top], grid[high], heights[low], heights[top], heights[high]
-
-
-def _pairs(*pairs: tuple[jax.Array, jax.Array]) -> jax.Array:
-    """Pairs of [m] one after another, [len(pairs) m, 2]."""
-    return jnp.concatenate([jnp.stack(pair, axis=1) for pair in pairs])
+    least = float(jnp.finfo(a.dtype).eps) ** 0.5
+    width = jnp.where(jnp.isfinite(b), (b - a) / jnp.maximum(jnp.abs(a), jnp.abs(b)), 0)
+    high, low = jnp.maximum(at_a, at_b), jnp.minimum(at_a, at_b)
+    rises = high - low > least * jnp.abs(high)  # and not for rounding alone
+    share = jnp.minimum(1, width / WIDE)
+    return jnp.where((width > least) & rises, high + share * (high - low), -jnp.inf)

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.blocks import largest_entries
 from jaxbyz.compressors.floats import coins, join, power_near, split
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Exponents, Levels, ScaledSigns, Signs
@@ -31,8 +32,13 @@ def _magnitudes(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     So sums and squares neither overflow nor underflow, and what is divided by c is unharmed.
     """
     size = jnp.abs(x)
-    power = power_near(size.max(initial=0))
+    power = power_near(_largest(x))
     return size * power, power
+
+
+def _largest(x: jax.Array) -> jax.Array:
+    """max |x_j|, []; NaN if there is one, so that the message of it is refused."""
+    return largest_entries(x[None])[0]
 
 
 # ---- signs -------------------------------------------------------------------------------------
@@ -142,7 +148,7 @@ def ternary() -> Compressor:
 
     def compress(key: Key, x: jax.Array) -> Levels:
         size, power = _magnitudes(x)
-        return _dithered(key, x, size, size.max(initial=0), power, 1)
+        return _dithered(key, x, size, _largest(size), power, 1)
 
     return Compressor(
         compress, _levelled, lambda key, w: _nearest(w, 1), lambda d: (d**0.5 - 1) / 2, None
@@ -198,7 +204,7 @@ def _nearest(wanted: jax.Array, s: int) -> Levels:
     rank = jnp.zeros(d * s, order.dtype).at[order].set(jnp.arange(d * s, dtype=order.dtype))
     level = (rank <= last).reshape(d, s).sum(axis=1).astype(a.dtype)  # [d]
     step = (a * level).sum() / (level**2).sum()
-    scale = jnp.where(finite, step * s / power, size.max(initial=0))
+    scale = jnp.where(finite, step * s / power, _largest(size))
     return _levels(wanted, level, scale, s)
 
 

@@ -19,8 +19,8 @@ from jaxbyz.aggregators import (
     stateless,
     trimmed_mean,
 )
-from jaxbyz.aggregators.distances import nearest, scaled, squared_distances
-from jaxbyz.aggregators.rows import power_of_two_scale
+from jaxbyz.aggregators.clean import clean_distances, cleaned
+from jaxbyz.aggregators.distances import nearest, squared_distances
 from jaxbyz.core import Aggregated, Aggregator
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -446,47 +446,21 @@ def test_the_scale_is_a_power_of_two_next_to_the_median_row():
     with jax.enable_x64(False):
         for size in (1e-45, 1e-38, 1e-30, 0.3, 1.0, 1e30, 3.4e38):
             rows = jnp.full((3, 2), size, jnp.float32).at[2].set(jnp.finfo(jnp.float32).max)
-            scale = float(power_of_two_scale(rows))
+            scale = float(cleaned(rows).scale)
             assert np.log2(scale) % 1 == 0
             if 1e-37 < size < 1e38:
                 assert 0.5 <= size / scale <= 2
             if size == 1:
                 assert scale == 1
             # Compiled programs divide by multiplying with the reciprocal, which must be normal.
-            unit = jax.jit(lambda rows: scaled(rows, power_of_two_scale(rows)))(rows)[0, 0]
+            unit = jax.jit(lambda rows: cleaned(rows).unit)(rows)[0, 0]
             assert 1 <= unit < 4 or size < 1e-37
-        assert power_of_two_scale(jnp.zeros((3, 2))) == 1
-        assert jnp.isfinite(scaled(jnp.full((3, 2), 3e38, jnp.float32), jnp.float32(1e-30))).all()
+        assert cleaned(jnp.zeros((3, 2))).scale == 1
+        rows = cleaned(jnp.full((3, 2), 3e38, jnp.float32))
+        assert jnp.isfinite(rows._replace(scale=jnp.float32(1e-30)).unit).all()
 
 
 # ---- the same in every way of calling ----------------------------------------------------------
-
-
-@functools.cache
-def one_by_one(f):
-    rules = [entry.make(f) for entry in AGGREGATORS]
-    return jax.jit(lambda rows: [called(rule, rows) for rule in rules])
-
-
-@every
-def test_eager_jit_and_vmap_agree(entry):
-    rule = entry.make(F)
-    rows = inputs(N, D, seed=13)[0]
-    rows[2], rows[5, 1] = np.nan, -np.inf
-    kept, argument = rows.copy(), jnp.asarray(rows)
-    eager = called(rule, argument)
-    assert eager.value.shape == (D,)
-    assert eager.value.dtype == jnp.float64
-    assert np.array_equal(rows, kept, equal_nan=True)  # rows are left alone
-    assert jnp.array_equal(argument, kept, equal_nan=True)
-    jitted = one_by_one(F)(jnp.asarray(rows))[AGGREGATORS.index(entry)]
-    mapped = outcome(entry, F, rows[None])
-    # Compiled programs may contract a product and a sum into one rounding.
-    atol = 1e-9 if is_iterative(entry) else 1e-14
-    np.testing.assert_allclose(jitted.value, eager.value, rtol=0, atol=atol)
-    np.testing.assert_allclose(mapped.value[0], eager.value, rtol=0, atol=atol)
-    assert jnp.array_equal(eager.bad, jitted.bad)
-    assert np.array_equal(mapped.bad[0], eager.bad)
 
 
 @every
@@ -620,7 +594,7 @@ def test_rows_that_agree_to_five_digits_are_told_apart():
     batch = batch.astype(np.float32)
 
     def of_one(rows):
-        distances = squared_distances(scaled(rows, power_of_two_scale(rows)))
+        distances = clean_distances(cleaned(rows))
         return nearest(distances, n - f), krum(f)(rows), nnm(f, trimmed_mean(f))(rows)
 
     with jax.enable_x64(False):

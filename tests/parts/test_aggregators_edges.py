@@ -12,8 +12,12 @@ from catalogue import AGGREGATORS
 from reference import aggregators as reference
 
 from jaxbyz import aggregators
+from jaxbyz.aggregators.clean import cleaned, weighted
+from jaxbyz.aggregators.distances import squared_distances
 from jaxbyz.aggregators.norms import row_norms, shortened
+from jaxbyz.aggregators.rows import bad_rows
 from jaxbyz.aggregators.subsets import subset_masks
+from jaxbyz.blocks import largest_entries
 from jaxbyz.core import Aggregated, Aggregator
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -111,11 +115,91 @@ def test_norms_and_shortened_rows_at_the_ends_of_the_range():
     with jax.enable_x64(False):
         sizes = np.array([3e38, 1e30, 1.0, 1e-30, 1e-37, 0.0], np.float32)
         directions = np.array([0.6, 0.0, -0.8], np.float32)
-        rows = jnp.asarray(sizes[:, None] * directions)
-        np.testing.assert_allclose(row_norms(rows), sizes, rtol=1e-6)
+        rows = cleaned(jnp.asarray(sizes[:, None] * directions))
+        norms = np.asarray(row_norms(rows))
+        assert (norms[:2] == np.inf).all()  # in units of some 1e-30
+        np.testing.assert_allclose(norms[2:] * np.asarray(rows.scale), sizes[2:], rtol=1e-6)
         for radius in (1e30, 2.0, 1e-30):
             expected = np.minimum(sizes, np.float32(radius))[:, None] * directions
-            np.testing.assert_allclose(jax.jit(shortened)(rows, radius), expected, rtol=1e-6)
+            np.testing.assert_allclose(jax.jit(shortened)(rows, radius, 1.0), expected, rtol=1e-6)
+
+
+# ---- long rows ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("d", [1, 7, 2047, 2048, 6000])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_no_bad_entry_is_overlooked_in_a_long_row(d, dtype):
+    # A maximum of floats over thousands of entries forgets NaN on CPU: with that, this fails.
+    rows = np.random.default_rng(d).normal(size=(3, d)).astype(dtype)
+    look = jax.jit(largest_entries)
+    for value in (np.nan, -np.nan, np.inf, -np.inf, -60000.0):
+        for j in {0, d // 2, d - 1, min(d - 1, 2047)}:
+            spoilt = rows.copy()
+            spoilt[1, j] = value
+            for found in (look(spoilt), largest_entries(jnp.array(spoilt))):
+                assert np.array_equal(found, np.abs(spoilt).max(axis=1), equal_nan=True)
+            expected = [False, not np.isfinite(value), False]
+            assert bad_rows(jnp.array(spoilt)).tolist() == expected
+
+
+# ---- many rows ---------------------------------------------------------------------------------
+
+
+def colluding(n, d, liars, spread, centre, seed):
+    """Rows near a centre; the last ones are equal, and one is far away."""
+    rows = centre + spread * np.random.default_rng(seed).normal(size=(n, d))
+    rows[-liars:] = rows[-1]
+    rows[3] = 1e6
+    return rows.astype(np.float32)
+
+
+@pytest.mark.parametrize(("n", "d"), [(33, 5000), (70, 40)])
+@pytest.mark.parametrize("centre", [0, 1000])
+def test_distances_of_many_rows_are_those_of_float64(n, d, centre):
+    liars = n // 4
+    rows = colluding(n, d, liars, 0.01, centre, seed=n)
+    exact = reference.squared_distances(rows.astype(np.float64))
+    with jax.enable_x64(False):
+        found = np.asarray(jax.jit(squared_distances)(rows))
+    assert np.array_equal(found, found.T)
+    assert (found[-liars:, -liars:] == 0).all()  # the same row, again and again
+    # 64 roundings of products at worst, and some of sums over d; the row at 1e6 aside, whose own
+    # entries are that coarse.
+    near = np.arange(n) != 3
+    pairs = np.ix_(near, near)
+    np.testing.assert_allclose(found[pairs], exact[pairs], rtol=2e-5, atol=0)
+    assert (found[3, near] > 1e11 * d).all()
+
+
+def test_products_alone_would_lose_the_distances():
+    # What the check for doubtful distances is there for: liars who agree to five digits, far from
+    # all others.
+    random = np.random.default_rng(5)
+    rows = random.normal(size=(40, 30))
+    rows[25:] = 1e3 + 1e-2 * random.normal(size=(15, 30))
+    rows = rows.astype(np.float32)
+    exact = reference.squared_distances(rows.astype(np.float64))
+    less_centre = rows - np.median(rows, axis=0)
+    lengths = (less_centre**2).sum(axis=1)
+    plain = lengths[:, None] + lengths - 2 * less_centre @ less_centre.T
+    liars = np.s_[25:, 25:]
+    assert np.abs(plain - exact)[liars].max() > 100 * exact[liars].max()
+    with jax.enable_x64(False):
+        found = np.asarray(jax.jit(squared_distances)(rows))
+    np.testing.assert_allclose(found, exact, rtol=2e-5, atol=0)
+
+
+def test_weights_of_many_rows_and_columns():
+    # More rows than are summed one by one, more columns than one block holds.
+    for n, d in ((3, 9000), (70, 9000), (70, 5)):
+        random = np.random.default_rng(n)
+        rows, some, all_of = random.normal(size=(n, d)), random.normal(size=n), np.eye(n)[::-1]
+        rows[1, 2] = np.nan
+        clean = cleaned(jnp.array(rows))  # a copy: rows change below
+        rows[1] = np.median(np.delete(rows, 1, axis=0), axis=0)
+        np.testing.assert_allclose(weighted(jnp.asarray(some), clean), some @ rows, atol=1e-12)
+        np.testing.assert_allclose(weighted(jnp.asarray(all_of), clean), rows[::-1], rtol=1e-15)
 
 
 # ---- all subsets -------------------------------------------------------------------------------

@@ -482,3 +482,19 @@ def test_oversized_at_the_bound_of_every_dtype():
         assert not oversized(rows).any()
         rows = jnp.asarray([[1.0], [1.0], [1.1 * bound]], dtype)
         assert oversized(rows).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("d", [2047, 2048, 5000, 20_000])
+def test_a_bad_number_in_a_long_message_is_not_overlooked(value, d):
+    # A maximum of floats forgets NaN on CPU where an axis has thousands of entries, and so this
+    # did let it in.
+    for dtype in (np.float32, np.float64):
+        values = np.random.default_rng(d).normal(size=(3, d)).astype(dtype)
+        for j in (0, 1, d // 2, d - 1):
+            spoilt = values.copy()
+            spoilt[1, j] = value
+            for look in (admit, jax.jit(admit)):
+                messages, refused = look(Dense(jnp.array(spoilt)))
+                assert refused.tolist() == [False, True, False]
+                assert not np.asarray(messages.values[1]).any()

@@ -104,6 +104,97 @@ def byz_dasha_page(
     return np.array(models), np.array(memories)
 
 
+# Error feedback. `first[i]` are the samples of worker i whose mean gradient is its first estimate,
+# `compress(vector)` is the compressor, and `start(vector)` what the server reads of the first
+# message: the vector, `compress` of it, or zeros where nothing is sent. All return models
+# [T + 1, d] and mirrors g_i [T + 1, n, d], after the start and every round.
+
+
+def byz_dm21(
+    x, sampled, first, samples, compress, start, aggregate, forge, byzantine, gamma, eta, beta
+):
+    """Byz-DM21, arXiv 2603.15144: v_i and u_i are the two momenta."""
+    d, honest = len(x), len(first)
+    n = honest + byzantine
+    v = np.array([np.mean([sampled(i, one, x) for one in first[i]], axis=0) for i in range(honest)])
+    u = v.copy()
+    g = np.array([start(u[i]) for i in range(honest)])
+    g = np.array([*g, *[start(forge(g))] * byzantine])
+    models, memories = [], [g.copy()]
+    for t in range(len(samples)):
+        x = x - gamma * aggregate(g)
+        models.append(x)
+        c = np.zeros((n, d))
+        for i in range(honest):
+            v[i] = (1 - eta) * v[i] + eta * sampled(i, samples[t][i], x)
+            u[i] = (1 - beta) * u[i] + beta * v[i]
+            c[i] = compress(u[i] - g[i])
+        for i in range(honest, n):
+            c[i] = compress(forge(c[:honest]))
+        for i in range(n):
+            g[i] = g[i] + c[i]
+        memories.append(g.copy())
+    models.append(x - gamma * aggregate(g))
+    return np.array(models), np.array(memories)
+
+
+def byz_vr_dm21(
+    x, sampled, first, samples, compress, start, aggregate, forge, byzantine, gamma, eta, beta
+):
+    """Byz-VR-DM21, arXiv 2603.15144: v_i is the recursive estimate, u_i its momentum."""
+    d, honest = len(x), len(first)
+    n = honest + byzantine
+    v = np.array([np.mean([sampled(i, one, x) for one in first[i]], axis=0) for i in range(honest)])
+    u = v.copy()
+    g = np.array([start(u[i]) for i in range(honest)])
+    g = np.array([*g, *[start(forge(g))] * byzantine])
+    models, memories = [], [g.copy()]
+    for t in range(len(samples)):
+        old, x = x, x - gamma * aggregate(g)
+        models.append(x)
+        c = np.zeros((n, d))
+        for i in range(honest):
+            here, there = sampled(i, samples[t][i], x), sampled(i, samples[t][i], old)
+            v[i] = here + (1 - eta) * (v[i] - there)
+            u[i] = (1 - beta) * u[i] + beta * v[i]
+            c[i] = compress(u[i] - g[i])
+        for i in range(honest, n):
+            c[i] = compress(forge(c[:honest]))
+        for i in range(n):
+            g[i] = g[i] + c[i]
+        memories.append(g.copy())
+    models.append(x - gamma * aggregate(g))
+    return np.array(models), np.array(memories)
+
+
+def byz_ef21(x, gradient, honest, rounds, compress, start, aggregate, forge, byzantine, gamma):
+    """Byz-EF21, Rammal et al., AISTATS 2024, with full local gradients."""
+    d, n = len(x), honest + byzantine
+    g = np.array([start(gradient(i, x)) for i in range(honest)])
+    g = np.array([*g, *[start(forge(g))] * byzantine])
+    models, memories = [], [g.copy()]
+    for _ in range(rounds):
+        x = x - gamma * aggregate(g)
+        models.append(x)
+        c = np.zeros((n, d))
+        for i in range(honest):
+            c[i] = compress(gradient(i, x) - g[i])
+        for i in range(honest, n):
+            c[i] = compress(forge(c[:honest]))
+        g = g + c
+        memories.append(g.copy())
+    models.append(x - gamma * aggregate(g))
+    return np.array(models), np.array(memories)
+
+
+def top_k(x, k):
+    """The k largest |x_j| as they are; ties go to the lowest index."""
+    kept = np.argsort(-np.abs(x), kind="stable")[:k]
+    out = np.zeros_like(x)
+    out[kept] = x[kept]
+    return out
+
+
 # Two attacks.
 
 

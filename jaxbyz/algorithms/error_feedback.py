@@ -1,0 +1,119 @@
+"""Error feedback (EF21) behind a robust rule: compressed differences of a worker's estimates.
+
+The mechanism is that of Richtárik, Sokolov, Fatkhullin, "EF21: a new, simpler, theoretically
+better, and practically faster error feedback", NeurIPS 2021. Every method of the family is this
+core with an estimate u_i of its own (see `estimators`). Start: u_i = the estimate at x⁰ and, sent
+to the server, g_i = u_i, or g_i = C(u_i); or g_i = 0, and nothing is sent. Per round:
+
+    server   x⁺ = x - γ F(g_1, …, g_n)
+    worker   u_i⁺ = its estimate at x⁺
+             sends c_i = C(u_i⁺ - g_i);   g_i ← g_i + c_i
+    server   g_i ← g_i + c_i
+
+| symbol | name                    | shape        |
+|--------|-------------------------|--------------|
+| u_i    | in `estimator`          | [d]          |
+| g_i    | mirror / mirrors        | [d] / [n, d] |
+| C      | compressor              |              |
+| F      | aggregator              |              |
+| γ      | in `optimizer`          |              |
+
+Uplink the compressor's bits, k (b + ⌈log₂ d⌉) for Top-k, and once those of the start (d b for a
+dense one); downlink d b.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxbyz.algorithms.estimators import Estimator
+from jaxbyz.algorithms.mirrors import compressed_codec, mirrors_server, taken_in
+from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
+from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Tree, Worker
+
+__all__ = ["ErrorFeedbackState", "error_feedback"]
+
+
+class ErrorFeedbackState(NamedTuple):
+    """What a worker keeps."""
+
+    estimator: Tree  # whatever the estimate needs
+    mirror: jax.Array  # [d] g_i
+
+
+def error_feedback(
+    name: str,
+    estimator: Estimator,
+    *,
+    optimizer: optax.GradientTransformation,
+    aggregator: Aggregator,
+    compressor: Compressor,
+    start: Compressor | None,
+) -> Algorithm:
+    """EF21 with this estimate and this robust rule.
+
+    Args:
+        name: of the algorithm.
+        estimator: what the worker wants the server to know.
+        optimizer: the server's optimiser; optax.sgd(γ) is the published method.
+        aggregator: the robust rule F on the n mirrors g_i.
+        compressor: contractive, for instance `top_k(ratio=0.1)`; `scaled` makes an unbiased one so.
+        start: what compresses the first estimates: `identity()` (a dense start) or the compressor;
+            None: nothing is sent, and g_i = 0.
+
+    Raises:
+        ValueError: a compressor without α.
+
+    >>> from jaxbyz.aggregators import trimmed_mean
+    >>> from jaxbyz.algorithms.estimators import full_gradient
+    >>> from jaxbyz.compressors import top_k
+    >>> error_feedback("mine", full_gradient(), optimizer=optax.sgd(0.1), start=None,
+    ...                aggregator=trimmed_mean(3), compressor=top_k(ratio=0.1)).hello is None
+    True
+    """
+    _require_contractive("compressor", compressor)
+    if start is not None:
+        _require_contractive("start", start)
+
+    def say(
+        spoken: Compressor, key: Key, memory: Tree, estimate: jax.Array, mirror: jax.Array
+    ) -> tuple[ErrorFeedbackState, Tree]:
+        message = spoken.compress(key, estimate - mirror)
+        return ErrorFeedbackState(memory, mirror + taken_in(spoken, message)), message
+
+    def worker_init(
+        key: Key, broadcast: ModelBroadcast, oracle: Oracle
+    ) -> tuple[ErrorFeedbackState, Tree]:
+        sample_key, compress_key = jax.random.split(key)
+        memory, estimate = estimator.init(sample_key, broadcast.x, oracle)
+        nothing = jnp.zeros_like(estimate)
+        if start is None:
+            return ErrorFeedbackState(memory, nothing), None
+        return say(start, compress_key, memory, estimate, nothing)
+
+    def worker_step(
+        key: Key, state: ErrorFeedbackState, broadcast: ModelBroadcast, oracle: Oracle
+    ) -> tuple[ErrorFeedbackState, Tree]:
+        sample_key, compress_key = jax.random.split(key)
+        memory, estimate = estimator.step(sample_key, state.estimator, broadcast.x, oracle)
+        return say(compressor, compress_key, memory, estimate, state.mirror)
+
+    return Algorithm(
+        name=name,
+        worker=Worker(worker_init, worker_step),
+        server=mirrors_server(optimizer, aggregator, compressor, start, announce_model),
+        codec=compressed_codec(compressor),
+        hello=None if start is None else compressed_codec(start),
+    )
+
+
+def _require_contractive(name: str, compressor: Compressor) -> None:
+    if compressor.alpha is None:
+        raise ValueError(
+            f"{name} must be contractive with a known alpha, got one without "
+            "(`scaled` makes an unbiased compressor contractive)"
+        )

@@ -1,0 +1,127 @@
+"""What an attack does to a run: the same rounds with it and without it, side by side.
+
+An attack that is bypassed looks like a robust algorithm. `effect` measures, and warns of an attack
+that changes nothing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxbyz import checks
+from jaxbyz.attacks import honest_mean
+from jaxbyz.core import Algorithm, Attack
+from jaxbyz.problems.problem import Problem
+from jaxbyz.simulation import RoundInfo, SimulationState, build, run
+
+__all__ = ["Effect", "effect"]
+
+
+class Effect(NamedTuple):
+    """Round by round, [T] each; norms are Euclidean. "Without": Byzantine workers are honest."""
+
+    rows: np.ndarray  # ‖Byzantine rows with - without‖, of the rows that the server aggregates
+    aggregate: np.ndarray  # ‖F(rows) with - without‖
+    model: np.ndarray  # ‖x with - without‖, after the round
+    error: np.ndarray  # ‖F(rows) - mean of the honest rows‖, with
+    error_without: np.ndarray  # the same, without
+    kept: np.ndarray | None  # share of the Byzantine rows selected, for rules that select
+
+
+class _Round(NamedTuple):
+    rows: jax.Array  # [f, d]
+    aggregate: jax.Array  # [d]
+    model: jax.Array  # [d]
+    error: jax.Array  # []
+    kept: jax.Array | None  # []
+
+
+def effect(
+    algorithm: Algorithm, problem: Problem, attack: Attack, *, rounds: int = 10, seed: int = 0
+) -> Effect:
+    """How far an attack takes rows, aggregate and model from a run where nobody lies.
+
+    Both runs start at the same model and draw with the same keys: those of `train` for this seed.
+    From the second round on they also differ by where they are. The hello is not reported.
+
+    Args:
+        algorithm: from `jaxbyz.algorithms`.
+        problem: from `jaxbyz.problems`.
+        attack: from `jaxbyz.attacks`.
+        rounds: T, at least 1.
+        seed: of the initial model and all draws, in 0..2**32-1.
+
+    Warns (UserWarning) of an attack without effect: if in all rounds the Byzantine rows, or the
+    aggregates, are as without it. "As" is up to √ε of their norm, as two programs round
+    differently.
+
+    Raises:
+        ValueError: rounds or seed outside its range.
+
+    >>> import jaxbyz as jb, optax
+    >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=3)
+    >>> algorithm = jb.robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.mean())
+    >>> report = effect(algorithm, problem, jb.sign_flip(), rounds=5)
+    >>> report.rows.shape, bool((report.model > 0).all()), report.kept
+    ((5,), True, None)
+    """
+    rounds = checks.count("rounds", rounds, minimum=1)
+    seed = checks.count("seed", seed, maximum=2**32 - 1)
+    with_it = _run(algorithm, problem, attack, rounds, seed)
+    without = _run(algorithm, problem, None, rounds, seed)
+
+    def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:  # [T, ...] -> [T]
+        return np.sqrt(((a - b) ** 2).reshape(rounds, -1).sum(axis=1))
+
+    def same(a: np.ndarray, b: np.ndarray) -> bool:
+        close = float(np.finfo(a.dtype).eps) ** 0.5
+        return bool((distance(a, b) <= close * distance(b, np.zeros_like(b))).all())
+
+    if same(with_it.rows, without.rows):
+        what = "the Byzantine rows are what honest workers would have sent"
+    elif same(with_it.aggregate, without.aggregate):
+        what = "its rows differ, but the aggregates do not"
+    else:
+        what = None
+    if what is not None:
+        warnings.warn(
+            f"attack {attack.name!r} has no effect on {algorithm.name} in {rounds} rounds with "
+            f"{problem.byzantine} Byzantine workers: {what}",
+            stacklevel=2,
+        )
+    return Effect(
+        distance(with_it.rows, without.rows),
+        distance(with_it.aggregate, without.aggregate),
+        distance(with_it.model, without.model),
+        with_it.error,
+        without.error,
+        with_it.kept,
+    )
+
+
+def _run(
+    algorithm: Algorithm, problem: Problem, attack: Attack | None, rounds: int, seed: int
+) -> Any:
+    """One run, round by round: a `_Round` with leaves [T, ...]."""
+    simulation = build(algorithm, problem, attack)
+
+    def look(state: SimulationState, info: RoundInfo) -> _Round:
+        h, server = problem.honest, info.server
+        error = jnp.linalg.norm(server.aggregate - honest_mean(server.rows[:h]))
+        kept = server.details.get("selected")
+        if kept is not None:
+            kept = kept[h:].mean()
+        return _Round(server.rows[h:], server.aggregate, state.server.x, error, kept)
+
+    def whole(key: jax.Array, data: Any) -> _Round:
+        model_key, start_key, round_key = jax.random.split(key, 3)
+        state, _ = simulation.init(start_key, problem.init(model_key), data)
+        return run(simulation.step, rounds, look)(round_key, state, data)[1]
+
+    key = jax.random.key(jnp.uint32(seed), impl="threefry2x32")
+    return jax.tree.map(np.asarray, jax.jit(whole)(key, simulation.data))

@@ -1,0 +1,211 @@
+"""Rules on their inputs: eagerly one by one, and all of them through one compiled program."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxbyz.core import Aggregated, Aggregator, Tree
+from jaxbyz.testing.report import Battery, Case
+
+__all__ = [
+    "SETUP",
+    "Group",
+    "called",
+    "called_eagerly",
+    "every_way",
+    "leave_alone",
+    "sixteen_bits",
+    "stacked",
+    "stacked_and_marked",
+    "tried",
+]
+
+SETUP = """
+# `rule` is the aggregator that was checked.
+
+
+def aggregate(rows):
+    rows = jnp.asarray(rows)
+    return rule.apply(jax.random.key(7), rule.init(rows.shape[1]), rows)[1]
+
+
+def distance(a, b):
+    return np.linalg.norm(np.asarray(a, np.float64) - np.asarray(b, np.float64))
+
+"""
+
+
+class Group(NamedTuple):
+    """Inputs of one kind and what became of them."""
+
+    names: list[str]
+    rows: np.ndarray  # [m, n, d]
+    value: np.ndarray  # [m, d] float64
+    bad: np.ndarray  # [m, n]
+    settled: np.ndarray  # [m] bool, whether an iterative rule says that it converged
+
+    def cases(self, **arrays: Any) -> list[Case]:
+        """Every input, and of each of `arrays` [m, ...] its own entry."""
+        return [
+            Case(name, {"rows": rows, **{key: array[i] for key, array in arrays.items()}})
+            for i, (name, rows) in enumerate(zip(self.names, self.rows, strict=True))
+        ]
+
+
+def stacked(named: Iterable[tuple[str, np.ndarray]]) -> tuple[list[str], np.ndarray]:
+    """Names, and rows [m, n, d]."""
+    pairs = list(named)
+    return [name for name, _ in pairs], np.stack([rows for _, rows in pairs])
+
+
+def stacked_and_marked(
+    named: Iterable[tuple[str, np.ndarray, np.ndarray]],
+) -> tuple[list[str], Any, Any]:
+    """Names, rows [m, n, d], and which rows are Byzantine [m, n]."""
+    names, rows, marked = zip(*named, strict=True)
+    return list(names), np.stack(rows), np.stack(marked)
+
+
+def called(rule: Aggregator, rows: jax.Array) -> tuple[Tree, Aggregated]:
+    """One call from the first state, always with the same key."""
+    return rule.apply(jax.random.key(7), rule.init(rows.shape[1]), rows)
+
+
+def called_eagerly(battery: Battery, rule: Aggregator, rows: np.ndarray, d: int) -> Aggregated:
+    """Shapes and dtypes, the state, and that nothing is changed: one ordinary input, eagerly."""
+    name = "shape, dtype and state"
+    case = Case("Gaussian rows 0", {"rows": rows})
+    n = len(rows)
+    shapes = """
+result = aggregate(rows)
+assert isinstance(result, tuple) and hasattr(result, "bad"), type(result)
+assert np.shape(result.value) == rows.shape[1:], np.shape(result.value)
+assert result.value.dtype == rows.dtype, result.value.dtype
+assert np.shape(result.bad) == rows.shape[:1] and result.bad.dtype == bool, result.bad
+state = rule.init(rows.shape[1])
+after, _ = rule.apply(jax.random.key(7), state, jnp.asarray(rows))
+describe = lambda tree: jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.asarray(leaf).dtype), tree)
+assert describe(state) == describe(after), (state, after)
+"""
+    # Without jit the loops of a rule are run and not compiled, which would take longer.
+    with battery.attempt(name, case, shapes), jax.disable_jit():
+        given = rows.copy()
+        state = rule.init(d)
+        after, result = rule.apply(jax.random.key(7), state, jnp.asarray(given))
+        value, bad = result.value, result.bad
+        found = f"value {value.dtype}{list(value.shape)}, bad {bad.dtype}{list(bad.shape)}"
+        right = (value.shape, value.dtype, bad.shape, bad.dtype) == ((d,), rows.dtype, (n,), bool)
+        asked = f"value [d], of the dtype of the rows, and bad [n] bool, here d = {d}, n = {n}"
+        battery.demand(name, case, right, found, asked, shapes)
+        kept = _described(state) == _described(after)
+        found = f"state {_described(after)} after {_described(state)}"
+        battery.demand(name, case, kept, found, "a scan needs a state of one type", shapes)
+    name = "pure"
+    twice = """
+before, first = rows.copy(), np.asarray(aggregate(rows).value)
+assert np.array_equal(rows, before)
+assert np.array_equal(first, np.asarray(aggregate(rows).value))
+"""
+    with battery.attempt(name, case, twice), jax.disable_jit():
+        again = called(rule, jnp.asarray(given))[1]
+        first, second = np.asarray(value), np.asarray(again.value)
+        measured = f"{first.tolist()}, then {second.tolist()}"
+        reason = "a rule has no memory outside its state"
+        battery.demand(name, case, np.array_equal(first, second), measured, reason, twice)
+        leave_alone(lambda array: rule.apply(jax.random.key(7), state, array), given)
+        reason = "the rows belong to the caller"
+        unchanged = np.array_equal(given, rows)
+        code = "before = rows.copy()\nrule.apply(jax.random.key(7), rule.init(rows.shape[1]), rows)"
+        code += "\nassert np.array_equal(rows, before)"
+        battery.demand(name, case, unchanged, "the rows given were changed", reason, code)
+    return result
+
+
+def leave_alone(function: Callable[[Any], Any], array: np.ndarray) -> None:
+    """Call with an array that can be changed, unless the part takes JAX arrays only."""
+    with contextlib.suppress(AttributeError, TypeError):
+        function(array)
+
+
+def _described(tree: Tree) -> Any:
+    described = jax.tree.map(lambda leaf: (jnp.shape(leaf), str(jnp.asarray(leaf).dtype)), tree)
+    return jax.tree.leaves(described, is_leaf=lambda x: isinstance(x, tuple)), str(
+        jax.tree.structure(tree)
+    )
+
+
+def tried(
+    battery: Battery, rule: Aggregator, groups: Mapping[str, tuple[list[str], Any]], dtype: Any
+) -> dict[str, Group]:
+    """All groups through one program."""
+    groups = {key: group for key, group in groups.items() if len(group[0])}
+    whole = np.concatenate([rows for _, rows in groups.values()]).astype(dtype)
+    code = "jax.jit(jax.vmap(aggregate))(rows[None])"
+    with battery.attempt("eager = jit = vmap", Case("Gaussian rows 0", {"rows": whole[0]}), code):
+        results = jax.jit(jax.vmap(lambda rows: called(rule, rows)[1]))(jnp.asarray(whole))
+    settled = np.ones(len(whole), bool)
+    if isinstance(results.details, dict) and "converged" in results.details:
+        settled = np.asarray(results.details["converged"])
+    value, bad = np.asarray(results.value, np.float64), np.asarray(results.bad)
+    parts, start = {}, 0
+    for key, (names, _) in groups.items():
+        part = slice(start, start + len(names))
+        parts[key] = Group(names, whole[part], value[part], bad[part], settled[part])
+        start += len(names)
+    return parts
+
+
+def sixteen_bits(battery: Battery, rule: Aggregator, rows: np.ndarray, rounding: float) -> None:
+    """16 bits in and out, and 32 in between; rows [n, d] near 100."""
+    name = "16-bit rows"
+    rows = rows.astype(np.float16)
+    case = Case("float16 rows near 100", {"rows": rows})
+    dtype = "assert aggregate(rows).value.dtype == rows.dtype, aggregate(rows).value.dtype"
+    code = """
+found = aggregate(rows).value
+wide = aggregate(rows.astype(np.float32)).value
+error = np.abs(np.asarray(found, np.float64) - np.asarray(wide, np.float64)).max()
+assert error <= ALLOWED, error
+"""
+    with battery.attempt(name, case, code), jax.disable_jit():
+        found = called(rule, jnp.asarray(rows))[1].value
+        wide = called(rule, jnp.asarray(rows.astype(np.float32)))[1].value
+        right = found.dtype == rows.dtype
+        battery.demand(name, case, right, str(found.dtype), "16 bits in, 16 bits out", dtype)
+        error = np.abs(np.asarray(found, np.float64) - np.asarray(wide, np.float64)).max()
+        unit = 128 * (2.0**-11 + rounding)
+        reason = "rounded once to float16, near 100; sums are formed in 32 bits"
+        battery.judge(name, [case], error, unit, reason, code)
+
+
+def every_way(
+    battery: Battery,
+    single: Callable[[Any], Aggregated],
+    eager: Aggregated,
+    group: Group,
+    rounding: float,
+) -> None:
+    """Eager, jit and vmap on the first input of a group."""
+    name = "eager = jit = vmap"
+    case = group.cases()[0]
+    code = """
+eager, jitted = aggregate(rows), jax.jit(aggregate)(rows)
+mapped = jax.tree.map(lambda leaf: leaf[0], jax.jit(jax.vmap(aggregate))(rows[None]))
+for other in (jitted, mapped):
+    assert np.array_equal(other.bad, eager.bad)
+    assert np.abs(np.asarray(other.value - eager.value)).max() <= ALLOWED
+"""
+    with battery.attempt(name, case, code):
+        jitted = single(group.rows[0])
+    allowed = rounding * (1 + np.abs(group.rows[0]).max())
+    for value, bad in ((jitted.value, jitted.bad), (group.value[0], group.bad[0])):
+        error = np.abs(np.asarray(value, np.float64) - np.asarray(eager.value)).max()
+        error = error if np.array_equal(bad, eager.bad) else np.inf
+        reason = "programs may sum in another order"
+        battery.judge(name, [case], error, allowed, reason, code)
