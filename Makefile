@@ -9,11 +9,12 @@ RUN := $(VENV)/bin/python
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo test bench lint figures clean
+.PHONY: help demo test test-all bench lint figures clean
 
 help:
 	@echo "make demo    train under attack and draw the picture (a few minutes)"
-	@echo "make test    all tests"
+	@echo "make test    the tests"
+	@echo "make test-all  the same, with every case of the long tables"
 	@echo "make bench   timings, side by side"
 	@echo "make lint    ruff and mypy"
 	@echo "make clean   remove the environment, caches and results"
@@ -30,6 +31,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(RUN) -m pytest -n auto --dist loadfile $(ARGS)
+
+test-all: $(VENV)/.installed
+	$(RUN) -m pytest -n auto --dist loadfile -m "long or not long" $(ARGS)
 
 bench: $(VENV)/.installed
 	$(RUN) -m tests.benchmarks $(ARGS)

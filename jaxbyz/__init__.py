@@ -29,25 +29,34 @@ from jaxbyz.aggregators import (
     nearest_mean,
     nnm,
     phocas,
+    robustness,
     smea,
     smoothed_weiszfeld,
     stateless,
     trimmed_mean,
 )
 from jaxbyz.algorithms import (
+    br_csgd,
+    br_diana,
+    br_diana_full,
+    broadcast_saga,
     byz_dasha_page,
     byz_dm21,
+    byz_ef14,
     byz_ef21,
     byz_ef21_sgd,
     byz_ef21_sgdm,
     byz_ef21_storm,
     byz_vr_dm21,
+    byz_vr_marina,
+    byz_vr_marina_no_sync,
     ef21,
     ef21_sgd2m,
     ef21_sgdm,
     ef21_storm,
     robust_sgd,
     rosdhb,
+    rosdhb_local,
 )
 from jaxbyz.attacks import (
     alie,
@@ -63,6 +72,7 @@ from jaxbyz.attacks import (
     no_attack,
     sign_flip,
 )
+from jaxbyz.comparison import compare
 from jaxbyz.compressors import (
     bernoulli,
     blockwise,
@@ -77,7 +87,10 @@ from jaxbyz.compressors import (
     ternary,
     top_k,
 )
+from jaxbyz.describe import Description, describe
+from jaxbyz.effects import Effect, effect
 from jaxbyz.history import History
+from jaxbyz.race import Comparison
 from jaxbyz.simulation import build, one_by_one, over_mesh, over_pmap, run
 from jaxbyz.training import TooManyBadRows, train
 
@@ -91,9 +104,27 @@ __all__ = [
     "messages",
     "problems",
     # algorithms
+    "br_csgd",
+    "br_diana",
+    "br_diana_full",
+    "broadcast_saga",
     "byz_dasha_page",
+    "byz_dm21",
+    "byz_ef14",
+    "byz_ef21",
+    "byz_ef21_sgd",
+    "byz_ef21_sgdm",
+    "byz_ef21_storm",
+    "byz_vr_dm21",
+    "byz_vr_marina",
+    "byz_vr_marina_no_sync",
+    "ef21",
+    "ef21_sgd2m",
+    "ef21_sgdm",
+    "ef21_storm",
     "robust_sgd",
     "rosdhb",
+    "rosdhb_local",
     # aggregators
     "aksel",
     "arc",
@@ -118,16 +149,22 @@ __all__ = [
     "nearest_mean",
     "nnm",
     "phocas",
+    "robustness",
     "smea",
     "smoothed_weiszfeld",
     "stateless",
     "trimmed_mean",
     # attacks
     "alie",
+    "alie_line_search",
+    "ascent",
     "forged",
     "ipm",
+    "ipm_line_search",
     "ipm_search",
     "label_flip",
+    "min_max",
+    "min_sum",
     "no_attack",
     "sign_flip",
     # compressors
@@ -144,9 +181,15 @@ __all__ = [
     "ternary",
     "top_k",
     # running
+    "Comparison",
+    "Description",
+    "Effect",
     "History",
     "TooManyBadRows",
     "build",
+    "compare",
+    "describe",
+    "effect",
     "one_by_one",
     "over_mesh",
     "over_pmap",

@@ -177,6 +177,9 @@ class Algorithm(NamedTuple):
     server: Server
     codec: Codec
     hello: Codec | None  # the protocol of round 0; None: nothing is sent
+    # Probability that `coin`, a field of its broadcast, is 1, for methods that toss one; None: no
+    # coin. Read by `describe` alone.
+    coin: Any = None
 
 
 class View(NamedTuple):

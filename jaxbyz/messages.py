@@ -19,6 +19,7 @@ sends the seed. `Sparse` indices, which the sender chooses, are charged one by o
 | `Levels`        | scale [], levels [d]         | b + d (1 + ⌈log₂(s+1)⌉)        |
 | `Exponents`     | values [d] (powers of two)   | d (1 + E): 9 d, 12 d           |
 | `Blocks`        | parts, one message per block | the sum                        |
+| `Either`        | two messages, which was sent | those of the one that was sent |
 
 with b the bits of the float that is sent, E those of its exponent, I = ⌈log₂ d⌉ and levels in
 -s..s. Arrays are held as is convenient to compute with; `bits()` is what is charged. In a batch of
@@ -39,6 +40,7 @@ from jaxbyz.blocks import largest_entries
 __all__ = [
     "Blocks",
     "Dense",
+    "Either",
     "Exponents",
     "Levels",
     "Masked",
@@ -50,6 +52,7 @@ __all__ = [
     "Sparse",
     "admit",
     "bit_words",
+    "either",
     "float_bits",
     "index_bits",
 ]
@@ -292,6 +295,53 @@ class Blocks:
 def _entries(message: Any) -> int:
     """How many numbers the arrays of one message hold."""
     return sum(leaf.size for leaf in jax.tree.leaves(message))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Either:
+    """One of two messages; which one, both ends know from the broadcast. Made by `either`.
+
+    >>> Either(jnp.array(False), Dense(jnp.zeros(10)), Dense(jnp.zeros(3))).bits()
+    Array(96, dtype=uint32)
+    """
+
+    is_first: jax.Array  # [] bool, known to the receiver: not charged
+    first: Any
+    second: Any
+
+    def bits(self) -> jax.Array:
+        """Those of the message that is sent, [] uint32.
+
+        Raises:
+            ValueError: a message of 2³² bits or more.
+        """
+        lengths = self.first.bits(), self.second.bits()
+        if any(isinstance(length, int) and length >= 2**32 for length in lengths):
+            raise ValueError(f"each of two messages must have less than 2³² bits, got {lengths}")
+        first, second = (jnp.asarray(length, jnp.uint32) for length in lengths)
+        return jnp.where(self.is_first, first, second)
+
+
+def either(is_first: jax.Array, first: Any, second: Any) -> Either:
+    """The first message where `is_first`, else the second; of the other one all numbers are 0.
+
+    So a number that is not finite in the message that is not sent makes nothing inadmissible.
+
+    >>> message = either(jnp.array(True), Dense(jnp.ones(2)), Dense(jnp.array([jnp.inf])))
+    >>> message.second.values.tolist()
+    [0.0]
+    """
+
+    def only(sent: jax.Array, message: Tree) -> Tree:
+        def silence(leaf: jax.Array) -> jax.Array:
+            if not jnp.issubdtype(leaf.dtype, jnp.floating):
+                return leaf
+            return jnp.where(sent, leaf, jnp.zeros((), leaf.dtype))
+
+        return jax.tree.map(silence, message)
+
+    return Either(is_first, only(is_first, first), only(~is_first, second))
 
 
 def bit_words(bits: int | jax.Array) -> jax.Array:

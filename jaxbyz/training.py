@@ -5,14 +5,12 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
@@ -23,9 +21,11 @@ from jaxbyz.core import Algorithm, Attack, Tree
 from jaxbyz.history import History
 from jaxbyz.ledger import Ledger
 from jaxbyz.problems.problem import Evaluator, Problem
+from jaxbyz.progress import Bar
+from jaxbyz.seeds import seed_list, streams
 from jaxbyz.simulation import AXIS, RoundInfo, along_axis, build, over_mesh, require_even, run
 
-__all__ = ["TooManyBadRows", "train"]
+__all__ = ["TooManyBadRows", "evaluators_of", "record_of", "train"]
 
 
 class TooManyBadRows(RuntimeError):
@@ -95,8 +95,8 @@ def train(
     rounds = checks.count("rounds", rounds)
     evaluate_every = checks.count("evaluate_every", evaluate_every, minimum=1)
     checkpoint_every = _period(checkpoint_every, evaluate_every)
-    seed_list = _seeds(seeds)
-    evaluators = _evaluators(problem, evaluate)
+    chosen = seed_list(seeds)
+    evaluators = evaluators_of(problem, evaluate)
     began = time.perf_counter()
 
     placement = None if devices is None else along_axis()
@@ -113,12 +113,12 @@ def train(
     def begin(keys: jax.Array, xs: jax.Array, data: Tree) -> Any:
         def one(key: jax.Array, x: jax.Array) -> Any:
             state, hello = spread(simulation.init, initial=True)(key, x, data)
-            return state, None if hello is None else _record(state, hello)
+            return state, None if hello is None else record_of(state, hello)
 
         return map_seeds(one)(keys, xs)
 
     def advance(length: int, keys: jax.Array, states: Any, data: Tree) -> Any:
-        rounds_of = spread(run(simulation.step, length, _record))
+        rounds_of = spread(run(simulation.step, length, record_of))
 
         return map_seeds(lambda key, state: rounds_of(key, state, data))(keys, states)
 
@@ -133,12 +133,12 @@ def train(
 
         return map_seeds(one)(xs)
 
-    model_keys, start_keys, round_keys = _streams(seed_list)
+    model_keys, start_keys, round_keys = streams(chosen)
     # A program of its own: it is the slowest to compile, and the same for every algorithm.
     models = jax.jit(map_seeds(problem.init))
     start, look = jax.jit(begin), jax.jit(measure)
     go = jax.jit(advance, static_argnums=0)
-    ledger = Ledger(len(seed_list), problem.honest)
+    ledger = Ledger(len(chosen), problem.honest)
     resumed_at = 0
 
     def history(states: Any) -> History:
@@ -157,7 +157,7 @@ def train(
         }
         parameters = np.asarray(states.server.x)
         return History(
-            np.array(ledger.rounds), ledger.columns(), parameters, np.array(seed_list), about
+            np.array(ledger.rounds), ledger.columns(), parameters, np.array(chosen), about
         )
 
     with ExitStack() as stack:
@@ -165,7 +165,7 @@ def train(
         if checkpoint is not None:
             like = jax.eval_shape(start, start_keys, jax.eval_shape(models, model_keys), data)[0]
             program = go.trace(evaluate_every, round_keys, like, data).jaxpr
-            mark = fingerprint(program, data, test, np.array(seed_list))
+            mark = fingerprint(program, data, test, np.array(chosen))
             store = stack.enter_context(Checkpoints(checkpoint, mark))
             resumed = store.restore(like)
         if resumed is not None:
@@ -176,34 +176,26 @@ def train(
             states, hello = start(start_keys, models(model_keys), data)
             if hello is not None:
                 first = jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], hello)
-                _enter(ledger, problem, seed_list, 0, first, functools.partial(history, states))
+                _enter(ledger, problem, chosen, 0, first, functools.partial(history, states))
             ledger.note(0, look(states.server.x, data, test))
-        bar = stack.enter_context(_Bar(progress, rounds, done))
+        bar = stack.enter_context(Bar(progress, rounds, done))
         for target in [*range(evaluate_every, rounds, evaluate_every), rounds]:
             if target <= done:
                 continue
             so_far = functools.partial(history, states)
             states, record = go(target - done, round_keys, states, data)
-            _enter(ledger, problem, seed_list, done + 1, record, so_far)
+            _enter(ledger, problem, chosen, done + 1, record, so_far)
             measured = look(states.server.x, data, test)
             ledger.note(target, measured)
             if store is not None and (target % checkpoint_every == 0 or target == rounds):
                 store.save(target, states, ledger.pack())
-            bar.advance(target - done, measured)
+            means = {name: f"{np.mean(values):.4g}" for name, values in measured.items()}
+            bar.advance(target - done, means)
             done = target
     return history(states)
 
 
-def _streams(seeds: Sequence[int]) -> list[jax.Array]:
-    """One stream of keys per seed and purpose: initial model, round 0, rounds; each [S]."""
-
-    def streams(seed: jax.Array) -> jax.Array:
-        return jax.random.split(jax.random.key(seed, impl="threefry2x32"), 3)
-
-    return list(jax.jit(jax.vmap(streams, out_axes=1))(jnp.asarray(seeds, jnp.uint32)))
-
-
-def _record(state: Any, info: RoundInfo) -> tuple[jax.Array, jax.Array, jax.Array]:
+def record_of(state: Any, info: RoundInfo) -> tuple[jax.Array, jax.Array, jax.Array]:
     """What is kept of every round: bits, and which rows were bad."""
     del state
     return info.uplink, info.downlink, info.server.bad
@@ -245,50 +237,9 @@ def _period(checkpoint_every: int | None, evaluate_every: int) -> int:
     return period
 
 
-def _seeds(seeds: int | Sequence[int]) -> list[int]:
-    if isinstance(seeds, Sequence | np.ndarray):
-        chosen = [checks.count("each of seeds", seed) for seed in seeds]
-    else:
-        chosen = list(range(checks.count("seeds", seeds, minimum=1)))
-    if not chosen or len(set(chosen)) < len(chosen) or max(chosen) >= 2**32:
-        raise ValueError(f"seeds must be distinct numbers in 0..2**32-1, got {seeds!r}")
-    return chosen
-
-
-def _evaluators(problem: Problem, names: Sequence[str] | None) -> list[Evaluator]:
+def evaluators_of(problem: Problem, names: Sequence[str] | None) -> list[Evaluator]:
+    """The problem's evaluators of these names; None: all of them."""
     known = list(problem.evaluators)
     if isinstance(names, str) or (names is not None and not set(names) <= set(known)):
         raise ValueError(f"evaluate must be a list of names among {known}, got {names!r}")
     return [problem.evaluators[name] for name in (known if names is None else names)]
-
-
-class _Bar:
-    """A progress bar on stderr, or nothing."""
-
-    def __init__(self, wanted: bool | None, total: int, done: int):
-        self.bar: Any = None
-        if wanted is False or (wanted is None and not sys.stderr.isatty()):
-            return
-        try:
-            from tqdm import tqdm
-        except ImportError as error:
-            if wanted:
-                raise ImportError(
-                    'progress=True needs tqdm: pip install "jaxbyz[progress]"'
-                ) from error
-            return
-        self.bar = tqdm(total=total, initial=done, unit="round", file=sys.stderr)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def advance(self, rounds: int, measured: dict[str, Any]) -> None:
-        """Move on, and show the means over seeds of what was measured."""
-        if self.bar is not None:
-            means = {name: f"{np.mean(values):.4g}" for name, values in measured.items()}
-            self.bar.set_postfix(means, refresh=False)
-            self.bar.update(rounds)

@@ -24,7 +24,7 @@ def no_windows():
 
 
 def test_the_six_lines_run_as_printed():
-    first, parts = blocks("python")
+    first, parts, checked, failing, race = blocks("python")
     names = {}
     exec(first, names)
     history = names["history"]
@@ -36,6 +36,14 @@ def test_the_six_lines_run_as_printed():
     exec(parts, names)
     rows = names["jax"].numpy.arange(6.0).reshape(3, 2)
     assert names["my_rule"](rows).tolist() == [2.0, 3.0]
+    exec(checked, names)
+    for test in [name for name in names if name.startswith("test_")]:
+        names[test]()
+    exec(failing, names)
+    with pytest.raises(AssertionError):
+        exec(names["code"], names)
+    exec(race, names)
+    assert names["race"].best("round", "ALIE") in names["methods"]
 
 
 def test_make_has_the_commands():

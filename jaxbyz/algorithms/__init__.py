@@ -1,26 +1,40 @@
 """The algorithms: one file each, every one two halves and the messages between them."""
 
+from jaxbyz.algorithms.br_csgd import br_csgd
+from jaxbyz.algorithms.br_diana import br_diana, br_diana_full
+from jaxbyz.algorithms.broadcast_saga import broadcast_saga
 from jaxbyz.algorithms.byz_dasha_page import byz_dasha_page
 from jaxbyz.algorithms.byz_dm21 import byz_dm21
+from jaxbyz.algorithms.byz_ef14 import byz_ef14
 from jaxbyz.algorithms.byz_ef21 import byz_ef21, byz_ef21_sgd
 from jaxbyz.algorithms.byz_ef21_momentum import byz_ef21_sgdm, byz_ef21_storm
 from jaxbyz.algorithms.byz_vr_dm21 import byz_vr_dm21
+from jaxbyz.algorithms.byz_vr_marina import byz_vr_marina, byz_vr_marina_no_sync
 from jaxbyz.algorithms.ef21 import ef21, ef21_sgd2m, ef21_sgdm, ef21_storm
 from jaxbyz.algorithms.robust_sgd import robust_sgd
 from jaxbyz.algorithms.rosdhb import rosdhb
+from jaxbyz.algorithms.rosdhb_local import rosdhb_local
 
 __all__ = [
+    "br_csgd",
+    "br_diana",
+    "br_diana_full",
+    "broadcast_saga",
     "byz_dasha_page",
     "byz_dm21",
+    "byz_ef14",
     "byz_ef21",
     "byz_ef21_sgd",
     "byz_ef21_sgdm",
     "byz_ef21_storm",
     "byz_vr_dm21",
+    "byz_vr_marina",
+    "byz_vr_marina_no_sync",
     "ef21",
     "ef21_sgd2m",
     "ef21_sgdm",
     "ef21_storm",
     "robust_sgd",
     "rosdhb",
+    "rosdhb_local",
 ]

@@ -27,17 +27,19 @@ downlink d b + 1 bits (the coin, which the start does not use).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import optax
 
 from jaxbyz import checks
-from jaxbyz.algorithms.mirrors import DENSE, MirrorsState, compressed_codec, mirrors_server
+from jaxbyz.algorithms.mirrors import DENSE, compressed_codec, mirrors_server
+from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
 from jaxbyz.messages import Dense, float_bits
 
-__all__ = ["DashaWorkerState", "PageBroadcast", "byz_dasha_page"]
+__all__ = ["DashaWorkerState", "PageBroadcast", "byz_dasha_page", "tossing"]
 
 
 @jax.tree_util.register_dataclass
@@ -51,6 +53,20 @@ class PageBroadcast:
     def bits(self) -> int:
         """d b + 1."""
         return self.x.shape[-1] * float_bits(self.x) + 1
+
+
+def tossing(probability: Any) -> Callable[[Key, Any], PageBroadcast]:
+    """What a server announces that tosses a coin for everybody, 1 with probability p in (0, 1].
+
+    Raises:
+        ValueError: probability outside its range.
+    """
+    checks.interval("probability", probability, 0, 1, closed="right")
+
+    def announce(key: Key, state: Any) -> PageBroadcast:
+        return PageBroadcast(state.x, jax.random.bernoulli(key, probability))
+
+    return announce
 
 
 class DashaWorkerState(NamedTuple):
@@ -87,12 +103,10 @@ def byz_dasha_page(
     ...                optimizer=optax.sgd(0.1), aggregator=trimmed_mean(3)).name
     'Byz-DASHA-PAGE'
     """
-    checks.interval("probability", probability, 0, 1, closed="right")
+    announce = tossing(probability)
     if correction is not None:
         checks.interval("correction", correction, 0, 1, closed="right")
-    omega = compressor.omega
-    if omega is None:
-        raise ValueError("compressor must be unbiased with a known omega, got one without")
+    omega = require_unbiased("compressor", compressor)
 
     # ---- worker ----------------------------------------------------------------------------
     def worker_init(
@@ -119,14 +133,11 @@ def byz_dasha_page(
         mirror = state.mirror + compressor.decompress(message)
         return DashaWorkerState(estimate, mirror, x), message
 
-    # ---- server ----------------------------------------------------------------------------
-    def announce(key: Key, state: MirrorsState) -> PageBroadcast:
-        return PageBroadcast(state.x, jax.random.bernoulli(key, probability))
-
     return Algorithm(
         name="Byz-DASHA-PAGE",
         worker=Worker(worker_init, worker_step),
         server=mirrors_server(optimizer, aggregator, compressor, DENSE, announce),
         codec=compressed_codec(compressor),
         hello=compressed_codec(DENSE),
+        coin=probability,
     )

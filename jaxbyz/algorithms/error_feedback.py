@@ -32,6 +32,7 @@ import optax
 
 from jaxbyz.algorithms.estimators import Estimator
 from jaxbyz.algorithms.mirrors import compressed_codec, mirrors_server, taken_in
+from jaxbyz.algorithms.requirements import require_contractive
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Tree, Worker
 
@@ -75,9 +76,9 @@ def error_feedback(
     ...                aggregator=trimmed_mean(3), compressor=top_k(ratio=0.1)).hello is None
     True
     """
-    _require_contractive("compressor", compressor)
+    require_contractive("compressor", compressor)
     if start is not None:
-        _require_contractive("start", start)
+        require_contractive("start", start)
 
     def say(
         spoken: Compressor, key: Key, memory: Tree, estimate: jax.Array, mirror: jax.Array
@@ -109,11 +110,3 @@ def error_feedback(
         codec=compressed_codec(compressor),
         hello=None if start is None else compressed_codec(start),
     )
-
-
-def _require_contractive(name: str, compressor: Compressor) -> None:
-    if compressor.alpha is None:
-        raise ValueError(
-            f"{name} must be contractive with a known alpha, got one without "
-            "(`scaled` makes an unbiased compressor contractive)"
-        )

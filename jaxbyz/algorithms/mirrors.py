@@ -30,7 +30,15 @@ from jaxbyz.compressors.identity import identity
 from jaxbyz.core import Aggregator, Codec, Compressor, Key, Server, ServerInfo, Tree
 from jaxbyz.messages import admit
 
-__all__ = ["DENSE", "MirrorsState", "compressed_codec", "mirrors_server", "taken_in"]
+__all__ = [
+    "DENSE",
+    "MirrorsState",
+    "compressed_codec",
+    "heard",
+    "mirrors_server",
+    "taken_in",
+    "where_finite",
+]
 
 DENSE = identity()  # what compresses the first message of a dense start
 
@@ -70,8 +78,7 @@ def mirrors_server(
             key: Key, state: MirrorsState, broadcast: Tree, messages: Tree
         ) -> tuple[MirrorsState, ServerInfo]:
             del broadcast
-            messages, refused = admit(messages)
-            received = jax.vmap(spoken.decompress)(messages)  # [n, d]
+            received, refused = heard(spoken.decompress, messages)
             state = state._replace(mirrors=state.mirrors + received)
             return descend(optimizer, aggregator, key, state, state.mirrors, refused)
 
@@ -79,6 +86,18 @@ def mirrors_server(
 
     hello = None if start is None else listen(start)
     return Server(begin, hello, announce, listen(compressor))
+
+
+def heard(read: Callable[[Tree], jax.Array], messages: Tree) -> tuple[jax.Array, jax.Array]:
+    """What a server reads of a batch of messages: [n, d], and which were refused, [n] bool.
+
+    >>> from jaxbyz.messages import Dense
+    >>> received, refused = heard(DENSE.decompress, Dense(jnp.array([[1.0], [jnp.nan], [2.0]])))
+    >>> received.tolist(), refused.tolist()
+    ([[1.0], [0.0], [2.0]], [False, True, False])
+    """
+    admitted, refused = admit(messages)
+    return jax.vmap(read)(admitted), refused
 
 
 def compressed_codec(compressor: Compressor) -> Codec:
@@ -107,3 +126,14 @@ def taken_in(compressor: Compressor, message: Tree) -> jax.Array:
     """
     admitted, _ = admit(jax.tree.map(lambda leaf: leaf[None], message))  # a batch of one
     return compressor.decompress(jax.tree.map(lambda leaf: leaf[0], admitted))
+
+
+def where_finite(new: jax.Array, old: jax.Array) -> jax.Array:
+    """Of vectors [..., d]: the new one where all of it is finite, else the old one.
+
+    What a worker keeps for longer than a round, so that one gradient that overflowed is forgotten.
+
+    >>> where_finite(jnp.array([[1.0, jnp.inf], [3.0, 4.0]]), jnp.zeros((2, 2))).tolist()
+    [[0.0, 0.0], [3.0, 4.0]]
+    """
+    return jnp.where(jnp.isfinite(new).all(axis=-1, keepdims=True), new, old)

@@ -27,12 +27,22 @@ import jax.numpy as jnp
 import optax
 
 from jaxbyz.algorithms.descent import descend
-from jaxbyz.algorithms.mirrors import DENSE, compressed_codec
+from jaxbyz.algorithms.mirrors import DENSE, compressed_codec, heard
 from jaxbyz.algorithms.momentum import fresh_weight
-from jaxbyz.core import Aggregator, Algorithm, Key, Oracle, Server, ServerInfo, Worker
-from jaxbyz.messages import Dense, admit, float_bits
+from jaxbyz.core import (
+    Aggregator,
+    Algorithm,
+    Compressor,
+    Key,
+    Oracle,
+    Server,
+    ServerInfo,
+    Tree,
+    Worker,
+)
+from jaxbyz.messages import Dense, float_bits
 
-__all__ = ["ModelBroadcast", "RobustSGDState", "announce_model", "robust_sgd"]
+__all__ = ["ModelBroadcast", "RobustSGDState", "announce_model", "direct_server", "robust_sgd"]
 
 
 @jax.tree_util.register_dataclass
@@ -61,6 +71,25 @@ class RobustSGDState(NamedTuple):
     aggregator: Any
 
 
+def direct_server(
+    optimizer: optax.GradientTransformation, aggregator: Aggregator, compressor: Compressor
+) -> Server:
+    """The server that aggregates what it reads in this round, and remembers nothing of it."""
+
+    def start(x: jax.Array, n: int) -> RobustSGDState:
+        del n
+        return RobustSGDState(x, optimizer.init(x), aggregator.init(x.shape[0]))
+
+    def step(
+        key: Key, state: RobustSGDState, broadcast: Tree, messages: Tree
+    ) -> tuple[RobustSGDState, ServerInfo]:
+        del broadcast
+        received, refused = heard(compressor.decompress, messages)
+        return descend(optimizer, aggregator, key, state, received, refused)
+
+    return Server(start, None, announce_model, step)
+
+
 def robust_sgd(
     *,
     optimizer: optax.GradientTransformation,
@@ -81,35 +110,24 @@ def robust_sgd(
     fresh = 1.0 if plain else fresh_weight(momentum, one_minus_momentum)
 
     # ---- worker ----------------------------------------------------------------------------
-    def worker_init(key: Key, broadcast: ModelBroadcast, oracle: Oracle) -> tuple[jax.Array, None]:
+    def worker_init(key: Key, broadcast: ModelBroadcast, oracle: Oracle) -> tuple[Tree, None]:
         del key, oracle
-        return jnp.zeros_like(broadcast.x), None
+        return () if plain else jnp.zeros_like(broadcast.x), None
 
     def worker_step(
-        key: Key, state: jax.Array, broadcast: ModelBroadcast, oracle: Oracle
-    ) -> tuple[jax.Array, Dense]:
+        key: Key, state: Tree, broadcast: ModelBroadcast, oracle: Oracle
+    ) -> tuple[Tree, Dense]:
         sample_key, _ = jax.random.split(key)  # every worker draws its batch from the first half
         gradient = oracle.grad(oracle.draw(sample_key), broadcast.x)  # [d]
-        # Without momentum there is no memory, of a gradient that overflowed neither (Inf - Inf).
-        state = gradient if plain else (state - fresh * state) + fresh * gradient
+        if plain:  # no memory, of a gradient that overflowed neither
+            return state, Dense(gradient)
+        state = (state - fresh * state) + fresh * gradient
         return state, Dense(state)
-
-    # ---- server ----------------------------------------------------------------------------
-    def start(x: jax.Array, n: int) -> RobustSGDState:
-        del n
-        return RobustSGDState(x, optimizer.init(x), aggregator.init(x.shape[0]))
-
-    def server_step(
-        key: Key, state: RobustSGDState, broadcast: ModelBroadcast, messages: Dense
-    ) -> tuple[RobustSGDState, ServerInfo]:
-        del broadcast
-        messages, refused = admit(messages)
-        return descend(optimizer, aggregator, key, state, messages.values, refused)
 
     return Algorithm(
         name="robust D-SGD" if plain else "robust D-SHB",
         worker=Worker(worker_init, worker_step),
-        server=Server(start, None, announce_model, server_step),
+        server=direct_server(optimizer, aggregator, DENSE),
         codec=compressed_codec(DENSE),
         hello=None,
     )

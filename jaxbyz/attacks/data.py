@@ -13,7 +13,7 @@ __all__ = ["label_flip"]
 def label_flip(classes: int) -> Attack:
     """y ↦ C-1-y on the data of the Byzantine workers, who are otherwise honest.
 
-    For problems whose worker data has `labels` in 0..C-1 (classification).
+    For problems whose worker data has `labels` in 0..C-1: classification, and logistic with C = 2.
 
     Raises:
         ValueError: classes < 2; worker data without labels, or with labels outside 0..C-1.

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.compressors.floats import coins
+from jaxbyz.compressors.selection import largest_magnitudes
 from jaxbyz.compressors.subsets import keep_count, random_subset
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Masked, Seeded, SharedSupport, Sparse
@@ -26,11 +27,6 @@ def scatter(values: jax.Array, subset: jax.Array, d: int) -> jax.Array:
 
 def _decompress(message: Sparse | Seeded) -> jax.Array:
     return scatter(message.values, message.indices, message.size)
-
-
-def _largest(x: jax.Array, k: int) -> jax.Array:
-    """Where the k largest |x_j| are; ties go to the lowest index, NaN counts as largest."""
-    return jax.lax.top_k(jnp.abs(x), k)[1]
 
 
 def rand_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
@@ -54,7 +50,7 @@ def rand_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
 
     def encode(key: Key, wanted: jax.Array) -> Sparse:
         del key
-        subset = _largest(wanted, keep(wanted.shape[0]))
+        subset = largest_magnitudes(wanted, keep(wanted.shape[0]))
         return Sparse(wanted[subset], subset, size=wanted.shape[0])
 
     return Compressor(compress, _decompress, encode, lambda d: d / keep(d) - 1, None)
@@ -104,7 +100,7 @@ def top_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
 
     def compress(key: Key, x: jax.Array) -> Sparse:
         del key
-        subset = _largest(x, keep(x.shape[0]))
+        subset = largest_magnitudes(x, keep(x.shape[0]))
         return Sparse(x[subset], subset, size=x.shape[0])
 
     return Compressor(compress, _decompress, compress, None, lambda d: keep(d) / d)

@@ -6,23 +6,36 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.compressors.selection import indices_of, kth_largest, largest_keys
 from jaxbyz.core import Key
 
 __all__ = ["keep_count", "random_subset"]
 
 
 def random_subset(key: Key, d: int, k: int) -> jax.Array:
-    """A uniform k-subset of 0..d-1 in random order, [k].
+    """A uniform k-subset of 0..d-1 in increasing order, [k].
 
-    The first k entries of a random permutation. (The k smallest of d 32-bit numbers would tie
-    often enough at large d to favour low indices.)
+    Those with the k largest of d random numbers of 64 bits: the numbers of 32 bits tie often
+    enough at large d to favour low indices, so ties among these are decided by 32 bits more.
 
     >>> random_subset(jax.random.key(0), 10, 3).shape
     (3,)
     """
-    return jax.random.permutation(key, d)[:k]
+    high_key, low_key = jax.random.split(key)
+    high = jax.random.bits(high_key, (d,), jnp.uint32)
+    edge = kth_largest(high, k)
+    above, at_edge = high > edge, high == edge
+    missing = k - above.sum()
+
+    def by_lower_bits() -> jax.Array:
+        low = jnp.where(at_edge, jax.random.bits(low_key, (d,), jnp.uint32) | 1, 0)
+        return above | (at_edge & largest_keys(low, missing))
+
+    decided = at_edge.sum() == missing
+    return indices_of(jax.lax.cond(decided, lambda: above | at_edge, by_lower_bits), k)
 
 
 def keep_count(k: Any = None, ratio: Any = None) -> Callable[[int], int]:

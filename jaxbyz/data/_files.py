@@ -1,13 +1,23 @@
 """Where data sets lie on disk, and what to say when they do not."""
 
+import bz2
+import gzip
+import lzma
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 Root = str | os.PathLike[str] | None
 
 VARIABLE = "JAXBYZ_DATA"
+
+_UNPACK: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    ".gz": ("gzip", gzip.decompress),
+    ".bz2": ("bzip2", bz2.decompress),
+    ".xz": ("xz", lzma.decompress),
+}
 
 
 class Place(NamedTuple):
@@ -56,6 +66,23 @@ def locate(title: str, places: Sequence[Place], source: str) -> tuple[int, list[
             ]
         )
     )
+
+
+def read_content(path: Path) -> bytes:
+    """Returns the bytes of a file, unpacked where its ending is .gz, .bz2 or .xz.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: what is packed is damaged or cut off.
+    """
+    content = path.read_bytes()
+    if path.suffix not in _UNPACK:
+        return content
+    kind, unpack = _UNPACK[path.suffix]
+    try:
+        return unpack(content)
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        raise ValueError(f"{path}: expected a whole {kind} file, found: {error}") from error
 
 
 def _first(folder: Path, names: Sequence[str]) -> Path | None:

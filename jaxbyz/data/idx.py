@@ -1,8 +1,6 @@
 """Files in the IDX format of MNIST, and the data sets distributed in it."""
 
-import gzip
 import math
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from numpy.typing import NDArray
 
 from jaxbyz import checks
 from jaxbyz.data import _labels
-from jaxbyz.data._files import Place, Root, data_root, locate
+from jaxbyz.data._files import Place, Root, data_root, locate, read_content
 from jaxbyz.data._scaling import Statistic, normalise
 from jaxbyz.data.dataset import Dataset, validate
 
@@ -45,7 +43,7 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
     ...     read_idx(path)
     array([7, 8, 9], dtype=uint8)
     """
-    content = _content(Path(path))
+    content = read_content(Path(path))
     if len(content) < 4 or content[:3] != b"\x00\x00\x08" or not 1 <= content[3] <= 32:
         raise ValueError(
             f"{path}: expected an IDX file of unsigned bytes, which starts with the bytes "
@@ -143,13 +141,6 @@ def fashion_mnist(root: Root = None) -> Dataset:
         "package dataset-fashion-mnist"
     )
     return _load("fashion_mnist", "Fashion-MNIST", folders, source, 0.2860, 0.3530, 10, _SHAPES)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: expected a whole gzip file, found: {error}") from error
 
 
 def _load(

@@ -3,16 +3,28 @@
 from collections.abc import Callable
 
 from jaxbyz.data._files import Root
+from jaxbyz.data.binary import BinaryDataset
 from jaxbyz.data.cifar import cifar10
 from jaxbyz.data.dataset import Dataset
 from jaxbyz.data.digits import digits
 from jaxbyz.data.idx import fashion_mnist, mnist
+from jaxbyz.data.libsvm import libsvm
+from jaxbyz.data.small_binary import breast_cancer, synthetic_binary
 
 _LOADERS: dict[str, Callable[[Root], Dataset]] = {
     "digits": lambda root: digits(),
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
+}
+_BINARY: dict[str, Callable[[Root], BinaryDataset]] = {
+    "synthetic": lambda root: synthetic_binary(1200, 30, seed=0),
+    "breast_cancer": lambda root: breast_cancer(),
+    "a9a": lambda root: libsvm("a9a", root),
+    "w8a": lambda root: libsvm("w8a", root),
+    "phishing": lambda root: libsvm("phishing", root),
+    "mushrooms": lambda root: libsvm("mushrooms", root),
+    "ijcnn1": lambda root: libsvm("ijcnn1", root),
 }
 
 
@@ -32,3 +44,22 @@ def load(name: str, root: Root = None) -> Dataset:
     if name not in _LOADERS:
         raise ValueError(f"name must be one of {', '.join(_LOADERS)}, got {name!r}")
     return _LOADERS[name](root)
+
+
+def load_binary(name: str, root: Root = None) -> BinaryDataset:
+    """Returns the data set of two classes called "synthetic", "breast_cancer" or as in LIBSVM.
+
+    The LIBSVM names are "a9a", "w8a", "phishing", "mushrooms" and "ijcnn1"; `root` is the folder
+    that `libsvm` searches. "synthetic" are 1200 rows of 30 features by `synthetic_binary`,
+    "breast_cancer" comes with scikit-learn.
+
+    Raises:
+        ValueError: there is no such name.
+        FileNotFoundError, ImportError, ValueError: as the loader.
+
+    >>> load_binary("synthetic").features.shape
+    (1200, 30)
+    """
+    if name not in _BINARY:
+        raise ValueError(f"name must be one of {', '.join(_BINARY)}, got {name!r}")
+    return _BINARY[name](root)

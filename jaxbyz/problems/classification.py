@@ -14,7 +14,8 @@ from jax.flatten_util import ravel_pytree
 
 from jaxbyz import checks
 from jaxbyz.core import Key, Oracle
-from jaxbyz.data import Dataset, dirichlet, iid, load, validate
+from jaxbyz.data import Dataset, load, validate
+from jaxbyz.problems.division import divide
 from jaxbyz.problems.models import LightNet
 from jaxbyz.problems.problem import Problem, check_workers
 
@@ -57,7 +58,8 @@ def classification(
         alpha: Dirichlet parameter of the division; None: i.i.d.
         partition: sample indices [h, m] instead of alpha.
         model: a flax module, images -> logits; default `LightNet`, the conv net of the RoSDHB
-            experiments.
+            experiments. One with a method `calibrate`, as in `resnets`, is evaluated with the
+            statistics that it finds on the honest workers' training data.
         batch: samples in one draw; None: all local data, so that gradients are deterministic.
         chunk: how many images go through the model at a time.
         partition_seed: of the division; it is the same for all seeds of a run.
@@ -77,16 +79,7 @@ def classification(
     honest, byzantine = check_workers(honest, byzantine)
     chunk = checks.count("chunk", chunk, minimum=1)
     dataset = validate(load(data) if isinstance(data, str) else data)
-    if partition is None:
-        labels = dataset.train_labels
-        partition = (
-            iid(labels, honest, partition_seed)
-            if alpha is None
-            else dirichlet(labels, honest, alpha, partition_seed)
-        )
-    elif alpha is not None:
-        raise ValueError(f"give alpha or partition, not both, got alpha = {alpha!r}")
-    partition = _checked_partition(partition, honest, len(dataset.train_labels))
+    partition = divide(dataset.train_labels, honest, alpha, partition, partition_seed)
     if batch is not None:
         batch = checks.count("batch", batch, minimum=1)
         if batch > partition.shape[1]:
@@ -100,17 +93,20 @@ def classification(
     template = jax.eval_shape(parameters, jax.random.key(0))
     flat, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
 
-    def sums(x: jax.Array, samples: Samples) -> _Sums:
-        logits = jnp.asarray(module.apply(unravel(x), samples.images))
+    def sums(variables: Any, samples: Samples) -> _Sums:
+        logits = jnp.asarray(module.apply(variables, samples.images))
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, samples.labels)
         return _Sums(losses.sum(), (logits.argmax(axis=1) == samples.labels).sum())
 
     def gradient(samples: Samples, x: jax.Array) -> jax.Array:
-        slope = jax.grad(lambda x, part: sums(x, part).loss)
+        slope = jax.grad(lambda x, part: sums(unravel(x), part).loss)
         return _in_chunks(lambda part: slope(x, part), samples, chunk) / samples.labels.shape[0]
 
-    def measure(x: jax.Array, samples: Samples) -> tuple[jax.Array, jax.Array]:
-        total = _in_chunks(lambda part: sums(x, part), samples, chunk)
+    def measure(x: jax.Array, data: Samples, samples: Samples) -> tuple[jax.Array, jax.Array]:
+        variables = unravel(x)
+        if hasattr(module, "calibrate"):  # statistics of batches are recomputed, see `resnets`
+            variables = module.calibrate(variables, everything(data).images, chunk)
+        total = _in_chunks(lambda part: sums(variables, part), samples, chunk)
         return total.loss / samples.labels.shape[0], total.correct / samples.labels.shape[0]
 
     def oracle(local: Samples) -> Oracle:
@@ -126,10 +122,10 @@ def classification(
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data)
 
     def on_train(x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
-        return dict(zip(("loss", "accuracy"), measure(x, everything(data)), strict=True))
+        return dict(zip(("loss", "accuracy"), measure(x, data, everything(data)), strict=True))
 
     def on_test(x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
-        return dict(zip(("test_loss", "test_accuracy"), measure(x, test), strict=True))
+        return dict(zip(("test_loss", "test_accuracy"), measure(x, data, test), strict=True))
 
     def of_gradient(x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
         return {"gradient_norm": jnp.linalg.norm(gradient(everything(data), x))}
@@ -148,22 +144,6 @@ def classification(
         init=lambda key: ravel_pytree(parameters(key))[0],
         evaluators={"train": on_train, "test": on_test, "gradient": of_gradient},
     )
-
-
-def _checked_partition(partition: np.ndarray, honest: int, samples: int) -> np.ndarray:
-    partition = np.asarray(partition)
-    if partition.ndim != 2 or partition.shape[0] != honest or partition.shape[1] == 0:
-        raise ValueError(
-            f"partition must have shape [honest, m] = [{honest}, m >= 1], got {partition.shape}"
-        )
-    if not np.issubdtype(partition.dtype, np.integer):
-        raise ValueError(f"partition must hold integers, got {partition.dtype}")
-    if partition.min() < 0 or partition.max() >= samples:
-        raise ValueError(
-            f"partition must hold indices in 0..{samples - 1}, got "
-            f"{partition.min()}..{partition.max()}"
-        )
-    return partition
 
 
 def _in_chunks(function: Callable[[Samples], Any], samples: Samples, chunk: int) -> Any:

@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-__all__ = ["MLP", "LightNet", "Linear", "convolve_and_pool"]
+__all__ = ["MLP", "LightNet", "Linear", "convolve_and_pool", "dense"]
 
 
 def _uniform(fan_in: int) -> nn.initializers.Initializer:
@@ -25,7 +25,8 @@ def _uniform(fan_in: int) -> nn.initializers.Initializer:
     return init
 
 
-def _dense(features: int, inputs: jax.Array) -> jax.Array:
+def dense(features: int, inputs: jax.Array) -> jax.Array:
+    """A fully connected layer [B, inputs] -> [B, features], inside a compact module."""
     init = _uniform(inputs.shape[-1])
     return nn.Dense(features, kernel_init=init, bias_init=init)(inputs)
 
@@ -45,7 +46,7 @@ class Linear(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
         """[B, H, W, C] -> [B, classes]."""
-        return _dense(self.classes, images.reshape(images.shape[0], -1))
+        return dense(self.classes, images.reshape(images.shape[0], -1))
 
 
 class MLP(nn.Module):
@@ -64,8 +65,8 @@ class MLP(nn.Module):
         """[B, H, W, C] -> [B, classes]."""
         features = images.reshape(images.shape[0], -1)
         for width in self.hidden:
-            features = nn.relu(_dense(width, features))
-        return _dense(self.classes, features)
+            features = nn.relu(dense(width, features))
+        return dense(self.classes, features)
 
 
 class LightNet(nn.Module):
@@ -91,7 +92,7 @@ class LightNet(nn.Module):
         pooled = convolve_and_pool(images.transpose(3, 1, 2, 0), kernel)  # [F, H/2, W/2, B]
         # ReLU and the bias commute with the maximum, and come after it at a quarter of the cost.
         features = nn.relu(pooled + bias[:, None, None, None])
-        return _dense(self.classes, features.reshape(-1, images.shape[0]).T)
+        return dense(self.classes, features.reshape(-1, images.shape[0]).T)
 
 
 def convolve_and_pool(images: jax.Array, kernel: jax.Array) -> jax.Array:

@@ -9,6 +9,8 @@
 | L̃             | √ of the largest eigenvalue of mean A_iᵀA_i                              |
 | optimum       | Ā⁻¹ b̄                                                                    |
 | (G, B)        | (1/h) Σ ‖∇f_i - ∇f‖² ≤ G² + B² ‖∇f‖², the smallest G for every B         |
+| ζ²            | G² for B = 0, where it exists: for equal Hessians                        |
+| σ², ℓ         | E‖s_i(x;ξ) - ∇f_i(x)‖², and 0: the noise of draws does not depend on x   |
 """
 
 from __future__ import annotations
@@ -41,6 +43,13 @@ class Quadratics(Problem):
 
     matrices: np.ndarray  # [h, d, d] A_i
     vectors: np.ndarray  # [h, d] b_i
+    noise_variance: float = 0.0  # σ² of a draw
+    sample_smoothness: float = 0.0  # ℓ, of the noise as a function of x
+
+    @property
+    def heterogeneity(self) -> float:
+        """ζ²: the smallest G² with B = 0; ValueError unless all Hessians are equal."""
+        return self.g_squared(0.0)
 
     @property
     def eigenvalues(self) -> np.ndarray:
@@ -233,5 +242,6 @@ def quadratics_from_arrays(
         evaluators={"loss": loss, "gradient": gradient, "distance": distance},
         matrices=matrices,
         vectors=vectors,
+        noise_variance=float(noise) ** 2,
     )
     return problem

@@ -276,7 +276,14 @@ def integer_worst_ratios(name, n, f):
 
 
 @pytest.mark.parametrize("name", ["mva", "smea"])
-@pytest.mark.parametrize(("n", "f"), [(4, 1), (5, 2), (6, 2)])
+@pytest.mark.parametrize(
+    ("n", "f"),
+    [
+        (4, 1),
+        pytest.param(5, 2, marks=pytest.mark.long),
+        pytest.param(6, 2, marks=pytest.mark.long),
+    ],
+)
 def test_four_ratios_bound_the_subset_rules_and_are_attained(name, n, f):
     bound = 4 * f / (n - 2 * f)
     worst = integer_worst_ratios(name, n, f)

@@ -414,7 +414,7 @@ def test_search_without_memory_finds_the_best_of_its_list():
 def test_search_goes_through_momenta_masks_and_the_codec():
     strengths = np.linspace(-2, 2, 21)
     attack = strength_search("either way", lambda honest: honest[0], strengths)
-    problem = quadratics(honest=10, byzantine=3, dimension=6, seed=1)
+    problem = quadratics(honest=10, byzantine=3, dimension=6, seed=3)
     algorithm = rosdhb(k=2, momentum=0.6, optimizer=optax.sgd(0.1), aggregator=trimmed_mean(3))
     info, _ = play(algorithm, problem, attack, 8)
     before, choices, memoryless = np.zeros((13, 6)), [], []

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from lengths import often
 from testing.planted import finds
 
 from jaxbyz import attacks
@@ -49,7 +50,10 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+OFTEN = ("nothing", "a state that drifts")
+
+
+@pytest.mark.parametrize("fault", often(FAULTS, OFTEN))
 def test_planted_faults_are_found(fault):
     property, make, claims = FAULTS[fault]
     sound = None if claims else attacks.sign_flip()

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from lengths import often
 from testing.planted import finds
 
 from jaxbyz import compressors
@@ -130,7 +131,10 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+OFTEN = ("no d/k", "omega 1 - k/d", "half of its bits", "x changed", "0/0")
+
+
+@pytest.mark.parametrize("fault", often(FAULTS, OFTEN))
 def test_planted_faults_are_found(fault):
     property, make, claims = FAULTS[fault]
     with np.errstate(all="ignore"):

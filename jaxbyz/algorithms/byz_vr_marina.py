@@ -1,0 +1,202 @@
+"""Byz-VR-MARINA: now and then full gradients, else compressed differences of sampled ones.
+
+Gorbunov, Horváth, Richtárik, Gidel, "Variance reduction is an antidote to Byzantines", ICLR 2023.
+Start: g_i = ∇f_i(x⁰), sent densely. Per round, with one coin for everybody:
+
+    server   x⁺ = x - γ g,   g = F(g_1, …, g_n);   announces x⁺ and the coin, 1 with probability p
+    worker   sends ∇f_i(x⁺)                       if the coin is 1
+             sends q_i = Q(s_i(x⁺; ξ) - s_i(x; ξ)) else, the same sample ξ at both points
+    server   g_i = ∇f_i(x⁺)                       if the coin is 1
+             g_i = g + q_i                        else (`byz_vr_marina`)
+             g_i ← g_i + q_i                      else (`byz_vr_marina_no_sync`)
+
+In the published method all estimates start again from the common g; without synchronisation every
+one goes on from its own, so that the server keeps them all.
+
+| symbol | name                            | shape        |
+|--------|---------------------------------|--------------|
+| x⁺, x  | x, worker state                 | [d]          |
+| g      | server state, aggregate         | [d]          |
+| g_i    | mirrors (without synchronising) | [n, d]       |
+| p      | probability                     | []           |
+| Q, ω   | compressor                      |              |
+| F      | aggregator                      |              |
+
+Uplink d b bits at the start and where the coin is 1, else the compressor's; downlink d b + 1 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxbyz.algorithms.byz_dasha_page import PageBroadcast, tossing
+from jaxbyz.algorithms.descent import descend
+from jaxbyz.algorithms.mirrors import DENSE, MirrorsState, compressed_codec, heard
+from jaxbyz.algorithms.requirements import require_unbiased
+from jaxbyz.core import (
+    Aggregator,
+    Algorithm,
+    Codec,
+    Compressor,
+    Key,
+    Oracle,
+    Server,
+    ServerInfo,
+    Worker,
+)
+from jaxbyz.messages import Dense, Either, either
+
+__all__ = ["MarinaState", "byz_vr_marina", "byz_vr_marina_no_sync"]
+
+
+class MarinaState(NamedTuple):
+    """The model and the last aggregate."""
+
+    x: jax.Array  # [d]
+    aggregate: jax.Array  # [d] g
+    optimizer: Any
+    aggregator: Any
+
+
+def byz_vr_marina(
+    *,
+    optimizer: optax.GradientTransformation,
+    aggregator: Aggregator,
+    compressor: Compressor,
+    probability: Any,
+) -> Algorithm:
+    """Byz-VR-MARINA: differences are added to the last aggregate.
+
+    Args:
+        optimizer: the server's optimiser; optax.sgd(γ) is the published method.
+        aggregator: the robust rule F on the n estimates g_i.
+        compressor: unbiased, for instance `seeded_rand_k(ratio=0.1)`.
+        probability: p in (0, 1], of a full local gradient sent densely; 1 gives robust gradient
+            descent.
+
+    Raises:
+        ValueError: an argument outside its range; a compressor without ω.
+
+    >>> from jaxbyz.aggregators import trimmed_mean
+    >>> from jaxbyz.compressors import seeded_rand_k
+    >>> byz_vr_marina(compressor=seeded_rand_k(ratio=0.1), probability=0.1,
+    ...               optimizer=optax.sgd(0.1), aggregator=trimmed_mean(3)).name
+    'Byz-VR-MARINA'
+    """
+
+    def begin(x: jax.Array, n: int) -> MarinaState:
+        del n
+        return MarinaState(x, jnp.zeros_like(x), optimizer.init(x), aggregator.init(x.shape[0]))
+
+    def update(
+        key: Key, state: MarinaState, received: jax.Array, refused: jax.Array, anew: Any
+    ) -> tuple[MarinaState, ServerInfo]:
+        rows = jnp.where(anew, received, state.aggregate + received)
+        state, info = descend(optimizer, aggregator, key, state, rows, refused)
+        return state._replace(aggregate=info.aggregate), info
+
+    return _marina("Byz-VR-MARINA", compressor, probability, begin, update)
+
+
+def byz_vr_marina_no_sync(
+    *,
+    optimizer: optax.GradientTransformation,
+    aggregator: Aggregator,
+    compressor: Compressor,
+    probability: Any,
+) -> Algorithm:
+    """Byz-VR-MARINA without synchronisation: differences are added to the worker's own estimate.
+
+    Arguments as those of `byz_vr_marina`. The estimates g_i are kept by the server.
+
+    Raises:
+        ValueError: an argument outside its range; a compressor without ω.
+
+    >>> from jaxbyz.aggregators import trimmed_mean
+    >>> from jaxbyz.compressors import seeded_rand_k
+    >>> byz_vr_marina_no_sync(compressor=seeded_rand_k(ratio=0.1), probability=0.1,
+    ...                       optimizer=optax.sgd(0.1), aggregator=trimmed_mean(3)).name
+    'Byz-VR-MARINA, no synchronisation'
+    """
+
+    def begin(x: jax.Array, n: int) -> MirrorsState:
+        mirrors = jnp.zeros((n, x.shape[0]), x.dtype)
+        return MirrorsState(x, mirrors, optimizer.init(x), aggregator.init(x.shape[0]))
+
+    def update(
+        key: Key, state: MirrorsState, received: jax.Array, refused: jax.Array, anew: Any
+    ) -> tuple[MirrorsState, ServerInfo]:
+        mirrors = jnp.where(anew, received, state.mirrors + received)
+        state = state._replace(mirrors=mirrors)
+        return descend(optimizer, aggregator, key, state, mirrors, refused)
+
+    return _marina("Byz-VR-MARINA, no synchronisation", compressor, probability, begin, update)
+
+
+def _marina(
+    name: str,
+    compressor: Compressor,
+    probability: Any,
+    begin: Callable[[jax.Array, int], Any],
+    update: Callable[..., tuple[Any, ServerInfo]],
+) -> Algorithm:
+    """The workers and the protocol of both; `update` says what the server makes of what it hears.
+
+    update(key, state, received [n, d], refused [n], anew): `anew` where gradients were sent.
+    """
+    announce = tossing(probability)
+    require_unbiased("compressor", compressor)
+
+    # ---- protocol --------------------------------------------------------------------------
+    def encode(key: Key, broadcast: PageBroadcast, wanted: jax.Array) -> Either:
+        return either(broadcast.coin, Dense(wanted), compressor.encode(key, wanted))
+
+    def decode(broadcast: PageBroadcast, message: Either) -> jax.Array:
+        difference = compressor.decompress(message.second)
+        return jnp.where(broadcast.coin, message.first.values, difference)
+
+    # ---- worker: remembers where it was ----------------------------------------------------
+    def worker_init(key: Key, broadcast: PageBroadcast, oracle: Oracle) -> tuple[jax.Array, Dense]:
+        del key
+        return broadcast.x, Dense(oracle.full(broadcast.x))
+
+    def worker_step(
+        key: Key, previous: jax.Array, broadcast: PageBroadcast, oracle: Oracle
+    ) -> tuple[jax.Array, Either]:
+        sample_key, compress_key = jax.random.split(key)
+        x = broadcast.x
+
+        def difference() -> jax.Array:
+            batch = oracle.draw(sample_key)  # one sample, used at both points
+            return oracle.grad(batch, x) - oracle.grad(batch, previous)
+
+        wanted = jax.lax.cond(broadcast.coin, lambda: oracle.full(x), difference)
+        short = compressor.compress(compress_key, wanted)
+        return x, either(broadcast.coin, Dense(wanted), short)
+
+    # ---- server ----------------------------------------------------------------------------
+    def hello(
+        key: Key, state: Any, broadcast: PageBroadcast, messages: Dense
+    ) -> tuple[Any, ServerInfo]:
+        del broadcast
+        return update(key, state, *heard(DENSE.decompress, messages), True)
+
+    def step(
+        key: Key, state: Any, broadcast: PageBroadcast, messages: Either
+    ) -> tuple[Any, ServerInfo]:
+        received, refused = heard(lambda message: decode(broadcast, message), messages)
+        return update(key, state, received, refused, broadcast.coin)
+
+    return Algorithm(
+        name=name,
+        worker=Worker(worker_init, worker_step),
+        server=Server(begin, hello, announce, step),
+        codec=Codec(encode, decode),
+        hello=compressed_codec(DENSE),
+        coin=probability,
+    )

@@ -1,0 +1,50 @@
+"""What an algorithm asks of its compressor: a constant without which it makes no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jaxbyz.core import Compressor
+
+__all__ = ["require_contractive", "require_unbiased"]
+
+
+def require_unbiased(name: str, compressor: Compressor) -> Callable[[int], float]:
+    """The function d -> ω of an unbiased compressor.
+
+    Args:
+        name: of the argument, for the error.
+        compressor: what was given.
+
+    Raises:
+        ValueError: a compressor without ω.
+
+    >>> from jaxbyz.compressors import rand_k
+    >>> require_unbiased("compressor", rand_k(k=2))(6)
+    2.0
+    """
+    if compressor.omega is None:
+        raise ValueError(f"{name} must be unbiased with a known omega, got one without")
+    return compressor.omega
+
+
+def require_contractive(name: str, compressor: Compressor) -> Callable[[int], float]:
+    """The function d -> α of a contractive compressor.
+
+    Args:
+        name: of the argument, for the error.
+        compressor: what was given.
+
+    Raises:
+        ValueError: a compressor without α.
+
+    >>> from jaxbyz.compressors import top_k
+    >>> require_contractive("compressor", top_k(k=2))(8)
+    0.25
+    """
+    if compressor.alpha is None:
+        raise ValueError(
+            f"{name} must be contractive with a known alpha, got one without "
+            "(`scaled` makes an unbiased compressor contractive)"
+        )
+    return compressor.alpha

@@ -1,0 +1,229 @@
+"""`compare`: a fair race of algorithms under attacks, each with its own best step size.
+
+Every method is a function step -> algorithm, so that all its step sizes and seeds run side by side
+in one program. The step size is chosen on seeds of its own, which are not reported: the least, over
+step sizes, of the worst value over the tuning seeds, once the budget is used up.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxbyz import checks
+from jaxbyz.checkpoints import fingerprint
+from jaxbyz.core import Algorithm, Attack
+from jaxbyz.ledger import Ledger
+from jaxbyz.problems.problem import Problem
+from jaxbyz.progress import Bar
+from jaxbyz.race import Cell, Comparison
+from jaxbyz.seeds import seed_list, streams
+from jaxbyz.server_time import server_seconds
+from jaxbyz.simulation import build, run
+from jaxbyz.training import evaluators_of, record_of
+
+__all__ = ["compare"]
+
+Method = Callable[[Any], Algorithm]  # step size -> algorithm
+
+
+def compare(
+    methods: Mapping[str, Method],
+    problem: Problem,
+    *,
+    attacks: Sequence[Attack],
+    steps: Sequence[float] | Mapping[str, Sequence[float]],
+    rounds: int,
+    evaluate_every: int = 10,
+    seeds: int = 3,
+    tuning_seeds: int = 2,
+    measure: str = "loss",
+    largest: bool = False,
+    budgets: Mapping[str, float] | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    parallel: int = 2,
+    progress: bool | None = None,
+) -> Comparison:
+    """Run methods × attacks × step sizes × seeds, and choose each method's best step size.
+
+    All runs of a seed start at the same point, whatever the method. A run is over, and counts as
+    infinitely bad, once more rows are rejected in a round than there are Byzantine workers. The
+    choice is made anew for every method, attack and budget, with `measure` on the tuning seeds;
+    what is reported comes from the other seeds.
+
+    Args:
+        methods: name -> function of a step size that makes an algorithm; the step size is traced,
+            so everything else about the algorithm must not depend on it.
+        problem: from `jaxbyz.problems`.
+        attacks: from `jaxbyz.attacks`, of different names.
+        steps: the step sizes to try, for all methods or for each by its name.
+        rounds: of every run.
+        evaluate_every: rounds between evaluations.
+        seeds: how many are reported.
+        tuning_seeds: how many choose the step size, beside them.
+        measure: the column that decides.
+        largest: whether more of it is better.
+        budgets: column -> how much of it one may use; a value is that of the last evaluation
+            within the budget. Default: all rounds.
+        folder: finished runs are kept here, and not made again.
+        parallel: how many programs are compiled and run at the same time.
+        progress: as for `train`.
+
+    Raises:
+        ValueError: an argument outside its range; stored runs of another computation.
+
+    >>> import jaxbyz as jb, optax
+    >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=4)
+    >>> rule = jb.trimmed_mean(f=1)
+    >>> race = compare(
+    ...     {"D-SGD": lambda step: jb.robust_sgd(optimizer=optax.sgd(step), aggregator=rule)},
+    ...     problem, attacks=[jb.sign_flip()], steps=[0.01, 0.1], rounds=20)
+    >>> race.best("round", "sign flip")
+    'D-SGD'
+    """
+    rounds = checks.count("rounds", rounds, minimum=1)
+    every = checks.count("evaluate_every", evaluate_every, minimum=1, maximum=rounds)
+    if rounds % every:
+        raise ValueError(f"rounds must be a multiple of evaluate_every = {every}, got {rounds}")
+    reported = checks.count("seeds", seeds, minimum=1)
+    tuning = checks.count("tuning_seeds", tuning_seeds, minimum=1)
+    parallel = checks.count("parallel", parallel, minimum=1)
+    names = [attack.name for attack in attacks]
+    if not methods or not names or len(set(names)) < len(names):
+        raise ValueError(f"methods and attacks must be given, of different names, got {names}")
+    grids = {name: _grid(steps[name] if isinstance(steps, Mapping) else steps) for name in methods}
+    budgets = {"round": float(rounds)} if budgets is None else dict(budgets)
+    everything = seed_list(reported + tuning)
+    wide = jax.dtypes.canonicalize_dtype(float) == np.float64
+    store = None if folder is None else Path(folder)
+
+    def cell(method: str, attack: Attack) -> Cell:
+        shape = len(grids[method]), len(everything)
+        path = None if store is None else store / f"{_slug(method)}--{_slug(attack.name)}.npz"
+        with jax.enable_x64(wide):  # a setting of the thread
+            return _run(
+                methods[method], problem, attack, grids[method], shape, everything, rounds, every,
+                path,
+            )  # fmt: skip
+
+    cells: dict[tuple[str, str], Cell] = {}
+    jobs = [(method, attack) for method in methods for attack in attacks]
+    with Bar(progress, len(jobs), unit="run") as bar, ThreadPoolExecutor(parallel) as pool:
+        waiting = {pool.submit(cell, *job): (job[0], job[1].name) for job in jobs}
+        try:
+            for done in as_completed(waiting):
+                cells[waiting[done]] = done.result()
+                bar.advance(1, {"last": " under ".join(waiting[done])})
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    for name in (measure, *budgets):
+        if name != "round" and name not in next(iter(cells.values())).columns:
+            known = ["round", *next(iter(cells.values())).columns]
+            raise ValueError(f"measure and budgets must name columns among {known}, got {name!r}")
+    clock = {
+        name: server_seconds(make(grids[name][0]), problem, attacks[0])
+        for name, make in methods.items()
+    }
+    return Comparison(
+        problem.name, tuple(methods), tuple(names), grids, budgets, measure, largest, reported,
+        cells, clock,
+    )  # fmt: skip
+
+
+def _grid(steps: Sequence[float]) -> np.ndarray:
+    grid = np.asarray(steps, float)
+    if grid.ndim != 1 or grid.size == 0 or not (np.isfinite(grid) & (grid > 0)).all():
+        raise ValueError(f"steps must be positive finite numbers, got {steps!r}")
+    return np.sort(grid)
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name)
+
+
+def _run(
+    make: Method,
+    problem: Problem,
+    attack: Attack,
+    grid: np.ndarray,
+    shape: tuple[int, int],
+    seeds: list[int],
+    rounds: int,
+    every: int,
+    path: Path | None,
+) -> Cell:
+    """All step sizes and seeds of one method under one attack, in one program."""
+    evaluators = evaluators_of(problem, None)
+    data = build(make(grid[0]), problem, attack).data
+
+    def measured(x: jax.Array, data: Any, test: Any) -> dict[str, jax.Array]:
+        honest = jax.tree.map(lambda leaf: leaf[: problem.honest], data)
+        columns: dict[str, jax.Array] = {}
+        for evaluator in evaluators:
+            columns |= evaluator(x, honest, test)
+        return columns
+
+    def one(step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
+        model_key, start_key, round_key = keys
+        simulation = build(make(step), problem, attack)
+        state, hello = simulation.init(start_key, problem.init(model_key), data)
+        first = None if hello is None else record_of(state, hello)
+        begin = measured(state.server.x, data, test)
+        advance = run(simulation.step, every, record_of)
+
+        def chunk(state: Any, _: None) -> tuple[Any, tuple[Any, Any]]:
+            state, record = advance(round_key, state, data)
+            return state, (record, measured(state.server.x, data, test))
+
+        _, (records, columns) = jax.lax.scan(chunk, state, None, rounds // every)
+        return first, begin, records, columns
+
+    def whole(steps: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
+        return jax.vmap(one, (0, 0, None, None))(steps, keys, data, test)
+
+    steps = jax.numpy.asarray(np.repeat(grid, len(seeds)), float)
+    keys = tuple(jax.numpy.tile(key, len(grid)) for key in streams(seeds))
+    traced = jax.jit(whole).trace(steps, keys, data, problem.test)
+    mark = fingerprint(traced.jaxpr, steps, data, problem.test, np.array(seeds))
+    if path is not None and path.exists():
+        return Cell.load(path, mark)
+    began = time.perf_counter()
+    found = jax.tree.map(np.asarray, traced.lower().compile()(steps, keys, data, problem.test))
+    result = _cell(found, problem, shape, rounds, every, time.perf_counter() - began)
+    if path is not None:
+        result.save(path, mark)
+    return result
+
+
+def _cell(
+    found: tuple, problem: Problem, shape: tuple[int, int], rounds: int, every: int, seconds: float
+) -> Cell:
+    """Curves [P, S, E] from what a program returned, with nothing after a run was over."""
+    first, begin, records, columns = found
+    ledger = Ledger(shape[0] * shape[1], problem.honest)
+    over = np.zeros(shape[0] * shape[1], bool)
+
+    def enter(record: Any) -> None:  # uplink [C, T, n, 2], downlink [C, T, 2], bad [C, T, n]
+        nonlocal over
+        over = over | (record[2].sum(axis=2) > problem.byzantine).any(axis=1)
+        ledger.count(*record)
+
+    def note(done: int, measured: Mapping[str, np.ndarray]) -> None:
+        ledger.note(done, {name: np.where(over, np.nan, v) for name, v in measured.items()})
+
+    if first is not None:
+        enter([part[:, None] for part in first])
+    note(0, begin)
+    for chunk in range(rounds // every):
+        enter([part[:, chunk] for part in records])
+        note((chunk + 1) * every, {name: values[:, chunk] for name, values in columns.items()})
+    curves = {name: values.reshape(*shape, -1) for name, values in ledger.columns().items()}
+    return Cell(np.array(ledger.rounds), curves, seconds)

@@ -1,0 +1,186 @@
+"""What an algorithm costs: bits, memory and gradients, read off the algorithm itself.
+
+`describe(algorithm, d)` runs nothing but one worker's half of a round, on an oracle that tells
+what it is asked, and looks at the shapes of states and messages. Nothing is declared by hand, but
+the probability of the common coin of methods that toss one (`Algorithm.coin`): such a round is
+looked at with both faces, and what is told are expectations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxbyz import checks
+from jaxbyz.core import Algorithm, Key, Oracle, Tree
+from jaxbyz.messages import Blocks, Either
+
+__all__ = ["Description", "describe"]
+
+DRAWS = 256  # of messages whose length is random
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """Expected costs of one worker and one round, and of the start.
+
+    Memory is what is kept from one round to the next, in vectors of d numbers: for a worker besides
+    the model and one gradient, for the server as `server_memory + n * server_memory_per_worker`,
+    model, optimiser and rule included. Gradients are those on one draw of the oracle ("sampled")
+    and full local ones; one coordinate of a vector is one number, whatever its type.
+    """
+
+    name: str
+    dimension: int  # d
+    message: str  # what crosses, for instance "Sparse", "Dense or Seeded"
+    uplink_bits: float  # expected, one worker and round
+    downlink_bits: float  # expected, to one worker in one round
+    start_bits: float  # of the hello, one worker; 0: nothing is sent
+    worker_memory: float
+    server_memory: float
+    server_memory_per_worker: float
+    sampled_gradients: float  # expected, one worker and round
+    full_gradients: float
+    start_sampled_gradients: int
+    start_full_gradients: int
+
+
+class _Counts(NamedTuple):
+    """How often an oracle was asked."""
+
+    sampled: int
+    full: int
+
+
+def describe(algorithm: Algorithm, d: int) -> Description:
+    """What the algorithm costs in dimension d.
+
+    All numbers are exact but the bits of messages of random length (`bernoulli`): those are the
+    mean over 256 of them.
+
+    Args:
+        algorithm: from `jaxbyz.algorithms`, with concrete hyper-parameters.
+        d: the dimension.
+
+    Raises:
+        ValueError: d < 1, or what the parts say of this d (k > d).
+
+    >>> import jaxbyz as jb, optax
+    >>> mine = jb.algorithms.byz_vr_marina(probability=0.25, compressor=jb.seeded_rand_k(k=10),
+    ...                                    optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(2))
+    >>> seen = describe(mine, 100)
+    >>> seen.message, seen.uplink_bits == 0.25 * 3200 + 0.75 * 320, seen.downlink_bits
+    ('Dense or Seeded', True, 3201.0)
+    >>> seen.worker_memory, seen.full_gradients, seen.sampled_gradients
+    (1.0, 0.25, 1.5)
+    """
+    d = checks.count("d", d, minimum=1)
+    key = jax.random.key(0, impl="threefry2x32")
+    x = jnp.zeros(d)
+    server, worker = algorithm.server, algorithm.worker
+    broadcast = server.broadcast(key, server.start(x, 1))
+    begin = _Half(lambda oracle, key, announced: worker.init(key, announced, oracle))
+    (state, first), at_start = begin.counted(key, broadcast)
+    turn = _Half(lambda oracle, key, announced: worker.step(key, state, announced, oracle))
+    uplink = downlink = sampled = full = 0.0
+    message: Any = None
+    for weight, announced in _faces(algorithm, broadcast):
+        (_, message), asked = turn.counted(key, announced)
+        uplink += weight * turn.length(message, announced)
+        downlink += weight * float(announced.bits())
+        sampled += weight * asked.sampled
+        full += weight * asked.full
+
+    def kept(n: int) -> float:
+        return _vectors(jax.eval_shape(lambda x: server.start(x, n), x), d)
+
+    return Description(
+        name=algorithm.name,
+        dimension=d,
+        message=_kind(message),
+        uplink_bits=uplink,
+        downlink_bits=downlink,
+        start_bits=0.0 if algorithm.hello is None else begin.length(first, broadcast),
+        worker_memory=_vectors(state, d),
+        server_memory=2 * kept(1) - kept(2),
+        server_memory_per_worker=kept(2) - kept(1),
+        sampled_gradients=sampled,
+        full_gradients=full,
+        start_sampled_gradients=at_start.sampled,
+        start_full_gradients=at_start.full,
+    )
+
+
+def _faces(algorithm: Algorithm, broadcast: Any) -> list[tuple[float, Any]]:
+    """What may be announced, and with which probability."""
+    if algorithm.coin is None:
+        return [(1.0, broadcast)]
+    p = float(algorithm.coin)
+    both = ((p, True), (1 - p, False))
+    return [(q, dataclasses.replace(broadcast, coin=jnp.array(face))) for q, face in both if q]
+
+
+def _oracle(tell: Callable[[str], None]) -> Oracle:
+    """An oracle of zeros that tells what it is asked; its draws are the number 0 of a sample.
+
+    It tells while the program runs: of two branches, the one that is taken.
+    """
+
+    def count(what: str, x: jax.Array) -> jax.Array:
+        jax.debug.callback(lambda _: tell(what), x[0])
+        return jnp.zeros_like(x)
+
+    return Oracle(
+        full=lambda x: count("full", x),
+        draw=lambda key: jnp.zeros(1, jnp.int32),
+        grad=lambda batch, x: count("sampled", x),
+    )
+
+
+class _Half:
+    """One half-round of a worker, (oracle, key, broadcast) -> (state, message), compiled once."""
+
+    def __init__(self, answer: Callable[[Oracle, Key, Any], tuple[Tree, Any]]):
+        self.answer = answer
+        self.asked: list[str] = []
+        self.run = jax.jit(functools.partial(answer, _oracle(self.asked.append)))
+
+    def counted(self, key: Key, broadcast: Any) -> tuple[tuple[Tree, Any], _Counts]:
+        """What the worker answers, and how often it asked its oracle."""
+        self.asked.clear()
+        answer = self.run(key, broadcast)
+        jax.effects_barrier()
+        return answer, _Counts(self.asked.count("sampled"), self.asked.count("full"))
+
+    def length(self, message: Any, broadcast: Any) -> float:
+        """The bits of this message, or where they are random the mean over some keys."""
+        sent = message
+        if isinstance(message, Either):
+            sent = message.first if message.is_first else message.second
+        bits = sent.bits()
+        if isinstance(bits, int):
+            return float(bits)
+        silent = _oracle(lambda what: None)
+        keys = jax.random.split(jax.random.key(1, impl="threefry2x32"), DRAWS)
+        lengths = jax.lax.map(lambda key: self.answer(silent, key, broadcast)[1].bits(), keys)
+        return float(np.asarray(lengths, np.float64).mean())
+
+
+def _vectors(state: Tree, d: int) -> float:
+    """How many vectors of d numbers a state holds; counters and keys are none."""
+    leaves = jax.tree.leaves(state)
+    return sum(leaf.size for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)) / d
+
+
+def _kind(message: Any) -> str:
+    if isinstance(message, Either):
+        return f"{_kind(message.first)} or {_kind(message.second)}"
+    if isinstance(message, Blocks):
+        return ", ".join(_kind(part) for part in message.parts)
+    return type(message).__name__

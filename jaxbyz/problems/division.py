@@ -1,0 +1,51 @@
+"""Which honest worker holds which samples: a Dirichlet law, i.i.d., or what the caller says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jaxbyz.data import dirichlet, iid
+
+__all__ = ["divide"]
+
+
+def divide(
+    labels: np.ndarray,
+    honest: int,
+    alpha: float | None,
+    partition: Any | None,
+    seed: int,
+) -> np.ndarray:
+    """Positions of the samples of every honest worker, [h, m].
+
+    Those of `partition` [h, m] where it is given, else a Dirichlet division of labels [N] with
+    parameter alpha, else (alpha None) an i.i.d. one.
+
+    Raises:
+        ValueError: both alpha and partition; a partition of another shape, not of integers or
+            outside 0..N-1; what the division refuses.
+
+    >>> divide(np.array([0, 1, 0, 1]), 2, None, [[0, 1], [2, 3]], 0).tolist()
+    [[0, 1], [2, 3]]
+    """
+    if partition is None:
+        return (
+            iid(labels, honest, seed) if alpha is None else dirichlet(labels, honest, alpha, seed)
+        )
+    if alpha is not None:
+        raise ValueError(f"give alpha or partition, not both, got alpha = {alpha!r}")
+    partition = np.asarray(partition)
+    if partition.ndim != 2 or partition.shape[0] != honest or partition.shape[1] == 0:
+        raise ValueError(
+            f"partition must have shape [honest, m] = [{honest}, m >= 1], got {partition.shape}"
+        )
+    if not np.issubdtype(partition.dtype, np.integer):
+        raise ValueError(f"partition must hold integers, got {partition.dtype}")
+    if partition.min() < 0 or partition.max() >= len(labels):
+        raise ValueError(
+            f"partition must hold indices in 0..{len(labels) - 1}, got "
+            f"{partition.min()}..{partition.max()}"
+        )
+    return partition

@@ -1,0 +1,244 @@
+"""Logistic regression of two classes: finite sums over workers, with constants.
+
+    f_i(x) = (1/m) Σ_j log(1 + exp(-y_ij a_ijᵀx)) + r(x),   f = (1/h) Σ f_i,   y = ±1
+
+The second derivative of log(1 + exp(-t)) lies in (0, 1/4] and is 1/4 at 0, where that of the
+regulariser is largest too. With A_i [m, d] the rows of worker i, B_i = A_iᵀA_i/(4m) + most I the
+Hessian of f_i at 0, and [least, most] the range of r'':
+
+| constant | value                                                               |               |
+|----------|---------------------------------------------------------------------|---------------|
+| L        | largest eigenvalue of mean B_i                                      | exact, at 0   |
+| L_i      | largest eigenvalue of B_i                                           | exact, at 0   |
+| μ        | least (ridge)                                                       | exact, at ∞   |
+| L̃²       | largest eigenvalue of mean (L_i + least) B_i - least L_i I          | upper bound   |
+| ℓ²       | largest eigenvalue of mean ‖a‖² a aᵀ / (16 b)                       | upper bound   |
+| σ²       | mean ‖a‖² / b                                                       | upper bound   |
+| L_w      | max ‖a‖²/4 + most                                                   | exact, at 0   |
+
+L̃: an average H of Hessians of f_i has its eigenvalues in [least, L_i], so that
+(H - least)(H - L_i) ⪯ 0, hence H² ⪯ (L_i + least) H - least L_i, and H ⪯ B_i. The bound lies
+between L and (mean L_i²)^½. ℓ, σ: the variance of a mean of b draws is at most 1/b of the second
+moment of one, in which the regulariser cancels (all derived here).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxbyz import checks
+from jaxbyz.core import Key, Oracle
+from jaxbyz.data import BinaryDataset, load_binary, validate_binary
+from jaxbyz.problems.division import divide
+from jaxbyz.problems.newton import logistic_minimiser
+from jaxbyz.problems.problem import Problem, check_workers
+from jaxbyz.problems.regularisers import Regulariser, ridge
+
+__all__ = ["Logistic", "Rows", "logistic"]
+
+
+class Rows(NamedTuple):
+    """One worker's samples, or with a worker axis in front everybody's.
+
+    Labels are 0 for y = -1 and 1 for y = +1, so that `label_flip(2)` is y ↦ -y.
+    """
+
+    features: jax.Array  # [m, d]
+    labels: jax.Array  # [m] 0 or 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Logistic(Problem):
+    """A logistic regression with its constants, in float64 on the host.
+
+    `Oracle.draw` returns `batch` positions in 0..samples-1 (uniform, with replacement; all of
+    them in order if batch is None), and `Oracle.grad(positions, x)` the mean of the gradients of
+    these samples, each with the regulariser: a table [samples, d] can be kept by position.
+    """
+
+    features: np.ndarray  # [h, m, d]
+    signs: np.ndarray  # [h, m] y, -1 or +1
+    regulariser: Regulariser
+    batch: int | None  # b
+
+    @property
+    def samples(self) -> int:
+        """Samples of each worker, m."""
+        return self.features.shape[1]
+
+    @functools.cached_property
+    def _curvatures(self) -> np.ndarray:
+        """A_iᵀA_i / (4m), [h, d, d]."""
+        return np.stack([rows.T @ rows for rows in self.features]) / (4 * self.samples)
+
+    @property
+    def smoothness(self) -> float:
+        """L of the honest objective; attained at 0."""
+        mean = self._curvatures.mean(axis=0)
+        return float(np.linalg.eigvalsh(mean).max() + self.regulariser.most)
+
+    @property
+    def local_smoothness(self) -> np.ndarray:
+        """L_i of every honest worker, [h]; attained at 0."""
+        return np.linalg.eigvalsh(self._curvatures).max(axis=1) + self.regulariser.most
+
+    @property
+    def strong_convexity(self) -> float:
+        """μ of the honest objective, the largest there is; 0 if the regulariser is not convex."""
+        return max(self.regulariser.least, 0.0)
+
+    @property
+    def mean_square_smoothness(self) -> float:
+        """An L̃ with (1/h) Σ ‖∇f_i(x) - ∇f_i(y)‖² ≤ L̃² ‖x - y‖²; exact for equal workers."""
+        least, most = self.regulariser.least, self.regulariser.most
+        local = self.local_smoothness[:, None, None]  # [h, 1, 1]
+        unit = np.eye(self.dimension)
+        bounds = (local + least) * (self._curvatures + most * unit) - least * local * unit
+        return float(np.sqrt(np.linalg.eigvalsh(bounds.mean(axis=0)).max()))
+
+    @property
+    def sample_smoothness(self) -> float:
+        """An ℓ with mean E‖s_i(x) - s_i(y) - ∇f_i(x) + ∇f_i(y)‖² ≤ ℓ² ‖x - y‖²; 0 without draws."""
+        if self.batch is None:
+            return 0.0
+        rows = self.features.reshape(-1, self.dimension)
+        weighted = rows * np.linalg.norm(rows, axis=1, keepdims=True)
+        largest = np.linalg.eigvalsh(weighted.T @ weighted / len(rows)).max()
+        return float(np.sqrt(largest / (16 * self.batch)))
+
+    @property
+    def worst_sample_smoothness(self) -> float:
+        """L_w, the largest smoothness of one sample's loss; attained at 0."""
+        return float((self.features**2).sum(axis=2).max() / 4 + self.regulariser.most)
+
+    @property
+    def noise_variance(self) -> float:
+        """A σ² with mean E‖s_i(x) - ∇f_i(x)‖² ≤ σ² for all x; 0 without draws."""
+        if self.batch is None:
+            return 0.0
+        return float((self.features**2).sum(axis=2).mean() / self.batch)
+
+    @functools.cached_property
+    def optimum(self) -> np.ndarray:
+        """The minimiser of f, [d], by Newton's method.
+
+        Raises:
+            ValueError: the regulariser is not a ridge with weight > 0.
+        """
+        if not self.regulariser.least == self.regulariser.most > 0:
+            raise ValueError(
+                "optimum needs a ridge with weight > 0, got a regulariser with second "
+                f"derivatives in [{self.regulariser.least}, {self.regulariser.most}]"
+            )
+        rows = (self.signs[..., None] * self.features).reshape(-1, self.dimension)
+        return logistic_minimiser(rows, self.regulariser.most)
+
+    @property
+    def minimum(self) -> float:
+        """The value f* = f(optimum); ValueError as for `optimum`."""
+        x = self.optimum
+        losses = np.logaddexp(0, -self.signs * (self.features @ x))
+        return float(losses.mean() + self.regulariser.most / 2 * x @ x)
+
+
+def logistic(
+    data: str | BinaryDataset = "synthetic",
+    *,
+    honest: int,
+    byzantine: int = 0,
+    regulariser: Regulariser | None = None,
+    alpha: float | None = None,
+    partition: np.ndarray | None = None,
+    batch: int | None = None,
+    partition_seed: int = 0,
+) -> Logistic:
+    """Logistic regression on samples that honest workers share out equally.
+
+    Args:
+        data: "synthetic" (needs no file), "breast_cancer" (comes with scikit-learn), "a9a",
+            "w8a", "phishing", "mushrooms", "ijcnn1", or a `jaxbyz.data.BinaryDataset`, for example
+            from `unit_rows`. There is no bias: add a feature that is 1.
+        honest: h, the workers among whom the data is divided.
+        byzantine: f, workers beside them; what they hold is the attack's business.
+        regulariser: `ridge(weight)` or `nonconvex(weight)`; None: ridge(0.01).
+        alpha: Dirichlet parameter of the division; None: i.i.d.
+        partition: sample positions [h, m] instead of alpha, for example from `label_sorted`, or
+            all positions for every worker.
+        batch: samples in one draw; None: all local data, so that gradients are deterministic.
+        partition_seed: of the division; it is the same for all seeds of a run.
+
+    The start is the origin. Evaluators: "train" (loss = f(x), accuracy on the honest workers'
+    data), "gradient" (gradient_norm = ‖∇f‖). Nothing is held out.
+
+    Raises:
+        ValueError: an argument out of range; both alpha and partition; data that does not keep
+            its contract.
+        FileNotFoundError: the file is missing; the message says where it belongs.
+
+    >>> problem = logistic("synthetic", honest=4, byzantine=1, regulariser=ridge(0.1))
+    >>> problem.dimension, problem.samples, problem.strong_convexity
+    (30, 300, 0.1)
+    """
+    honest, byzantine = check_workers(honest, byzantine)
+    dataset = validate_binary(load_binary(data) if isinstance(data, str) else data)
+    regulariser = ridge(0.01) if regulariser is None else regulariser
+    partition = divide(dataset.labels, honest, alpha, partition, partition_seed)
+    m, d = partition.shape[1], dataset.features.shape[1]
+    if batch is not None:
+        batch = checks.count("batch", batch, minimum=1)
+
+    def margins(x: jax.Array, rows: Rows) -> jax.Array:  # y aᵀx, [m]
+        scores = jnp.matmul(rows.features, x, precision="highest")
+        return jnp.where(rows.labels == 1, scores, -scores)
+
+    def gradient(rows: Rows, x: jax.Array) -> jax.Array:
+        weights = jax.nn.sigmoid(-margins(x, rows))  # -d/dt log(1 + exp(-t))
+        pull = jnp.where(rows.labels == 1, weights, -weights) / rows.labels.shape[0]
+        return regulariser.slope(x) - jnp.matmul(pull, rows.features, precision="highest")
+
+    def oracle(local: Rows) -> Oracle:
+        def draw(key: Key) -> jax.Array:  # positions [b]
+            return jnp.arange(m) if batch is None else jax.random.randint(key, (batch,), 0, m)
+
+        def on_positions(positions: jax.Array, x: jax.Array) -> jax.Array:
+            return gradient(Rows(local.features[positions], local.labels[positions]), x)
+
+        return Oracle(lambda x: gradient(local, x), draw, on_positions)
+
+    def everything(data: Rows) -> Rows:  # the honest workers' data as one set
+        return Rows(data.features.reshape(-1, d), data.labels.reshape(-1))
+
+    def on_train(x: jax.Array, data: Rows, test: None) -> dict[str, jax.Array]:
+        rows = everything(data)
+        margin = margins(x, rows)
+        # A score of 0 counts as the class -1, whose label is the smaller.
+        correct = jnp.where(rows.labels == 1, margin > 0, margin >= 0)
+        loss = jnp.logaddexp(0.0, -margin).mean() + regulariser.value(x)
+        return {"loss": loss, "accuracy": correct.mean(dtype=x.dtype)}
+
+    def of_gradient(x: jax.Array, data: Rows, test: None) -> dict[str, jax.Array]:
+        return {"gradient_norm": jnp.linalg.norm(gradient(everything(data), x))}
+
+    features = np.asarray(dataset.features, np.float64)[partition]  # [h, m, d]
+    signs = np.asarray(dataset.labels)[partition]  # [h, m]
+    return Logistic(
+        name=dataset.name,
+        honest=honest,
+        byzantine=byzantine,
+        dimension=d,
+        data=Rows(jnp.asarray(features), jnp.asarray((signs + 1) // 2)),
+        test=None,
+        oracle=oracle,
+        init=lambda key: jnp.zeros(d),
+        evaluators={"train": on_train, "gradient": of_gradient},
+        features=features,
+        signs=signs,
+        regulariser=regulariser,
+        batch=batch,
+    )

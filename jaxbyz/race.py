@@ -1,0 +1,168 @@
+"""What `compare` found: curves of every step size and seed, the choice, the table."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxbyz.history import History
+
+__all__ = ["Cell", "Comparison", "Row"]
+
+
+class Cell(NamedTuple):
+    """One method under one attack: P step sizes, S seeds, E evaluations."""
+
+    rounds: np.ndarray  # [E]
+    columns: Mapping[str, np.ndarray]  # name -> [P, S, E]; NaN once a run is over
+    seconds: float  # of compiling and running all of them
+
+    def save(self, path: Path, mark: str) -> None:
+        """Write to a file, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        arrays = {f"column/{name}": values for name, values in self.columns.items()}
+        with partial.open("wb") as file:
+            np.savez(
+                file, allow_pickle=False, rounds=self.rounds, seconds=np.array(self.seconds),
+                mark=np.array(mark), **arrays,
+            )  # fmt: skip
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: Path, mark: str) -> Cell:
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: it was another computation.
+        """
+        with np.load(path, allow_pickle=False) as stored:
+            if str(stored["mark"]) != mark:
+                raise ValueError(
+                    f"{path} holds another computation (method, attack, step sizes, data, seeds or "
+                    "library version differ); give another folder"
+                )
+            columns = {
+                name.removeprefix("column/"): stored[name]
+                for name in stored.files
+                if name.startswith("column/")
+            }
+            return cls(stored["rounds"], columns, float(stored["seconds"]))
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    attack: str
+    method: str
+    step: float  # that was chosen
+    at_end: bool  # it is the smallest or largest one tried: widen the grid
+    values: np.ndarray  # [seeds] of the measure within the budget, of the reported seeds
+    used_up: bool  # the budget was, by every reported seed
+    server_seconds: float  # of one round
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Comparison:
+    """Results of `compare`; `print` it for the table."""
+
+    problem: str
+    methods: tuple[str, ...]
+    attacks: tuple[str, ...]
+    steps: Mapping[str, np.ndarray]  # method -> [P]
+    budgets: Mapping[str, float]  # column -> amount
+    measure: str
+    largest: bool
+    reported: int  # of the seeds, the first so many; the others choose the step size
+    cells: Mapping[tuple[str, str], Cell]  # (method, attack)
+    server_seconds: Mapping[str, float]  # method -> of one round
+
+    def _within(self, method: str, attack: str, budget: str) -> tuple[np.ndarray, np.ndarray]:
+        """The measure at the last evaluation within a budget [P, S], and whether it is used up."""
+        cell = self.cells[method, attack]
+        values = cell.columns[self.measure]
+        if budget == "round":
+            spent = np.broadcast_to(cell.rounds.astype(float), values.shape)
+        else:
+            spent = cell.columns[budget]
+        inside = spent <= self.budgets[budget]
+        last = np.maximum(inside.sum(axis=2) - 1, 0)  # spending only grows
+        at_end = np.take_along_axis(values, last[:, :, None], axis=2)[:, :, 0]
+        more = np.take_along_axis(spent, last[:, :, None], axis=2)[:, :, 0]
+        used = ~inside.all(axis=2) | (more >= self.budgets[budget])
+        return np.where(inside[:, :, 0], at_end, np.nan), used
+
+    def choice(self, method: str, attack: str, budget: str) -> int:
+        """Which step size has the best worst value over the tuning seeds; the smallest of equals.
+
+        NaN, a run that was over, is worse than everything.
+        """
+        values = self._within(method, attack, budget)[0][:, self.reported :]
+        badness = -values if self.largest else values
+        return int(np.argmin(np.where(np.isnan(badness), np.inf, badness).max(axis=1)))
+
+    def rows(self, budget: str) -> list[Row]:
+        """The table of one budget: for every attack, methods from best to worst mean."""
+        table = []
+        for attack in self.attacks:
+            lines = []
+            for method in self.methods:
+                i = self.choice(method, attack, budget)
+                values, used = (part[i, : self.reported] for part in
+                                self._within(method, attack, budget))  # fmt: skip
+                grid = self.steps[method]
+                lines.append(
+                    Row(attack, method, float(grid[i]), len(grid) > 1 and i in (0, len(grid) - 1),
+                        values, bool(used.all()), self.server_seconds[method])
+                )  # fmt: skip
+            table += sorted(lines, key=self._badness)
+        return table
+
+    def _badness(self, row: Row) -> float:
+        mean = row.values.mean()
+        return np.inf if np.isnan(mean) else -mean if self.largest else mean
+
+    def best(self, budget: str, attack: str) -> str:
+        """The method with the best mean over the reported seeds."""
+        return next(row.method for row in self.rows(budget) if row.attack == attack)
+
+    def history(self, method: str, attack: str, budget: str) -> History:
+        """Curves of the reported seeds with the chosen step size, with server seconds as a column.
+
+        `parameters` are not kept: [S, 0].
+        """
+        i, cell = self.choice(method, attack, budget), self.cells[method, attack]
+        columns = {name: values[i, : self.reported] for name, values in cell.columns.items()}
+        clock = cell.rounds * self.server_seconds[method]
+        columns["server_seconds"] = np.broadcast_to(clock, (self.reported, len(clock)))
+        about = {"algorithm": method, "attack": attack, "problem": self.problem,
+                 "step": float(self.steps[method][i]), "seconds": cell.seconds}  # fmt: skip
+        seeds = np.arange(self.reported)
+        return History(cell.rounds, columns, np.zeros((self.reported, 0)), seeds, about)
+
+    def table(self, budget: str) -> str:
+        """One budget as text."""
+        amount = f"{self.budgets[budget]:g} {budget}{'s' if budget == 'round' else ''}"
+        width = max(map(len, (*self.methods, "method")))
+        lines = [
+            f"{self.problem}: {self.measure} after {amount}; step sizes chosen on other seeds",
+            f"{'attack':<18}{'method':<{width}}  {'mean':>11} {'lowest':>11} {'highest':>11}"
+            f"  {'step':<10}{'server ms':>9}",
+        ]
+        for row in self.rows(budget):
+            step = f"{row.step:.4g}{' *' if row.at_end else ''}"
+            lines.append(
+                f"{row.attack:<18}{row.method:<{width}}  {row.values.mean():>11.4g}"
+                f" {row.values.min():>11.4g} {row.values.max():>11.4g}  {step:<10}"
+                f"{1e3 * row.server_seconds:>9.3f}{'' if row.used_up else '  (not used up)'}"
+            )
+        lines.append("* the end of the grid of step sizes")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return "\n\n".join(self.table(budget) for budget in self.budgets)

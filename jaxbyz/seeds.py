@@ -1,0 +1,40 @@
+"""The seeds of runs, and the streams of keys that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxbyz import checks
+
+__all__ = ["seed_list", "streams"]
+
+
+def seed_list(seeds: int | Sequence[int], name: str = "seeds") -> list[int]:
+    """That many seeds 0, 1, …, or the seeds themselves.
+
+    Raises:
+        ValueError: no seeds, one twice, or one that is not in 0..2**32-1.
+
+    >>> seed_list(3), seed_list([7, 5])
+    ([0, 1, 2], [7, 5])
+    """
+    if isinstance(seeds, Sequence | np.ndarray):
+        chosen = [checks.count(f"each of {name}", seed) for seed in seeds]
+    else:
+        chosen = list(range(checks.count(name, seeds, minimum=1)))
+    if not chosen or len(set(chosen)) < len(chosen) or max(chosen) >= 2**32:
+        raise ValueError(f"{name} must be distinct numbers in 0..2**32-1, got {seeds!r}")
+    return chosen
+
+
+def streams(seeds: Sequence[int]) -> list[jax.Array]:
+    """One stream of keys per seed and purpose: initial model, round 0, rounds; each [S]."""
+
+    def of_one(seed: jax.Array) -> jax.Array:
+        return jax.random.split(jax.random.key(seed, impl="threefry2x32"), 3)
+
+    return list(jax.jit(jax.vmap(of_one, out_axes=1))(jnp.asarray(seeds, jnp.uint32)))

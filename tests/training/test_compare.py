@@ -1,0 +1,160 @@
+"""The race of algorithms: it runs what `train` runs, chooses by its rule, and keeps results."""
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+import jaxbyz as jb
+from jaxbyz.comparison import compare
+from jaxbyz.race import Cell, Comparison
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+RULE = jb.trimmed_mean(f=1)
+METHODS = {
+    "D-SGD": lambda step: jb.robust_sgd(optimizer=optax.sgd(step), aggregator=RULE),
+    "RoSDHB": lambda step: jb.rosdhb(k=2, momentum=0.5, optimizer=optax.sgd(step), aggregator=RULE),
+}
+
+
+def problem():
+    return jb.problems.quadratics(honest=4, byzantine=1, dimension=4, seed=1)
+
+
+def race(folder=None, **changes):
+    arguments = {"attacks": [jb.sign_flip(), jb.ipm()], "steps": [0.05, 0.2, 1e30], "rounds": 20}
+    arguments |= {"measure": "loss", "seeds": 2, "tuning_seeds": 1, "folder": folder}
+    methods = changes.pop("methods", METHODS)
+    return compare(methods, problem(), **(arguments | changes))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("race")
+    with jax.enable_x64(True):
+        budgets = {"round": 20, "uplink_bits": 1300.0}
+        return race(folder, budgets=budgets), folder
+
+
+def test_curves_are_those_of_train(finished):
+    result, _ = finished
+    history = jb.train(
+        METHODS["RoSDHB"](0.2), problem(), attack=jb.ipm(), rounds=20, seeds=3, progress=False
+    )
+    cell = result.cells["RoSDHB", "IPM"]
+    assert np.array_equal(cell.rounds, history.rounds)
+    for name, values in history.columns.items():
+        # Another program: some roundings in 20 rounds.
+        np.testing.assert_allclose(cell.columns[name][1], values, rtol=1e-10, atol=1e-12)
+
+
+def test_a_run_that_explodes_is_over_and_not_chosen(finished):
+    result, _ = finished
+    for (method, attack), cell in result.cells.items():
+        loss = cell.columns["loss"]
+        assert np.isfinite(loss[:2]).all()
+        assert np.isnan(loss[2, :, -1]).all()  # with a step of 1e30
+        for budget in result.budgets:
+            assert result.choice(method, attack, budget) < 2
+
+
+def test_a_budget_of_bits_is_kept(finished):
+    result, _ = finished
+    cell = result.cells["RoSDHB", "IPM"]
+    # RoSDHB sends 2 numbers of 64 bits, D-SGD 4: within 1300 bits the one has 10 rounds, and the
+    # other 5, of which no evaluation tells.
+    assert cell.columns["uplink_bits"][0, 0].tolist() == [0, 1280, 2560]
+    values, used = result._within("RoSDHB", "IPM", "uplink_bits")
+    assert np.array_equal(values, cell.columns["loss"][:, :, 1], equal_nan=True)
+    assert used.all()
+    values, _ = result._within("D-SGD", "IPM", "uplink_bits")
+    assert np.array_equal(values, result.cells["D-SGD", "IPM"].columns["loss"][:, :, 0])
+
+
+def test_finished_runs_are_not_made_again(finished):
+    result, folder = finished
+    files = sorted(folder.iterdir())
+    assert len(files) == 4
+    stamps = [file.stat().st_mtime_ns for file in files]
+    files[0].unlink()  # an interrupted race
+    again = race(folder, budgets=dict(result.budgets))
+    assert sorted(folder.iterdir()) == files
+    assert [file.stat().st_mtime_ns for file in files[1:]] == stamps[1:]
+    for key, cell in result.cells.items():
+        for name, values in cell.columns.items():
+            assert np.array_equal(values, again.cells[key].columns[name], equal_nan=True)
+
+
+@pytest.mark.parametrize("change", [{"rounds": 10}, {"steps": [0.05, 0.3, 1.0]}, {"seeds": 3}])
+def test_runs_of_another_race_are_refused(finished, change):
+    _, folder = finished
+    with pytest.raises(ValueError, match="holds another computation"):
+        race(folder, parallel=1, **change)
+
+
+def by_hand(loss, largest=False, rounds=(0, 10), reported=2):
+    """A race of one method: loss [P, S], of the last evaluation."""
+    loss = np.asarray(loss, float)
+    columns = {
+        "loss": np.stack([0 * loss + 9, loss], axis=2),
+        "uplink_bits": np.zeros((*loss.shape, 2)),
+    }
+    cell = Cell(np.array(rounds), columns, 0.0)
+    grid = np.arange(1.0, 1 + len(loss))
+    return Comparison(
+        "p", ("m",), ("a",), {"m": grid}, {"round": 10.0, "uplink_bits": 1.0}, "loss", largest,
+        reported, {("m", "a"): cell}, {"m": 1e-3},
+    )  # fmt: skip
+
+
+def test_the_choice_is_made_by_the_worst_tuning_seed_alone():
+    # Seeds 0 and 1 are reported; the step sizes' best values there do not matter.
+    losses = [[0, 0, 1, 5], [7, 7, 2, 3], [0, 0, np.nan, 0]]
+    assert by_hand(losses).choice("m", "a", "round") == 1
+    (row,) = by_hand(losses).rows("round")
+    assert (row.step, row.at_end, row.values.tolist(), row.used_up) == (2.0, False, [7, 7], True)
+    assert by_hand(losses, largest=True).choice("m", "a", "round") == 1  # worst: 1, 2, NaN
+    (row,) = by_hand([[1, 1, 1, 1], [2, 2, 2, 2]]).rows("round")
+    assert row.at_end
+    assert not by_hand(losses).rows("uplink_bits")[0].used_up
+
+
+def test_the_table_and_histories(finished):
+    result, _ = finished
+    text = str(result)
+    assert "loss after 20 rounds" in text
+    assert "loss after 1300 uplink_bits" in text
+    for word in ("sign flip", "IPM", "D-SGD", "RoSDHB", "server ms"):
+        assert word in text
+    history = result.history("RoSDHB", "IPM", "round")
+    assert history["loss"].shape == (2, 3)
+    assert (np.diff(history["server_seconds"]) > 0).all()
+    best = result.best("round", "IPM")
+    rows = [row for row in result.rows("round") if row.attack == "IPM"]
+    assert rows[0].method == best
+    assert rows[0].values.mean() <= rows[1].values.mean()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rounds": 15}, "rounds must be a multiple of evaluate_every = 10, got 15"),
+        ({"steps": []}, "steps must be positive finite numbers"),
+        ({"steps": [0.1, -1.0]}, "steps must be positive finite numbers"),
+        ({"attacks": []}, "methods and attacks must be given"),
+        ({"attacks": [jb.ipm(), jb.ipm(2.0)]}, "of different names"),
+        ({"seeds": 0}, "seeds must be an integer >= 1, got 0"),
+        ({"parallel": 0}, "parallel must be an integer >= 1, got 0"),
+        ({"methods": {}}, "methods and attacks must be given"),
+    ],
+)
+def test_bad_arguments(change, message):
+    with pytest.raises(ValueError, match=message):
+        race(**change)
+
+
+def test_an_unknown_column_is_named(finished):
+    _, folder = finished
+    with pytest.raises(ValueError, match=r"must name columns among .*'loss'.*, got 'cost'"):
+        race(folder, measure="cost")
