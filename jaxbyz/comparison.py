@@ -20,6 +20,7 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.checkpoints import fingerprint
 from jaxbyz.core import Algorithm, Attack
+from jaxbyz.describe import describe
 from jaxbyz.ledger import Ledger
 from jaxbyz.problems.problem import Problem
 from jaxbyz.progress import Bar
@@ -52,6 +53,10 @@ def compare(
     progress: bool | None = None,
 ) -> Comparison:
     """Run methods × attacks × step sizes × seeds, and choose each method's best step size.
+
+    Columns are those of `train`, and `gradients`: the expected number of gradients of single
+    samples that one worker has computed (of draws and full gradients, for problems without
+    samples).
 
     All runs of a seed start at the same point, whatever the method. A run is over, and counts as
     infinitely bad, once more rows are rejected in a round than there are Byzantine workers. The
@@ -197,14 +202,22 @@ def _run(
         return Cell.load(path, mark)
     began = time.perf_counter()
     found = jax.tree.map(np.asarray, traced.lower().compile()(steps, keys, data, problem.test))
-    result = _cell(found, problem, shape, rounds, every, time.perf_counter() - began)
+    spent = time.perf_counter() - began
+    cost = _gradients(make(grid[0]), problem)
+    result = _cell(found, problem, cost, shape, rounds, every, spent)
     if path is not None:
         result.save(path, mark)
     return result
 
 
 def _cell(
-    found: tuple, problem: Problem, shape: tuple[int, int], rounds: int, every: int, seconds: float
+    found: tuple,
+    problem: Problem,
+    gradients: tuple[float, float],
+    shape: tuple[int, int],
+    rounds: int,
+    every: int,
+    seconds: float,
 ) -> Cell:
     """Curves [P, S, E] from what a program returned, with nothing after a run was over."""
     first, begin, records, columns = found
@@ -226,4 +239,18 @@ def _cell(
         enter([part[:, chunk] for part in records])
         note((chunk + 1) * every, {name: values[:, chunk] for name, values in columns.items()})
     curves = {name: values.reshape(*shape, -1) for name, values in ledger.columns().items()}
+    at_start, per_round = gradients
+    total = at_start + per_round * np.array(ledger.rounds)
+    curves["gradients"] = np.broadcast_to(total, (*shape, len(total)))
     return Cell(np.array(ledger.rounds), curves, seconds)
+
+
+def _gradients(algorithm: Algorithm, problem: Problem) -> tuple[float, float]:
+    """Expected gradients of single samples, by one worker: at the start, and in a round."""
+    all_of = getattr(problem, "samples", 1)
+    drawn = getattr(problem, "batch", None) or all_of
+    cost = describe(algorithm, problem.dimension)
+    return (
+        cost.start_sampled_gradients * drawn + cost.start_full_gradients * all_of,
+        cost.sampled_gradients * drawn + cost.full_gradients * all_of,
+    )

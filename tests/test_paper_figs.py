@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from paper_figs import __main__ as command
-from paper_figs import fig1, records
+from paper_figs import fig1, race, records
 
 TINY = dataclasses.replace(
     fig1.QUICK, byzantine=(1,), ratios=(0.1, 1.0), rounds=6, seeds=(0, 1), evaluate_every=3
@@ -60,3 +60,19 @@ def test_fig1_check_can_fail(results):
 def test_command_line_lists_figures(capsys):
     assert command.main(["--list"]) == 0
     assert capsys.readouterr().out.split() == ["fig1"]
+
+
+def test_the_race_has_every_method_and_keeps_its_runs(tmp_path, capsys, monkeypatch):
+    made = race.methods(race.RULES["median"], samples=47)
+    assert [make(0.1).name for make in made.values()]
+    names = {make(0.1).name for make in made.values()}
+    assert len(names) >= len(made) - 1  # D-SHB is robust D-SGD with momentum
+    some = ("RoSDHB", "Byz-DM21")
+    monkeypatch.setattr(race, "methods", lambda *given: {name: made[name] for name in some})
+    monkeypatch.setattr(race, "STEPS", (0.1, 0.3))
+    arguments = ["--rules", "median", "--rounds", "40", "--out", str(tmp_path)]
+    assert race.main(arguments) == 0
+    text = capsys.readouterr().out
+    for word in (*some, "ALIE", "IPM", "sign flip", "label flip", "after 40 rounds", "gradients"):
+        assert word in text
+    assert len(list((tmp_path / "median").iterdir())) == 8

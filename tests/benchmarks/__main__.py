@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("rules", "conv_round", "compile_time")
+BENCHMARKS = ("rules", "server_rounds", "many_seeds", "conv_round", "compile_time")
 
 
 def main() -> int:

@@ -49,6 +49,13 @@ def test_curves_are_those_of_train(finished):
         np.testing.assert_allclose(cell.columns[name][1], values, rtol=1e-10, atol=1e-12)
 
 
+def test_gradients_are_counted(finished):
+    result, _ = finished
+    # One gradient a round, of a problem without samples, and none at the start.
+    for cell in result.cells.values():
+        assert (cell.columns["gradients"] == cell.rounds).all()
+
+
 def test_a_run_that_explodes_is_over_and_not_chosen(finished):
     result, _ = finished
     for (method, attack), cell in result.cells.items():

@@ -1,0 +1,71 @@
+"""One round of every algorithm without its gradients, beside moving the bytes it must touch.
+
+n = 20, d = 1e6, k = 1e5, float32. The oracle gives a constant, so that what is left is the
+algorithm: worker states, messages, memory at the server, rule, step. What it must touch is its
+state, read and written, and one gradient per computing worker, read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import jaxbyz as jb
+from jaxbyz.core import Oracle
+from jaxbyz.problems.problem import Problem
+from tests.benchmarks.timing import race, table
+
+N, F, D, RATIO = 20, 3, 1_000_000, 0.1
+
+
+def constant(entry: jax.Array) -> Oracle:
+    """A worker whose gradient is its data."""
+    return Oracle(lambda x: entry, lambda key: jnp.zeros(()), lambda batch, x: entry)
+
+
+def algorithms() -> dict[str, Any]:
+    """Every recursion once."""
+    top, random = jb.top_k(ratio=RATIO), jb.seeded_rand_k(ratio=RATIO)
+    common = {"optimizer": optax.sgd(0.1), "aggregator": jb.trimmed_mean(f=F)}
+    return {
+        "robust D-SGD": jb.robust_sgd(**common),
+        "D-SHB": jb.robust_sgd(momentum=0.9, **common),
+        "RoSDHB": jb.rosdhb(ratio=RATIO, momentum=0.9, **common),
+        "RoSDHB, local masks": jb.rosdhb_local(compressor=random, momentum=0.9, **common),
+        "BR-CSGD": jb.br_csgd(compressor=random, **common),
+        "BR-DIANA": jb.br_diana(compressor=random, **common),
+        "EF14": jb.byz_ef14(compressor=top, **common),
+        "Byz-EF21": jb.byz_ef21(compressor=top, **common),
+        "Byz-DM21": jb.byz_dm21(eta=0.1, compressor=top, **common),
+        "Byz-VR-DM21": jb.byz_vr_dm21(eta=0.1, compressor=top, **common),
+        "Byz-DASHA-PAGE": jb.byz_dasha_page(compressor=random, probability=0.1, **common),
+    }
+
+
+def main() -> None:
+    """A table: milliseconds, and the ratio to copying the state."""
+    data = jax.random.normal(jax.random.key(0), (N - F, D))
+    problem = Problem(
+        "constant", N - F, F, D, data, None, constant, lambda key: jnp.zeros(D), {}
+    )  # fmt: skip
+    for name, algorithm in algorithms().items():
+        simulation = jb.build(algorithm, problem, jb.sign_flip())
+        key = jax.random.key(1)
+        state, _ = jax.jit(simulation.init)(key, jnp.zeros(D), simulation.data)
+        step = jax.jit(lambda key, state, data, s=simulation: s.step(key, state, data)[0])
+        touch = jax.jit(lambda state, data: (
+            jax.tree.map(lambda leaf: leaf + leaf if leaf.dtype == jnp.float32 else leaf, state),
+            data.sum(axis=1),
+        ))  # fmt: skip
+        contestants = {
+            "state read and written, gradients read": lambda t=touch, s=state: t(s, data),
+            name: lambda f=step, s=state, k=key: f(k, s, data),
+        }
+        print(table(f"{name}: n = {N}, d = {D:,}", race(contestants, repeats=5)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
