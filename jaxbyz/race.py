@@ -100,11 +100,11 @@ class Comparison:
     def choice(self, method: str, attack: str, budget: str) -> int:
         """Which step size has the best worst value over the tuning seeds; the smallest of equals.
 
-        NaN, a run that was over, is worse than everything.
+        What is not finite (a run that was over, or about to be) is worse than everything.
         """
         values = self._within(method, attack, budget)[0][:, self.reported :]
         badness = -values if self.largest else values
-        return int(np.argmin(np.where(np.isnan(badness), np.inf, badness).max(axis=1)))
+        return int(np.argmin(np.where(np.isfinite(badness), badness, np.inf).max(axis=1)))
 
     def rows(self, budget: str) -> list[Row]:
         """The table of one budget: for every attack, methods from best to worst mean."""
@@ -125,7 +125,7 @@ class Comparison:
 
     def _badness(self, row: Row) -> float:
         mean = row.values.mean()
-        return np.inf if np.isnan(mean) else -mean if self.largest else mean
+        return np.inf if not np.isfinite(mean) else -mean if self.largest else mean
 
     def best(self, budget: str, attack: str) -> str:
         """The method with the best mean over the reported seeds."""

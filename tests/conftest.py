@@ -17,7 +17,7 @@ import pytest
 # Modules that tests read, not tests; their names meet those of folders of tests.
 collect_ignore_glob = ["reference/*", "benchmarks/*", "catalogue.py", "*/killed_run.py"]
 
-MEMORY = 4 * 2**20  # KiB; compiled programs of all tests together can take more
+MEMORY = 6 * 2**20  # KiB; compiled programs of all tests together can take more
 
 
 def pytest_configure(config):

@@ -9,6 +9,10 @@ def often(cases, chosen):
     unknown = set(chosen) - set(names)
     assert not unknown, f"no such cases: {sorted(unknown)}"
     return [
-        pytest.param(case, id=name, marks=() if name in chosen else pytest.mark.long)
+        pytest.param(
+            *(case if type(case) is tuple else (case,)),
+            id=name,
+            marks=() if name in chosen else pytest.mark.long,
+        )
         for case, name in zip(cases, names, strict=True)
     ]

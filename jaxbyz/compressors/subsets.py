@@ -30,8 +30,9 @@ def random_subset(key: Key, d: int, k: int) -> jax.Array:
     above, at_edge = high > edge, high == edge
     missing = k - above.sum()
 
+    low = jnp.where(at_edge, jax.random.bits(low_key, (d,), jnp.uint32) | 1, 0)
+
     def by_lower_bits() -> jax.Array:
-        low = jnp.where(at_edge, jax.random.bits(low_key, (d,), jnp.uint32) | 1, 0)
         return above | (at_edge & largest_keys(low, missing))
 
     decided = at_edge.sum() == missing

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 import pytest
 from algorithms.recording import finite_sums, play, recorded
+from lengths import often
 from reference import aggregators as rules
 from reference import algorithms as reference
 
@@ -259,7 +260,7 @@ MUTANTS = {
 UNSEEN = {("noisy", "coin ignored"), ("noisy", "coin never"), ("noisy", "coin one round late")}
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("setting", often(SETTINGS, ["sampled"]))
 @pytest.mark.parametrize(
     ("name", "mutant"), [(name, mutant) for name in MUTANTS for mutant in MUTANTS[name]]
 )

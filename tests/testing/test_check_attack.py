@@ -67,6 +67,7 @@ def test_attacks_on_data_need_labels():
     assert "changes the model" in report.checked
 
 
+@pytest.mark.long
 def test_all_three_algorithms():
     report = check_attack(attacks.forged("busy", lambda honest: -2 * honest.mean(axis=0)))
     assert len(report.checked) == 10

@@ -117,11 +117,11 @@ def by_hand(loss, largest=False, rounds=(0, 10), reported=2):
 
 def test_the_choice_is_made_by_the_worst_tuning_seed_alone():
     # Seeds 0 and 1 are reported; the step sizes' best values there do not matter.
-    losses = [[0, 0, 1, 5], [7, 7, 2, 3], [0, 0, np.nan, 0]]
+    losses = [[0, 0, 1, 5], [7, 7, 2, 3], [0, 0, np.nan, 0], [0, 0, -np.inf, -np.inf]]
     assert by_hand(losses).choice("m", "a", "round") == 1
     (row,) = by_hand(losses).rows("round")
     assert (row.step, row.at_end, row.values.tolist(), row.used_up) == (2.0, False, [7, 7], True)
-    assert by_hand(losses, largest=True).choice("m", "a", "round") == 1  # worst: 1, 2, NaN
+    assert by_hand(losses, largest=True).choice("m", "a", "round") == 1  # worst: 1, 2, not finite
     (row,) = by_hand([[1, 1, 1, 1], [2, 2, 2, 2]]).rows("round")
     assert row.at_end
     assert not by_hand(losses).rows("uplink_bits")[0].used_up
