@@ -104,7 +104,7 @@ def by_hand(loss, largest=False, rounds=(0, 10), reported=2):
     """A race of one method: loss [P, S], of the last evaluation."""
     loss = np.asarray(loss, float)
     columns = {
-        "loss": np.stack([0 * loss + 9, loss], axis=2),
+        "loss": np.stack([np.full_like(loss, 9), loss], axis=2),
         "uplink_bits": np.zeros((*loss.shape, 2)),
     }
     cell = Cell(np.array(rounds), columns, 0.0)
