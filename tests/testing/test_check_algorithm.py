@@ -105,6 +105,7 @@ def test_planted_faults_are_found(fault):
         jax.config.update("jax_enable_x64", False)
 
 
+@pytest.mark.long
 def test_several_devices():
     report = check_algorithm(
         SGD, problem=jb.problems.quadratics(honest=8, byzantine=2, dimension=3)

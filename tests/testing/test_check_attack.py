@@ -61,6 +61,7 @@ def test_planted_faults_are_found(fault):
     assert failure.part == "attack"
 
 
+@pytest.mark.long
 def test_attacks_on_data_need_labels():
     report = check_attack(attacks.label_flip(10), labels=True, **ONE)
     assert report.skipped["rows [f, d] and state"] == "it forges no messages"

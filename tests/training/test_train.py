@@ -66,8 +66,14 @@ def test_seeds_are_independent_runs(problem):
     assert np.abs(together.parameters[0] - together.parameters[1]).max() > 1e-3
 
 
-@pytest.mark.parametrize("map_workers", [jax.vmap, jb.one_by_one])
-@pytest.mark.parametrize("map_seeds", [jax.vmap, jb.one_by_one])
+@pytest.mark.parametrize(
+    ("map_workers", "map_seeds"),
+    [
+        pytest.param(jax.vmap, jb.one_by_one, marks=pytest.mark.long),
+        pytest.param(jb.one_by_one, jax.vmap, marks=pytest.mark.long),
+        (jb.one_by_one, jb.one_by_one),
+    ],
+)
 def test_how_things_are_mapped_does_not_matter(problem, map_workers, map_seeds):
     plain = jb.train(dasha(), problem, attack=jb.sign_flip(), seeds=2, **FAST)
     other = jb.train(
