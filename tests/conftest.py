@@ -1,4 +1,3 @@
-import gc
 import os
 import resource
 from pathlib import Path
@@ -14,9 +13,6 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 import jax
 import pytest
-
-# Traced programs are millions of objects, nearly none of them garbage: look for it less often.
-gc.set_threshold(50_000, 20, 50)
 
 # Modules that tests read, not tests; their names meet those of folders of tests.
 collect_ignore_glob = ["reference/*", "benchmarks/*", "catalogue.py", "*/killed_run.py"]
