@@ -1,4 +1,4 @@
-"""The fastest pass over all rows of an array on CPU: blocks of columns, in lanes side by side.
+"""A fast pass over all rows of an array on CPU: blocks of columns, in lanes side by side.
 
 A block of columns [n, STEPS · LANES] is read as [n, STEPS, LANES]; what is summed or compared runs
 over the steps, side by side in all lanes, and over the lanes at the end.

@@ -28,7 +28,7 @@ from jaxbyz.race import Cell, Comparison
 from jaxbyz.seeds import seed_list, streams
 from jaxbyz.server_time import server_seconds
 from jaxbyz.simulation import build, run
-from jaxbyz.training import evaluators_of, record_of
+from jaxbyz.training import measure_of, record_of
 
 __all__ = ["compare"]
 
@@ -103,8 +103,12 @@ def compare(
     names = [attack.name for attack in attacks]
     if not methods or not names or len(set(names)) < len(names):
         raise ValueError(f"methods and attacks must be given, of different names, got {names}")
+    if isinstance(steps, Mapping) and not set(methods) <= set(steps):
+        missing = sorted(set(methods) - set(steps))
+        raise ValueError(f"steps must have an entry for every method, got none for {missing}")
     grids = {name: _grid(steps[name] if isinstance(steps, Mapping) else steps) for name in methods}
     budgets = {"round": float(rounds)} if budgets is None else dict(budgets)
+    _require_columns(problem, measure, budgets)  # before hours of computing
     everything = seed_list(reported + tuning)
     wide = jax.dtypes.canonicalize_dtype(float) == np.float64
     store = None if folder is None else Path(folder)
@@ -129,10 +133,6 @@ def compare(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    for name in (measure, *budgets):
-        if name != "round" and name not in next(iter(cells.values())).columns:
-            known = ["round", *next(iter(cells.values())).columns]
-            raise ValueError(f"measure and budgets must name columns among {known}, got {name!r}")
     clock = {
         name: server_seconds(make(grids[name][0]), problem, attacks[0])
         for name, make in methods.items()
@@ -141,6 +141,17 @@ def compare(
         problem.name, tuple(methods), tuple(names), grids, budgets, measure, largest, reported,
         cells, clock,
     )  # fmt: skip
+
+
+def _require_columns(problem: Problem, measure: str, budgets: Mapping[str, float]) -> None:
+    x = jax.eval_shape(problem.init, jax.random.key(0))
+    found = jax.eval_shape(measure_of(problem, None), x, problem.data, problem.test)
+    spent = ["uplink_bits", "downlink_bits", "rejected_rows", "gradients"]
+    known = [*spent, *found]
+    if measure not in known:
+        raise ValueError(f"measure must name a column among {known}, got {measure!r}")
+    if not budgets or not set(budgets) <= {"round", *spent}:
+        raise ValueError(f"budgets must name columns among {['round', *spent]}, got {budgets!r}")
 
 
 def _grid(steps: Sequence[float]) -> np.ndarray:
@@ -166,15 +177,8 @@ def _run(
     path: Path | None,
 ) -> Cell:
     """All step sizes and seeds of one method under one attack, in one program."""
-    evaluators = evaluators_of(problem, None)
+    measured = measure_of(problem, None)
     data = build(make(grid[0]), problem, attack).data
-
-    def measured(x: jax.Array, data: Any, test: Any) -> dict[str, jax.Array]:
-        honest = jax.tree.map(lambda leaf: leaf[: problem.honest], data)
-        columns: dict[str, jax.Array] = {}
-        for evaluator in evaluators:
-            columns |= evaluator(x, honest, test)
-        return columns
 
     def one(step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
         model_key, start_key, round_key = keys

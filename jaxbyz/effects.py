@@ -17,6 +17,7 @@ from jaxbyz import checks
 from jaxbyz.attacks import honest_mean
 from jaxbyz.core import Algorithm, Attack
 from jaxbyz.problems.problem import Problem
+from jaxbyz.seeds import streams
 from jaxbyz.simulation import RoundInfo, SimulationState, build, run
 
 __all__ = ["Effect", "effect"]
@@ -118,10 +119,10 @@ def _run(
             kept = kept[h:].mean()
         return _Round(server.rows[h:], server.aggregate, state.server.x, error, kept)
 
-    def whole(key: jax.Array, data: Any) -> _Round:
-        model_key, start_key, round_key = jax.random.split(key, 3)
+    def whole(keys: list[jax.Array], data: Any) -> _Round:
+        model_key, start_key, round_key = keys
         state, _ = simulation.init(start_key, problem.init(model_key), data)
         return run(simulation.step, rounds, look)(round_key, state, data)[1]
 
-    key = jax.random.key(jnp.uint32(seed), impl="threefry2x32")
-    return jax.tree.map(np.asarray, jax.jit(whole)(key, simulation.data))
+    keys = [stream[0] for stream in streams([seed])]
+    return jax.tree.map(np.asarray, jax.jit(whole)(keys, simulation.data))

@@ -25,7 +25,7 @@ from jaxbyz.progress import Bar
 from jaxbyz.seeds import seed_list, streams
 from jaxbyz.simulation import AXIS, RoundInfo, along_axis, build, over_mesh, require_even, run
 
-__all__ = ["TooManyBadRows", "evaluators_of", "record_of", "train"]
+__all__ = ["TooManyBadRows", "measure_of", "record_of", "train"]
 
 
 class TooManyBadRows(RuntimeError):
@@ -96,7 +96,7 @@ def train(
     evaluate_every = checks.count("evaluate_every", evaluate_every, minimum=1)
     checkpoint_every = _period(checkpoint_every, evaluate_every)
     chosen = seed_list(seeds)
-    evaluators = evaluators_of(problem, evaluate)
+    measured_by = measure_of(problem, evaluate)
     began = time.perf_counter()
 
     placement = None if devices is None else along_axis()
@@ -123,15 +123,7 @@ def train(
         return map_seeds(lambda key, state: rounds_of(key, state, data))(keys, states)
 
     def measure(xs: jax.Array, data: Tree, test: Tree) -> dict[str, jax.Array]:
-        honest = jax.tree.map(lambda leaf: leaf[: problem.honest], data)
-
-        def one(x: jax.Array) -> dict[str, jax.Array]:
-            columns: dict[str, jax.Array] = {}
-            for evaluator in evaluators:
-                columns |= evaluator(x, honest, test)
-            return columns
-
-        return map_seeds(one)(xs)
+        return map_seeds(lambda x: measured_by(x, data, test))(xs)
 
     model_keys, start_keys, round_keys = streams(chosen)
     # A program of its own: it is the slowest to compile, and the same for every algorithm.
@@ -237,9 +229,18 @@ def _period(checkpoint_every: int | None, evaluate_every: int) -> int:
     return period
 
 
-def evaluators_of(problem: Problem, names: Sequence[str] | None) -> list[Evaluator]:
-    """The problem's evaluators of these names; None: all of them."""
+def measure_of(problem: Problem, names: Sequence[str] | None) -> Evaluator:
+    """(x, data of all workers, test) -> columns, by the evaluators of these names; None: all."""
     known = list(problem.evaluators)
     if isinstance(names, str) or (names is not None and not set(names) <= set(known)):
         raise ValueError(f"evaluate must be a list of names among {known}, got {names!r}")
-    return [problem.evaluators[name] for name in (known if names is None else names)]
+    chosen = [problem.evaluators[name] for name in (known if names is None else names)]
+
+    def measure(x: jax.Array, data: Tree, test: Tree) -> dict[str, jax.Array]:
+        honest = jax.tree.map(lambda leaf: leaf[: problem.honest], data)
+        columns: dict[str, jax.Array] = {}
+        for evaluator in chosen:
+            columns |= evaluator(x, honest, test)
+        return columns
+
+    return measure

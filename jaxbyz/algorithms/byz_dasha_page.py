@@ -34,7 +34,7 @@ import jax
 import optax
 
 from jaxbyz import checks
-from jaxbyz.algorithms.mirrors import DENSE, compressed_codec, mirrors_server
+from jaxbyz.algorithms.mirrors import DENSE, compressed_codec, mirrors_server, taken_in
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
 from jaxbyz.messages import Dense, float_bits
@@ -130,7 +130,7 @@ def byz_dasha_page(
         a = 1 / (2 * omega(x.shape[0]) + 1) if correction is None else correction
         wanted = estimate - state.estimate - a * (state.mirror - state.estimate)
         message = compressor.compress(compress_key, wanted)
-        mirror = state.mirror + compressor.decompress(message)
+        mirror = state.mirror + taken_in(compressor, message)
         return DashaWorkerState(estimate, mirror, x), message
 
     return Algorithm(

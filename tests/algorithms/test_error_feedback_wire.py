@@ -134,6 +134,23 @@ def test_a_gradient_that_overflowed_enters_neither_mirror(name):
     assert not refused.any()
 
 
+def test_a_gradient_that_overflowed_enters_no_mirror_of_dasha_either():
+    # The estimate is lost until the coin asks for a full gradient; the mirrors never are.
+    algorithm = algorithms.byz_dasha_page(
+        optimizer=optax.sgd(0.1),
+        aggregator=aggregators.mean(),
+        compressor=compressors.rand_k(k=1),
+        probability=0.3,
+    )
+    _, (states, infos) = jax.jit(play(algorithm, overflowing(), rounds=30))(KEY)
+    bad = np.asarray(infos.server.bad)
+    assert bad[:, 0].any()
+    assert not bad[:, 0].all()
+    assert np.isfinite(states.workers.mirror).all()
+    # The sender's product with d/k may be rounded together with the sum.
+    np.testing.assert_allclose(states.workers.mirror, states.server.mirrors, rtol=1e-5, atol=1e-6)
+
+
 LIES = {"zero": 0.0, "NaN": np.nan, "Inf": np.inf, "huge": 1e38}
 
 

@@ -23,7 +23,8 @@ def test_a_sound_data_set_is_returned_as_it_is():
 
 
 def test_other_widths_of_numbers_are_accepted():
-    validate(small(train_images=np.zeros((4, 3, 2, 1)), train_labels=np.zeros(4, np.uint8)))
+    wide = small(train_images=np.zeros((4, 3, 2, 1)), train_labels=np.zeros(4, np.uint8))
+    assert validate(wide) is wide
 
 
 def spoiled(value):

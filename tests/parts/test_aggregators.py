@@ -504,7 +504,8 @@ def test_f_must_be_a_count(entry, f):
 @pytest.mark.parametrize("entry", TAKES_F, ids=str)
 @pytest.mark.parametrize("f", [np.int64(2), np.uint8(2), jnp.int32(2)])
 def test_f_may_be_any_integer(entry, f):
-    entry.make(f)
+    rows = jax.ShapeDtypeStruct((entry.least(2), 3), jnp.float64)
+    assert jax.eval_shape(lambda rows: called(entry.make(f), rows).value, rows).shape == (3,)
 
 
 @pytest.mark.parametrize("entry", TAKES_F, ids=str)

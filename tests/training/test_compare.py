@@ -6,6 +6,7 @@ import optax
 import pytest
 
 import jaxbyz as jb
+from jaxbyz import comparison
 from jaxbyz.comparison import compare
 from jaxbyz.race import Cell, Comparison
 
@@ -161,7 +162,17 @@ def test_bad_arguments(change, message):
         race(**change)
 
 
-def test_an_unknown_column_is_named(finished):
-    _, folder = finished
-    with pytest.raises(ValueError, match=r"must name columns among .*'loss'.*, got 'cost'"):
-        race(folder, measure="cost")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"measure": "cost"}, r"measure must name a column among .*'loss'.*, got 'cost'"),
+        ({"budgets": {"seconds": 1}}, r"budgets must name columns among .*'round'.*'seconds'"),
+        ({"budgets": {"loss": 1}}, r"budgets must name columns among"),  # it is not spent
+        ({"budgets": {}}, r"budgets must name columns among"),
+        ({"steps": {"D-SGD": [0.1]}}, r"an entry for every method, got none for \['RoSDHB'\]"),
+    ],
+)
+def test_what_is_asked_for_is_checked_before_anything_is_run(monkeypatch, change, message):
+    monkeypatch.setattr(comparison, "_run", None)
+    with pytest.raises(ValueError, match=message):
+        race(**change)

@@ -1,0 +1,84 @@
+"""From numbers to a status: the one place where left, right and hypotheses are weighed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxbyz.theory.claims import Claim, Scope
+from jaxbyz.theory.precision import require_x64
+from jaxbyz.theory.reports import Report, Status
+
+__all__ = ["TOLERANCE", "failed_hypothesis", "judge", "measure", "ratios"]
+
+# Rounding of sums of some thousand products of float64 numbers, relative to the largest of them.
+TOLERANCE = 1e-9
+
+
+def ratios(claim: Claim, left: Any, right: Any) -> Any:
+    """left/right; for identities the relative error |left-right|/(|left|+|right|), elementwise."""
+    if claim.scope is Scope.IDENTITY:
+        size = abs(left) + abs(right)
+        return abs(left - right) / jax.numpy.where(size > 0, size, 1.0)
+    return left / right
+
+
+def measure(claim: Claim, instance: Any) -> jax.Array:
+    """The largest ratio of one instance (sides may be arrays: several statements at once), []."""
+    left, right = claim.sides(instance)
+    return jax.numpy.max(ratios(claim, jax.numpy.asarray(left), jax.numpy.asarray(right)))
+
+
+def failed_hypothesis(claim: Claim, instance: Any) -> tuple[str, float] | None:
+    """The first hypothesis that an instance fails, or of which nothing is known (NaN)."""
+    for hypothesis in claim.hypotheses:
+        margin = float(np.min(np.asarray(hypothesis.margin(instance))))
+        if not margin >= -TOLERANCE:
+            return hypothesis.name, margin
+    return None
+
+
+def judge(
+    claim: Claim,
+    engine: str,
+    find: Callable[[], tuple[float, Any, str]],
+    *,
+    tolerance: float = TOLERANCE,
+    tight: float | None = None,
+) -> Report:
+    """Weigh what an engine found.
+
+    `find()` returns the largest ratio, the instance where it was met, and what was done. Hypotheses
+    come first: if the instance fails one, NOT_APPLICABLE; if one is unknown, INCONCLUSIVE. A ratio
+    beyond its limit (1; for identities 0) by more than `tolerance` is a suspected violation:
+    REFUTED if `claim.recheck` confirms it in exact arithmetic, else INCONCLUSIVE. `tight`: a ratio
+    at least this large is reported as TIGHT; None: never.
+    """
+    require_x64()
+    began = time.perf_counter()
+    worst, instance, evidence = find()
+
+    def report(status: Status, evidence: str, exact: bool = False) -> Report:
+        seconds = time.perf_counter() - began
+        return Report(claim.key, status, engine, evidence, worst, seconds, instance, exact)
+
+    failed = failed_hypothesis(claim, instance)
+    if failed is not None:
+        name, margin = failed
+        if np.isnan(margin):
+            return report(Status.INCONCLUSIVE, f"hypothesis unknown: {name}")
+        return report(Status.NOT_APPLICABLE, f"{name} fails, margin {margin:.3g}")
+    if np.isnan(worst):
+        return report(Status.INCONCLUSIVE, f"not a number; {evidence}")
+    limit = 0.0 if claim.scope is Scope.IDENTITY else 1.0
+    if worst > limit + tolerance:
+        if claim.recheck is not None and claim.recheck(instance):
+            return report(Status.REFUTED, f"violated, verified exactly; {evidence}", exact=True)
+        return report(Status.INCONCLUSIVE, f"suspected violation; {evidence}")
+    if tight is not None and worst >= tight:
+        return report(Status.TIGHT, evidence)
+    return report(Status.SEARCHED, evidence)
