@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from jaxbyz import checks
+from jaxbyz.attacks import one_of
 from jaxbyz.checkpoints import fingerprint
 from jaxbyz.core import Algorithm, Attack
 from jaxbyz.describe import describe
@@ -113,23 +114,27 @@ def compare(
     wide = jax.dtypes.canonicalize_dtype(float) == np.float64
     store = None if folder is None else Path(folder)
 
-    def cell(method: str, attack: Attack) -> Cell:
-        shape = len(grids[method]), len(everything)
-        path = None if store is None else store / f"{_slug(method)}--{_slug(attack.name)}.npz"
+    def job(method: str, group: Sequence[Attack]) -> dict[tuple[str, str], Cell]:
+        paths = [
+            None if store is None else store / f"{_slug(method)}--{_slug(attack.name)}.npz"
+            for attack in group
+        ]
         with jax.enable_x64(wide):  # a setting of the thread
-            return _run(
-                methods[method], problem, attack, grids[method], shape, everything, rounds, every,
-                path,
-            )  # fmt: skip
+            found = _run(
+                methods[method], problem, group, grids[method], everything, rounds, every, paths
+            )
+        return {(method, attack.name): cell for attack, cell in zip(group, found, strict=True)}
 
     cells: dict[tuple[str, str], Cell] = {}
-    jobs = [(method, attack) for method in methods for attack in attacks]
-    with Bar(progress, len(jobs), unit="run") as bar, ThreadPoolExecutor(parallel) as pool:
-        waiting = {pool.submit(cell, *job): (job[0], job[1].name) for job in jobs}
+    jobs = [(method, group) for method in methods for group in _groups(attacks)]
+    total = len(methods) * len(attacks)
+    with Bar(progress, total, unit="run") as bar, ThreadPoolExecutor(parallel) as pool:
+        waiting = [pool.submit(job, *both) for both in jobs]
         try:
             for done in as_completed(waiting):
-                cells[waiting[done]] = done.result()
-                bar.advance(1, {"last": " under ".join(waiting[done])})
+                cells |= done.result()
+                last = list(done.result())[-1]
+                bar.advance(len(done.result()), {"last": " under ".join(last)})
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -165,24 +170,32 @@ def _slug(name: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in name)
 
 
+def _groups(attacks: Sequence[Attack]) -> list[list[Attack]]:
+    """Attacks that may share a program: all that forge messages. Compiling takes the longest."""
+    forging = [attack for attack in attacks if attack.forge is not None]
+    return [group for group in (forging, *([a] for a in attacks if a.forge is None)) if group]
+
+
+def _named(attacks: Sequence[Attack], which: Any) -> Attack:
+    return one_of(attacks, which) if len(attacks) > 1 else attacks[0]
+
+
 def _run(
     make: Method,
     problem: Problem,
-    attack: Attack,
+    attacks: Sequence[Attack],
     grid: np.ndarray,
-    shape: tuple[int, int],
     seeds: list[int],
     rounds: int,
     every: int,
-    path: Path | None,
-) -> Cell:
-    """All step sizes and seeds of one method under one attack, in one program."""
+    paths: Sequence[Path | None],
+) -> list[Cell]:
+    """All step sizes and seeds of one method under some attacks, in one program."""
     measured = measure_of(problem, None)
-    data = build(make(grid[0]), problem, attack).data
 
-    def one(step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
+    def one(which: jax.Array, step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
         model_key, start_key, round_key = keys
-        simulation = build(make(step), problem, attack)
+        simulation = build(make(step), problem, _named(attacks, which))
         state, hello = simulation.init(start_key, problem.init(model_key), data)
         first = None if hello is None else record_of(state, hello)
         begin = measured(state.server.x, data, test)
@@ -195,23 +208,37 @@ def _run(
         _, (records, columns) = jax.lax.scan(chunk, state, None, rounds // every)
         return first, begin, records, columns
 
-    def whole(steps: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
-        return jax.vmap(one, (0, 0, None, None))(steps, keys, data, test)
+    def whole(which: jax.Array, steps: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
+        # The attack is not mapped over: a choice for every lane would run all of them.
+        return jax.vmap(one, (None, 0, 0, None, None))(which, steps, keys, data, test)
 
     steps = jax.numpy.asarray(np.repeat(grid, len(seeds)), float)
     keys = tuple(jax.numpy.tile(key, len(grid)) for key in streams(seeds))
-    traced = jax.jit(whole).trace(steps, keys, data, problem.test)
-    mark = fingerprint(traced.jaxpr, steps, data, problem.test, np.array(seeds))
-    if path is not None and path.exists():
-        return Cell.load(path, mark)
-    began = time.perf_counter()
-    found = jax.tree.map(np.asarray, traced.lower().compile()(steps, keys, data, problem.test))
-    spent = time.perf_counter() - began
+    everybody = [
+        build(make(grid[0]), problem, _named(attacks, i)).data for i in range(len(attacks))
+    ]
+    traced = jax.jit(whole).trace(jax.numpy.int32(0), steps, keys, everybody[0], problem.test)
+    marks = [
+        fingerprint(traced.jaxpr, i, steps, data, problem.test, np.array(seeds))
+        for i, data in enumerate(everybody)
+    ]
+    missing = [i for i, path in enumerate(paths) if path is None or not path.exists()]
     cost = _gradients(make(grid[0]), problem)
-    result = _cell(found, problem, cost, shape, rounds, every, spent)
-    if path is not None:
-        result.save(path, mark)
-    return result
+    began = time.perf_counter()
+    program = traced.lower().compile() if missing else None
+    cells = []
+    for i, (path, mark) in enumerate(zip(paths, marks, strict=True)):
+        if program is None or i not in missing:
+            cells.append(Cell.load(path, mark))
+            continue
+        found = program(jax.numpy.int32(i), steps, keys, everybody[i], problem.test)
+        found = jax.tree.map(np.asarray, found)
+        spent, began = time.perf_counter() - began, time.perf_counter()
+        shape = len(grid), len(seeds)
+        cells.append(_cell(found, problem, cost, shape, rounds, every, spent))
+        if path is not None:
+            cells[-1].save(path, mark)
+    return cells
 
 
 def _cell(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
@@ -74,6 +75,7 @@ def test_the_race_keeps_its_runs(tmp_path, capsys, monkeypatch):
     some = ("RoSDHB", "Byz-DM21")
     monkeypatch.setattr(race, "methods", lambda *given: {name: made[name] for name in some})
     monkeypatch.setattr(race, "STEPS", (0.1, 0.3))
+    monkeypatch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))  # main adds to it
     arguments = ["--rules", "median", "--rounds", "40", "--out", str(tmp_path)]
     assert race.main(arguments) == 0
     text = capsys.readouterr().out

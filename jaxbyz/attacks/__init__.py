@@ -24,7 +24,7 @@ from jaxbyz.attacks.line import alie_line_search, ipm_line_search, line_search
 from jaxbyz.attacks.messages import alie, alie_factor, forged, from_view, ipm, no_attack
 from jaxbyz.attacks.mimicry import mimic, mimic_variance
 from jaxbyz.attacks.relocated import rop
-from jaxbyz.attacks.schedule import after
+from jaxbyz.attacks.schedule import after, one_of
 from jaxbyz.attacks.searched import FOE_STRENGTHS, ipm_search, strength_search
 from jaxbyz.attacks.signs import cancel_mean, sign_flip, sign_flip_other, sign_flip_own
 from jaxbyz.attacks.steering import steer
@@ -72,6 +72,7 @@ __all__ = [
     "strength_search",
     # attacks from attacks, and from functions
     "after",
+    "one_of",
     "certified",
     "forged",
     "from_view",

@@ -1,6 +1,9 @@
-"""Attacks that wait."""
+"""Attacks that wait, and attacks among which a number chooses."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +12,7 @@ from jaxbyz import checks
 from jaxbyz.attacks.signs import own
 from jaxbyz.core import Attack, Key, Tree, View
 
-__all__ = ["after"]
+__all__ = ["after", "one_of"]
 
 
 def after(rounds: int, attack: Attack) -> Attack:
@@ -36,3 +39,45 @@ def after(rounds: int, attack: Attack) -> Attack:
 
     poison = attack.poison or (lambda data: data)
     return Attack(f"{attack.name} after {rounds}", attack.init, forge, poison)
+
+
+def one_of(attacks: Sequence[Attack], which: jax.Array | int) -> Attack:
+    """The attack of this number; it may be traced, so that one program serves all of them.
+
+    Byzantine workers compute if any of the attacks wants them to. Only the chosen one runs, if the
+    number is not mapped over.
+
+    Raises:
+        ValueError: no attacks, or one that does not forge messages.
+
+    >>> from jaxbyz.attacks.signs import sign_flip
+    >>> one_of([sign_flip()], 0).name
+    'one of: sign flip'
+    """
+    forging = [(attack, attack.forge) for attack in attacks if attack.forge is not None]
+    if not attacks or len(forging) < len(attacks):
+        names = [attack.name for attack in attacks]
+        raise ValueError(f"attacks must be some that forge messages, got {names}")
+
+    def init(key: Key, d: int) -> tuple[Tree, ...]:
+        return tuple(attack.init(key, d) for attack in attacks)
+
+    def forge(key: Key, states: tuple[Tree, ...], view: View) -> tuple[Tree, jax.Array]:
+        def branch(i: int, attack: Attack, lie: Callable[..., Any]) -> Callable[[], Any]:
+            seen = view if attack.poison is not None else view._replace(own=None)
+
+            def run() -> tuple[tuple[Tree, ...], jax.Array]:
+                state, rows = lie(key, states[i], seen)
+                return (*states[:i], state, *states[i + 1 :]), rows
+
+            return run
+
+        return jax.lax.switch(which, [branch(i, *both) for i, both in enumerate(forging)])
+
+    def poison(data: Tree) -> Tree:
+        own = [attack.poison or (lambda data: data) for attack in attacks]
+        return jax.lax.switch(which, own, data)
+
+    wanted = any(attack.poison is not None for attack in attacks)
+    name = "one of: " + ", ".join(attack.name for attack in attacks)
+    return Attack(name, init, forge, poison if wanted else None)

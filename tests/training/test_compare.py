@@ -50,6 +50,33 @@ def test_curves_are_those_of_train(finished):
         np.testing.assert_allclose(cell.columns[name][1], values, rtol=1e-10, atol=1e-12)
 
 
+POISONED = jb.core.Attack(
+    "poisoned", lambda key, d: (), None, lambda data: jax.tree.map(lambda leaf: -2 * leaf, data)
+)
+ALL_KINDS = [jb.ipm(), jb.attacks.after(5, jb.sign_flip()), POISONED]
+
+
+def test_attacks_share_a_program_and_stay_what_they_are():
+    method = {"D-SGD": METHODS["D-SGD"]}
+    result = race(methods=method, attacks=ALL_KINDS, steps=[0.2], parallel=1)
+    ends = []
+    for attack in ALL_KINDS:
+        history = jb.train(
+            METHODS["D-SGD"](0.2), problem(), attack=attack, rounds=20, seeds=3, progress=False
+        )
+        cell = result.cells["D-SGD", attack.name]
+        for name, values in history.columns.items():
+            # Another program: some roundings in 20 rounds.
+            np.testing.assert_allclose(cell.columns[name][0], values, rtol=1e-10, atol=1e-12)
+        ends.append(cell.columns["loss"][0, 0, -1])
+    assert len(set(ends)) == len(ALL_KINDS)
+
+
+def test_one_attack_of_several_must_forge():
+    with pytest.raises(ValueError, match="must be some that forge messages, got \\['poisoned'\\]"):
+        jb.attacks.one_of([POISONED], 0)
+
+
 def test_gradients_are_counted(finished):
     result, _ = finished
     # One gradient a round, of a problem without samples, and none at the start.
