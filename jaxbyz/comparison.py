@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -114,27 +114,28 @@ def compare(
     wide = jax.dtypes.canonicalize_dtype(float) == np.float64
     store = None if folder is None else Path(folder)
 
-    def job(method: str, group: Sequence[Attack]) -> dict[tuple[str, str], Cell]:
-        paths = [
-            None if store is None else store / f"{_slug(method)}--{_slug(attack.name)}.npz"
-            for attack in group
-        ]
-        with jax.enable_x64(wide):  # a setting of the thread
-            found = _run(
-                methods[method], problem, group, grids[method], everything, rounds, every, paths
-            )
-        return {(method, attack.name): cell for attack, cell in zip(group, found, strict=True)}
-
     cells: dict[tuple[str, str], Cell] = {}
-    jobs = [(method, group) for method in methods for group in _groups(attacks)]
-    total = len(methods) * len(attacks)
+    total = len(methods) * len(names)
     with Bar(progress, total, unit="run") as bar, ThreadPoolExecutor(parallel) as pool:
-        waiting = [pool.submit(job, *both) for both in jobs]
+
+        def job(method: str) -> None:
+            paths = [
+                None if store is None else store / f"{_slug(method)}--{_slug(name)}.npz"
+                for name in names
+            ]
+            with jax.enable_x64(wide):  # a setting of the thread
+                runs = _run(
+                    methods[method], problem, attacks, grids[method], everything, rounds, every,
+                    paths,
+                )  # fmt: skip
+                for name, cell in zip(names, runs, strict=True):
+                    cells[method, name] = cell
+                    bar.advance(1, {"last": f"{method} under {name}"})
+
+        waiting = [pool.submit(job, method) for method in methods]
         try:
             for done in as_completed(waiting):
-                cells |= done.result()
-                last = list(done.result())[-1]
-                bar.advance(len(done.result()), {"last": " under ".join(last)})
+                done.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -170,12 +171,6 @@ def _slug(name: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in name)
 
 
-def _groups(attacks: Sequence[Attack]) -> list[list[Attack]]:
-    """Attacks that may share a program: all that forge messages. Compiling takes the longest."""
-    forging = [attack for attack in attacks if attack.forge is not None]
-    return [group for group in (forging, *([a] for a in attacks if a.forge is None)) if group]
-
-
 def _named(attacks: Sequence[Attack], which: Any) -> Attack:
     return one_of(attacks, which) if len(attacks) > 1 else attacks[0]
 
@@ -189,8 +184,8 @@ def _run(
     rounds: int,
     every: int,
     paths: Sequence[Path | None],
-) -> list[Cell]:
-    """All step sizes and seeds of one method under some attacks, in one program."""
+) -> Iterator[Cell]:
+    """All step sizes and seeds of one method under every attack; compiling takes the longest."""
     measured = measure_of(problem, None)
 
     def one(which: jax.Array, step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
@@ -226,19 +221,18 @@ def _run(
     cost = _gradients(make(grid[0]), problem)
     began = time.perf_counter()
     program = traced.lower().compile() if missing else None
-    cells = []
     for i, (path, mark) in enumerate(zip(paths, marks, strict=True)):
         if program is None or i not in missing:
-            cells.append(Cell.load(path, mark))
+            yield Cell.load(path, mark)
             continue
         found = program(jax.numpy.int32(i), steps, keys, everybody[i], problem.test)
         found = jax.tree.map(np.asarray, found)
         spent, began = time.perf_counter() - began, time.perf_counter()
         shape = len(grid), len(seeds)
-        cells.append(_cell(found, problem, cost, shape, rounds, every, spent))
+        cell = _cell(found, problem, cost, shape, rounds, every, spent)
         if path is not None:
-            cells[-1].save(path, mark)
-    return cells
+            cell.save(path, mark)
+        yield cell
 
 
 def _cell(

@@ -202,9 +202,12 @@ class Attack(NamedTuple):
     encoded as legal messages and charged. None: they send what the protocol makes of their data.
     `poison` maps the honest worker data whose copy they hold (every leaf [f, ...]) to their own.
     None: they hold no data and compute nothing, and `View.own` is None.
+    `abstain(state, view)`, with the state that `forge` returned, says in which rounds what was
+    forged is dropped, and they send what the protocol makes of their data; None: in no round.
     """
 
     name: str
     init: Callable[[Key, int], Tree]  # (key, d) -> state
     forge: Callable[[Key, Tree, View], tuple[Tree, Array]] | None  # -> (state, rows [f, d])
     poison: Callable[[Tree], Tree] | None
+    abstain: Callable[[Tree, View], Array] | None = None  # -> [] bool

@@ -189,7 +189,11 @@ def build(
                 f"attack {attack.name!r} must forge rows of shape [f, d] = {(byzantine, d)}, "
                 f"got {wanted.shape}"
             )
-        return memory, say(wanted)
+        forged = say(wanted)
+        if attack.abstain is None or attack.poison is None:  # without data there is nothing else
+            return memory, forged
+        quiet = attack.abstain(memory, view)
+        return memory, jax.tree.map(lambda a, b: jnp.where(quiet, a, b), messages, forged)
 
     def exchange(
         key: Key,

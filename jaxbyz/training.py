@@ -23,9 +23,20 @@ from jaxbyz.ledger import Ledger
 from jaxbyz.problems.problem import Evaluator, Problem
 from jaxbyz.progress import Bar
 from jaxbyz.seeds import seed_list, streams
-from jaxbyz.simulation import AXIS, RoundInfo, along_axis, build, over_mesh, require_even, run
+from jaxbyz.simulation import (
+    AXIS,
+    RoundInfo,
+    SimulationState,
+    along_axis,
+    build,
+    over_mesh,
+    require_even,
+    run,
+)
 
-__all__ = ["TooManyBadRows", "measure_of", "record_of", "train"]
+__all__ = ["TooManyBadRows", "Watch", "measure_of", "record_of", "train"]
+
+Watch = Callable[[SimulationState, SimulationState, RoundInfo, Tree], dict[str, jax.Array]]
 
 
 class TooManyBadRows(RuntimeError):
@@ -54,6 +65,7 @@ def train(
     map_workers: Callable[..., Any] = jax.vmap,
     map_seeds: Callable[..., Any] = jax.vmap,
     devices: Sequence[jax.Device] | None = None,
+    watch: Watch | None = None,
 ) -> History:
     """Run an algorithm on a problem under an attack, and record its curves.
 
@@ -75,6 +87,9 @@ def train(
         map_workers: `jax.vmap`, or `jaxbyz.one_by_one` for models that are slow when batched.
         map_seeds: the same for seeds; under `vmap` both sides of PAGE's coin are computed.
         devices: spread the computing workers over these devices.
+        watch: (state before, state after, what the round was, data) -> columns, each []: applied
+            to the last round before every evaluation (NaN at round 0); for terms of a proof along
+            a run, see `jaxbyz.theory`.
 
     Returns:
         A `History`.
@@ -95,6 +110,8 @@ def train(
     rounds = checks.count("rounds", rounds)
     evaluate_every = checks.count("evaluate_every", evaluate_every, minimum=1)
     checkpoint_every = _period(checkpoint_every, evaluate_every)
+    if watch is not None and devices is not None:
+        raise ValueError("watch needs all workers in one place: devices must be None, got both")
     chosen = seed_list(seeds)
     measured_by = measure_of(problem, evaluate)
     began = time.perf_counter()
@@ -118,9 +135,12 @@ def train(
         return map_seeds(one)(keys, xs)
 
     def advance(length: int, keys: jax.Array, states: Any, data: Tree) -> Any:
-        rounds_of = spread(run(simulation.step, length, record_of))
-
-        return map_seeds(lambda key, state: rounds_of(key, state, data))(keys, states)
+        if watch is None:
+            one = spread(run(simulation.step, length, record_of))
+            states, record = map_seeds(lambda key, state: one(key, state, data))(keys, states)
+            return states, (record, {})
+        one = _watched(simulation.step, length, watch)
+        return map_seeds(lambda key, state: one(key, state, data))(keys, states)
 
     def measure(xs: jax.Array, data: Tree, test: Tree) -> dict[str, jax.Array]:
         return map_seeds(lambda x: measured_by(x, data, test))(xs)
@@ -169,15 +189,17 @@ def train(
             if hello is not None:
                 first = jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], hello)
                 _enter(ledger, problem, chosen, 0, first, functools.partial(history, states))
-            ledger.note(0, look(states.server.x, data, test))
+            seen = jax.eval_shape(functools.partial(advance, 1), round_keys, states, data)[1][1]
+            unseen = {name: np.full(len(chosen), np.nan) for name in seen}
+            ledger.note(0, unseen | look(states.server.x, data, test))
         bar = stack.enter_context(Bar(progress, rounds, done))
         for target in [*range(evaluate_every, rounds, evaluate_every), rounds]:
             if target <= done:
                 continue
             so_far = functools.partial(history, states)
-            states, record = go(target - done, round_keys, states, data)
+            states, (record, seen) = go(target - done, round_keys, states, data)
             _enter(ledger, problem, chosen, done + 1, record, so_far)
-            measured = look(states.server.x, data, test)
+            measured = seen | look(states.server.x, data, test)
             ledger.note(target, measured)
             if store is not None and (target % checkpoint_every == 0 or target == rounds):
                 store.save(target, states, ledger.pack())
@@ -191,6 +213,19 @@ def record_of(state: Any, info: RoundInfo) -> tuple[jax.Array, jax.Array, jax.Ar
     """What is kept of every round: bits, and which rows were bad."""
     del state
     return info.uplink, info.downlink, info.server.bad
+
+
+def _watched(step: Callable[..., Any], length: int, watch: Watch) -> Callable[..., Any]:
+    """Rounds whose last one is watched: (key, state, data) -> (state, (records, columns))."""
+
+    def rounds_of(key: jax.Array, state: SimulationState, data: Tree) -> Any:
+        before, records = run(step, length - 1, record_of)(key, state, data)
+        after, info = step(jax.random.fold_in(key, before.round), before, data)
+        last = record_of(after, info)
+        records = jax.tree.map(lambda a, b: jax.numpy.concatenate([a, b[None]]), records, last)
+        return after, (records, watch(before, after, info, data))
+
+    return rounds_of
 
 
 def _enter(

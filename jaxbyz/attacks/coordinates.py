@@ -115,4 +115,4 @@ def on_mask(attack: Attack, fraction: float = 1.0) -> Attack:
         rows = jnp.where(chosen, wanted, honest_mean(view.honest))
         return state, jnp.where(legal, rows, 0)
 
-    return Attack(f"{attack.name} on the mask", attack.init, forge, attack.poison)
+    return Attack(f"{attack.name} on the mask", attack.init, forge, attack.poison, attack.abstain)

@@ -34,11 +34,16 @@ def after(rounds: int, attack: Attack) -> Attack:
         raise ValueError(f"attack must forge messages, got {attack.name!r}, which does not")
 
     def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
+        # Rows are asked of it even before: it may remember what it said.
         state, wanted = inner(key, state, view)
         return state, jnp.where(view.round > rounds, wanted, own(view))
 
+    def abstain(state: Tree, view: View) -> jax.Array:
+        quiet = view.round <= rounds
+        return quiet if attack.abstain is None else quiet | attack.abstain(state, view)
+
     poison = attack.poison or (lambda data: data)
-    return Attack(f"{attack.name} after {rounds}", attack.init, forge, poison)
+    return Attack(f"{attack.name} after {rounds}", attack.init, forge, poison, abstain)
 
 
 def one_of(attacks: Sequence[Attack], which: jax.Array | int) -> Attack:
@@ -48,36 +53,46 @@ def one_of(attacks: Sequence[Attack], which: jax.Array | int) -> Attack:
     number is not mapped over.
 
     Raises:
-        ValueError: no attacks, or one that does not forge messages.
+        ValueError: no attacks, or one that neither forges nor poisons.
 
     >>> from jaxbyz.attacks.signs import sign_flip
     >>> one_of([sign_flip()], 0).name
     'one of: sign flip'
     """
-    forging = [(attack, attack.forge) for attack in attacks if attack.forge is not None]
-    if not attacks or len(forging) < len(attacks):
-        names = [attack.name for attack in attacks]
-        raise ValueError(f"attacks must be some that forge messages, got {names}")
+    names = [attack.name for attack in attacks]
+    if not attacks or any(a.forge is None and a.poison is None for a in attacks):
+        raise ValueError(f"attacks must be some that forge or poison, got {names}")
 
     def init(key: Key, d: int) -> tuple[Tree, ...]:
         return tuple(attack.init(key, d) for attack in attacks)
 
-    def forge(key: Key, states: tuple[Tree, ...], view: View) -> tuple[Tree, jax.Array]:
-        def branch(i: int, attack: Attack, lie: Callable[..., Any]) -> Callable[[], Any]:
-            seen = view if attack.poison is not None else view._replace(own=None)
+    def seen_by(attack: Attack, view: View) -> View:
+        return view if attack.poison is not None else view._replace(own=None)
 
+    def forge(key: Key, states: tuple[Tree, ...], view: View) -> tuple[Tree, jax.Array]:
+        def branch(i: int, attack: Attack) -> Callable[[], Any]:
             def run() -> tuple[tuple[Tree, ...], jax.Array]:
-                state, rows = lie(key, states[i], seen)
+                if attack.forge is None:
+                    return states, own(view)
+                state, rows = attack.forge(key, states[i], seen_by(attack, view))
                 return (*states[:i], state, *states[i + 1 :]), rows
 
             return run
 
-        return jax.lax.switch(which, [branch(i, *both) for i, both in enumerate(forging)])
+        return jax.lax.switch(which, [branch(i, attack) for i, attack in enumerate(attacks)])
 
     def poison(data: Tree) -> Tree:
-        own = [attack.poison or (lambda data: data) for attack in attacks]
-        return jax.lax.switch(which, own, data)
+        kinds = [attack.poison or (lambda data: data) for attack in attacks]
+        return jax.lax.switch(which, kinds, data)
+
+    def abstain(states: tuple[Tree, ...], view: View) -> jax.Array:
+        def one(i: int, attack: Attack) -> jax.Array:
+            if attack.abstain is None:
+                return jnp.asarray(attack.forge is None)
+            return attack.abstain(states[i], seen_by(attack, view))
+
+        return jnp.stack([one(i, attack) for i, attack in enumerate(attacks)])[which]
 
     wanted = any(attack.poison is not None for attack in attacks)
-    name = "one of: " + ", ".join(attack.name for attack in attacks)
-    return Attack(name, init, forge, poison if wanted else None)
+    name = "one of: " + ", ".join(names)
+    return Attack(name, init, forge, poison if wanted else None, abstain)

@@ -62,4 +62,4 @@ def steer(attack: Attack) -> Attack:
         state, target = inner(key, state, seen)
         return state, message(target)
 
-    return Attack(f"{attack.name}, steered", attack.init, forge, attack.poison)
+    return Attack(f"{attack.name}, steered", attack.init, forge, attack.poison, attack.abstain)

@@ -48,7 +48,7 @@ def log_wealth(values: np.ndarray, bound: float) -> np.ndarray:
     Raises:
         ValueError: values outside [0, 1], bound outside (0, 1).
 
-    >>> log_wealth(np.ones(20), 0.5)[-1] > np.log(1 / 0.05)
+    >>> bool(log_wealth(np.ones(20), 0.5)[-1] > np.log(1 / 0.05))
     True
     """
     values = _in_unit(values)

@@ -1,0 +1,54 @@
+"""What is watched along a run is the last round before an evaluation, and changes nothing."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxbyz as jb
+
+pytestmark = pytest.mark.usefixtures("x64")
+PROBLEM = jb.problems.quadratics(honest=3, byzantine=1, dimension=4, seed=2)
+ALGORITHM = jb.rosdhb(k=2, momentum=0.5, optimizer=optax.sgd(0.3), aggregator=jb.trimmed_mean(f=1))
+
+
+def run(watch, **options):
+    return jb.train(
+        ALGORITHM, PROBLEM, attack=jb.ipm(), rounds=7, seeds=2, evaluate_every=3, progress=False,
+        watch=watch, **options,
+    )  # fmt: skip
+
+
+def watch(before, after, info, data):
+    step = after.server.x - before.server.x
+    return {
+        "round_seen": after.round.astype(float),
+        "step_error": jnp.abs(step + 0.3 * info.server.aggregate).max(),
+        "sum_of_data": data.vector.sum(),
+    }
+
+
+def test_the_last_round_is_seen_and_the_run_is_the_same():
+    watched, plain = run(watch), run(None)
+    assert np.isnan(watched["round_seen"][:, 0]).all()
+    assert watched["round_seen"][:, 1:].tolist() == [[3, 6, 7]] * 2
+    # A step is γ times what the rule returned, up to rounding.
+    assert np.nanmax(watched["step_error"]) < 1e-14
+    assert watched["sum_of_data"][0, 1] == pytest.approx(float(PROBLEM.data.vector.sum()))
+    for name in plain.columns:
+        # Another program: some roundings.
+        np.testing.assert_allclose(watched[name], plain[name], rtol=1e-11, atol=1e-13)
+
+
+def test_a_watched_run_resumes(tmp_path):
+    whole = run(watch)
+    run(watch, checkpoint=tmp_path)
+    again = run(watch, checkpoint=tmp_path)
+    assert again.about["resumed_at"] == 7
+    np.testing.assert_array_equal(again["round_seen"], whole["round_seen"])
+
+
+def test_workers_on_several_devices_cannot_be_watched():
+    with pytest.raises(ValueError, match="watch needs all workers in one place"):
+        run(watch, devices=jax.devices()[:1])
