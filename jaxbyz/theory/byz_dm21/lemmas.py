@@ -1,0 +1,308 @@
+"""Lemmas L0-L7 of Byz-DM21 and Byz-VR-DM21 as claims; see `weights` for their symbols.
+
+All are derived here. A factory takes the coefficients it states as an argument, so that a wrong
+coefficient makes a wrong claim, for tests of the checks.
+
+| lemma | statement                                                                              |
+|-------|----------------------------------------------------------------------------------------|
+| L0    | ‖F(g) - ḡ‖² ≤ κV,  V = mean ‖g_i - ḡ‖²                                                  |
+| L1    | V ≤ (1+θ) ζ² + 3 (1+1/θ)(P + Q + R)                                                     |
+| L2    | ½ ‖F(g) - ∇f‖² ≤ ½ (1+θ)² κ ζ² + A_P P + A_Q (Q + R) + A_b (Q̄ + R̄)                      |
+| L3    | f(x⁺) ≤ f(x) - (γ/2) ‖∇f‖² - (1/(2γ) - L/2) S + (γ/2) ‖F(g) - ∇f‖²                      |
+| L4    | E R⁺ and E R̄⁺, by `Steps`                                                               |
+| L5    | E Q⁺ and E Q̄⁺, by `Steps`                                                               |
+| L6    | E P⁺, by `Steps`                                                                        |
+| L7    | E Ψ⁺ ≤ Ψ - (γ/2) ‖∇f‖² + γ (½ (1+θ)² κ ζ² + N);  PL:  E Ψ⁺ ≤ (1-γμ) Ψ + γ (…)          |
+
+Proofs. L1: g_i = ∇f_i + [(g_i-u_i) + (u_i-v_i) + (v_i-∇f_i)], centring does not increase a mean
+square, Young with θ, Jensen with three terms. L2: Young with θ, L0, L1, and Jensen for ḡ - ∇f. L3:
+smoothness and -⟨a,b⟩ = ½(‖a-b‖² - ‖a‖² - ‖b‖²). L4: v⁺ - ∇f_i(x⁺) is (1-η)(v - ∇f_i(x)) plus, with
+momentum, (1-η)(∇f_i(x) - ∇f_i(x⁺)), plus noise. L5: u⁺ - v⁺ = (1-β)[(u-v) - (v⁺-v)]. L6: what is
+compressed is (u-g) + β[(v-u) + (v⁺-v)], and the noise in it is independent of the rest. L7: L3
+with L2, and γ times L4-L6 with the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.core import Aggregator
+from jaxbyz.theory.byz_dm21.instances import (
+    Errors,
+    Instance,
+    dispersion,
+    errors,
+    exact_setting,
+    instances,
+    move,
+    next_errors,
+    squares,
+)
+from jaxbyz.theory.byz_dm21.setting import Setting
+from jaxbyz.theory.byz_dm21.weights import Steps, momentum_steps, recursive_steps, weights
+from jaxbyz.theory.claims import Check, Claim, Family, Provenance, Scope
+from jaxbyz.theory.engines import sampled, searched
+
+__all__ = [
+    "MOMENTUM",
+    "RECURSIVE",
+    "Method",
+    "aggregation",
+    "compression",
+    "descent",
+    "direction",
+    "dispersion_bound",
+    "first_momentum",
+    "lyapunov",
+    "lyapunov_pl",
+    "second_momentum",
+]
+
+
+class Method(NamedTuple):
+    """What distinguishes the two algorithms here."""
+
+    name: str
+    steps: Callable[[Setting, Any, Any], Steps]
+    recursive: bool  # v⁺ uses the sample at both points
+
+
+MOMENTUM = Method("DM", momentum_steps, False)
+RECURSIVE = Method("VR", recursive_steps, True)
+
+CHECKS: tuple[Check, ...] = (sampled(), searched())
+
+
+def _claim(
+    name: str,
+    title: str,
+    statement: str,
+    sides: Callable[[Any], tuple[Any, Any]],
+    families: tuple[Family, ...] = (),
+) -> Claim:
+    return Claim(
+        paper="byz_dm21",
+        name=name,
+        title=title,
+        statement=statement,
+        provenance=Provenance.DERIVED,
+        source="derived here, jaxbyz/theory/byz_dm21/lemmas.py",
+        scope=Scope.ONE_STEP,
+        sides=sides,
+        families=families or (instances(),),
+        checks=CHECKS,
+    )
+
+
+def aggregation(rule: Aggregator, kappa: float, workers: int, byzantine: int) -> Claim:
+    """L0 for a shipped rule, of n workers of which f are Byzantine: ‖F(g) - ḡ‖² ≤ κ V.
+
+    The family holds all rows [n, 1]; more dimensions add nothing for coordinate-wise rules.
+
+    >>> from jaxbyz.aggregators import trimmed_mean
+    >>> aggregation(trimmed_mean(f=1), 1 / 2, workers=4, byzantine=1).key
+    'byz_dm21/L0'
+    """
+
+    def sides(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+        honest = rows[: workers - byzantine]
+        return squares(rule(rows) - honest.mean(axis=0)), kappa * dispersion(honest)
+
+    rows = Family(f"rows of {workers} workers", workers, lambda z: z[:, None])
+    return _claim("L0", "error of the rule", "‖F(g) - ḡ‖² ≤ κ V", sides, (rows,))
+
+
+def dispersion_bound(three: float = 3.0) -> Claim:
+    """L1: V ≤ (1+θ) ζ² + 3 (1+1/θ)(P + Q + R).
+
+    >>> dispersion_bound().key
+    'byz_dm21/L1'
+    """
+
+    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+        theta, now = state.theta, errors(state)
+        scatter = three * (1 + 1 / theta) * (now.p + now.q + now.r)
+        return dispersion(state.g), (1 + theta) * dispersion(state.gradients) + scatter
+
+    return _claim("L1", "dispersion", "V ≤ (1+θ) ζ² + 3 (1+1/θ)(P + Q + R)", sides)
+
+
+def direction(three: float = 3.0) -> Claim:
+    """L2: ½ ‖g - ∇f‖² ≤ ½ (1+θ)² κ ζ² + A_P P + A_Q (Q + R) + A_b (Q̄ + R̄).
+
+    The same A as in `weights`, with 3/2 (1+1/θ) = A_b.
+
+    >>> direction().key
+    'byz_dm21/L2'
+    """
+
+    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+        theta, now = state.theta, errors(state)
+        kappa, a_b = (1 + theta) * state.kappa, three / 2 * (1 + 1 / theta)
+        wrong = -move(state, jnp.asarray(1.0)) - state.gradients.mean(axis=0)
+        right = (1 + theta) * kappa * dispersion(state.gradients) / 2 + a_b * (
+            (1 + kappa) * now.p + kappa * (now.q + now.r) + now.q_bar + now.r_bar
+        )
+        return (wrong**2).sum() / 2, right
+
+    return _claim("L2", "error of the direction", "½ ‖g - ∇f‖² ≤ ½ (1+θ)² κ ζ² + …", sides)
+
+
+def descent(step: float = 1.0) -> Claim:
+    """L3, divided by γ, at γ = step · fraction / L.
+
+    >>> descent().key
+    'byz_dm21/L3'
+    """
+
+    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+        smooth = exact_setting(state, jnp.zeros(state.g.shape[1])).smoothness
+        size = step * state.fraction / smooth
+        gradient, way = state.gradients.mean(axis=0), -move(state, jnp.asarray(1.0))
+        change = _decrease(state, -size * way) / size
+        left = change + (gradient**2).sum() / 2 + (1 - size * smooth) / 2 * (way**2).sum()
+        return left, ((way - gradient) ** 2).sum() / 2
+
+    statement = "f(x⁺) ≤ f(x) - (γ/2) ‖∇f‖² - (1/(2γ) - L/2) S + (γ/2) ‖g - ∇f‖²"
+    return _claim("L3", "descent", statement, sides)
+
+
+def _decrease(state: Instance, step: jax.Array) -> jax.Array:
+    """f(x + step) - f(x), without the cancellation of two values."""
+    mean = state.hessians.mean(axis=0)
+    return step @ state.gradients.mean(axis=0) + step @ mean @ step / 2
+
+
+def _one_step(
+    state: Instance, method: Method, top: bool = False
+) -> tuple[Errors, Errors, jax.Array, jax.Array, Steps]:
+    """(errors, E errors⁺, S, σ², coefficients) for x⁺ = x - (ḡ + e): L4-L6 hold for any x⁺."""
+    step = move(state, jnp.asarray(1.0))
+    point = exact_setting(state, step)
+    after = next_errors(state, step, method.recursive, top)
+    coefficients = method.steps(point, state.eta, state.beta)
+    return errors(state), after, (step**2).sum(), point.noise_variance, coefficients
+
+
+def first_momentum(method: Method) -> Claim:
+    """L4: E R⁺ ≤ r_r R + r_s S + r_n σ², and the same for R̄; coefficients of `Steps`.
+
+    >>> first_momentum(RECURSIVE).key
+    'byz_dm21/L4-VR'
+    """
+
+    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+        now, after, moved, noise, c = _one_step(state, method)
+        each = c.r_r * now.r + c.r_s * moved + c.r_n * noise
+        mean = c.rb_rb * now.r_bar + c.rb_s * moved + c.rb_n * noise
+        return jnp.stack([after.r, after.r_bar]), jnp.stack([each, mean])
+
+    statement = "E R⁺ ≤ r_r R + r_s S + r_n σ²,  E R̄⁺ ≤ r̄_r̄ R̄ + r̄_s S + r̄_n σ²"
+    return _claim(f"L4-{method.name}", "first momentum", statement, sides)
+
+
+def second_momentum(method: Method) -> Claim:
+    """L5: E Q⁺ ≤ q_q Q + q_r R + q_s S + q_n σ², and the same for Q̄; coefficients of `Steps`.
+
+    >>> second_momentum(MOMENTUM).key
+    'byz_dm21/L5-DM'
+    """
+
+    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+        now, after, moved, noise, c = _one_step(state, method)
+        each = c.q_q * now.q + c.q_r * now.r + c.q_s * moved + c.q_n * noise
+        mean = c.qb_qb * now.q_bar + c.qb_rb * now.r_bar + c.qb_s * moved + c.qb_n * noise
+        # Both sides vanish at β = 1.
+        scale = 1 / (1 - state.beta) ** 2
+        return jnp.stack([after.q, after.q_bar]) * scale, jnp.stack([each, mean]) * scale
+
+    statement = "E Q⁺ ≤ q_q Q + q_r R + q_s S + q_n σ²,  E Q̄⁺ ≤ q̄_q̄ Q̄ + q̄_r̄ R̄ + …"
+    return _claim(f"L5-{method.name}", "second momentum", statement, sides)
+
+
+def compression(method: Method, top: bool = False) -> Claim:
+    """L6: E P⁺ ≤ p_p P + p_q Q + p_r R + p_s S + p_n σ²; coefficients of `Steps`.
+
+    Rand-k without rescaling, any α; with `top` Top-1 of two coordinates.
+
+    >>> compression(MOMENTUM, top=True).key
+    'byz_dm21/L6-DM-top'
+    """
+
+    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+        now, after, moved, noise, c = _one_step(state, method, top)
+        right = c.p_p * now.p + c.p_q * now.q + c.p_r * now.r + c.p_s * moved + c.p_n * noise
+        # Both sides vanish at α = 1.
+        scale = 1 / (1 - state.alpha)
+        return after.p * scale, right * scale
+
+    family = instances(alpha=0.5) if top else instances()
+    statement = "E P⁺ ≤ p_p P + p_q Q + p_r R + p_s S + p_n σ²"
+    name = f"L6-{method.name}" + ("-top" if top else "")
+    return _claim(name, "compression", statement, sides, (family,))
+
+
+def lyapunov(method: Method, factor: float = 1.0, noisy: bool = True) -> Claim:
+    """L7 without PL, divided by γ, at γ = factor · fraction · γ_max.
+
+    left = (E Ψ⁺ - Ψ)/γ + ½ ‖∇f‖²,  right = ½ (1+θ)² κ ζ² + N; `factor` > 1 leaves its hypothesis.
+    With noise the largest ratio tells how sharp N is, without it how sharp the neighbourhood is.
+
+    >>> lyapunov(MOMENTUM).key
+    'byz_dm21/L7-DM'
+    """
+
+    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+        left, right, _ = _lyapunov(state, method, 0.0, factor)
+        return left + (state.gradients.mean(axis=0) ** 2).sum() / 2, right
+
+    statement = "E Ψ⁺ ≤ Ψ - (γ/2) ‖∇f‖² + γ (½ (1+θ)² κ ζ² + N)"
+    name = f"L7-{method.name}" + ("" if noisy else "-full")
+    return _claim(name, "Lyapunov function", statement, sides, (instances(noisy=noisy),))
+
+
+def lyapunov_pl(method: Method, factor: float = 1.0, spare: float = 0.5) -> Claim:
+    """L7 under PL, divided by γ: left = (E Ψ⁺ - (1-γμ) Ψ)/γ, the same right; on convex quadratics.
+
+    >>> lyapunov_pl(RECURSIVE).key
+    'byz_dm21/L7-VR-PL'
+    """
+
+    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+        left, right, mu_psi = _lyapunov(state, method, spare, factor)
+        return left + mu_psi, right
+
+    statement = "E Ψ⁺ ≤ (1-γμ) Ψ + γ (½ (1+θ)² κ ζ² + N)"
+    name = f"L7-{method.name}-PL"
+    return _claim(name, "Lyapunov function under PL", statement, sides, (instances(convex=True),))
+
+
+def _lyapunov(
+    state: Instance, method: Method, spare: float, factor: float
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """((E Ψ⁺ - Ψ)/γ, ½ (1+θ)² κ ζ² + N, μ Ψ) at the step size of the weights."""
+    point = exact_setting(state, jnp.zeros(state.g.shape[1]))
+    coefficients = method.steps(point, state.eta, state.beta)
+    found = weights(point, coefficients, theta=state.theta, spare=spare)
+    mean, gradient = state.hessians.mean(axis=0), state.gradients.mean(axis=0)
+    limit = found.step_size
+    mu = jnp.asarray(0.0)
+    if spare:
+        mu = jnp.linalg.eigvalsh(mean).min()
+        limit = jnp.minimum(limit, found.contraction / mu)
+    size = factor * state.fraction * limit
+    step = move(state, size)
+    # The same constants, with σ² at x⁺.
+    there = weights(exact_setting(state, step), coefficients, theta=state.theta, spare=spare)
+    now, after = errors(state), next_errors(state, step, method.recursive)
+    change = there.potential(*(late - early for late, early in zip(after, now, strict=True)))
+    left = _decrease(state, step) / size + change
+    floor = (1 + state.theta) ** 2 * state.kappa * point.heterogeneity / 2
+    potential = size * there.potential(*now)
+    if spare:
+        potential += gradient @ jnp.linalg.solve(mean, gradient) / 2
+    return left, floor + there.noise, mu * potential

@@ -1,0 +1,302 @@
+"""Hyper-parameters from theory, and theory for given hyper-parameters.
+
+All of it is derived here; the paper's theorems are not public in full. In one line:
+
+    promise = corollary_2(setting(problem, rule, compressor), rounds=10**6, gap=1.0)
+    algorithm = jb.byz_vr_dm21(**promise.arguments(), aggregator=rule, compressor=compressor)
+
+| function    | method      | parameters                            | E‖∇f‖² (3, 4: f - f*)     |
+|-------------|-------------|---------------------------------------|---------------------------|
+| theorem_1   | Byz-DM21    | η, β, θ free, γ up to the weights' own | average of T rounds       |
+| theorem_2   | Byz-VR-DM21 | the same                              | average of T rounds       |
+| theorem_3   | Byz-DM21    | the same, under PL                    | last iterate              |
+| theorem_4   | Byz-VR-DM21 | the same, under PL                    | last iterate              |
+| corollary_1 | Byz-DM21    | β = η, from T and d₀                  | T^(-1/2): O(ε⁻⁴)          |
+| corollary_2 | Byz-VR-DM21 | β = √η, from T and d₀                 | T^(-2/3): O(ε⁻³)          |
+| corollary_3 | Byz-VR-DM21 | β = η (as published), from T and d₀   | T^(-1/2): O(ε⁻⁴)          |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from jaxbyz import checks
+from jaxbyz.theory.byz_dm21.guarantees import Guarantee, LinearGuarantee
+from jaxbyz.theory.byz_dm21.setting import Setting
+from jaxbyz.theory.byz_dm21.simplified import (
+    corollary_eta_1,
+    corollary_eta_2,
+    corollary_eta_3,
+    step_1,
+    step_2,
+)
+from jaxbyz.theory.byz_dm21.weights import Steps, momentum_steps, recursive_steps, weights
+
+__all__ = [
+    "certify",
+    "corollary_1",
+    "corollary_2",
+    "corollary_3",
+    "theorem_1",
+    "theorem_2",
+    "theorem_3",
+    "theorem_4",
+]
+
+StepsOf = Callable[[Setting, Any, Any], Steps]
+
+
+def _promise(
+    name: str,
+    steps: StepsOf,
+    point: Setting,
+    eta: float,
+    beta: float | None,
+    step_size: float | None,
+    start_batch: int,
+    theta: float,
+    mu: float | None = None,
+) -> Guarantee:
+    point.checked()
+    beta = eta if beta is None else beta
+    checks.interval("eta", eta, 0, 1, closed="right")
+    checks.interval("beta", beta, 0, 1, closed="right")
+    checks.count("start_batch", start_batch, minimum=1)
+    checks.interval("theta", theta, 0, math.inf, closed="neither")
+    found = weights(point, steps(point, eta, beta), theta=theta, spare=0.5 if mu else 0)
+    limit = found.step_size
+    if mu is None:
+        if (1 + theta) ** 2 * point.kappa * point.growth >= 1:
+            raise ValueError(
+                f"{name} needs (1+theta)^2 kappa growth < 1, got "
+                f"{(1 + theta) ** 2 * point.kappa * point.growth:.6g}"
+            )
+    else:
+        checks.interval("mu", mu, 0, point.smoothness * (1 + 1e-12), closed="right")
+        checks.interval("growth", point.growth, 0, 0)
+        limit = min(limit, found.contraction / mu)
+    size = limit if step_size is None else step_size
+    checks.interval("step_size", size, 0, limit, closed="right")
+    if mu is None:
+        return Guarantee(name, point, size, eta, beta, start_batch, found)
+    return LinearGuarantee(name, point, size, eta, beta, start_batch, found, mu=mu)
+
+
+def theorem_1(
+    point: Setting,
+    *,
+    eta: float,
+    beta: float | None = None,
+    step_size: float | None = None,
+    start_batch: int = 1,
+    theta: float = 1.0,
+) -> Guarantee:
+    """Byz-DM21, nonconvex: γ ≤ the step size of the weights and (1+θ)² κ B² < 1. Derived here.
+
+    Args:
+        point: constants of the hypotheses.
+        eta: η in (0, 1].
+        beta: β in (0, 1]; default η.
+        step_size: γ; default the largest.
+        start_batch: how many sampled gradients the first estimates are the mean of.
+        theta: θ > 0.
+
+    Raises:
+        ValueError: an argument outside its range, γ beyond the largest, or (1+θ)² κ B² ≥ 1.
+
+    >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
+    >>> promise = theorem_1(point, eta=0.1)
+    >>> round(1 / promise.step_size, 1), round(promise.bound(rounds=10**5, gap=1.0), 2)
+    (75.5, 0.11)
+    """
+    return _promise("Theorem 1", momentum_steps, point, eta, beta, step_size, start_batch, theta)
+
+
+def theorem_2(
+    point: Setting,
+    *,
+    eta: float,
+    beta: float | None = None,
+    step_size: float | None = None,
+    start_batch: int = 1,
+    theta: float = 1.0,
+) -> Guarantee:
+    """Byz-VR-DM21, nonconvex; arguments and errors as for `theorem_1`. Derived here.
+
+    The weights need no η ≤ β; only the closed forms of `simplified` do.
+
+    >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
+    >>> round(theorem_2(point, eta=0.01, beta=0.1).noise, 3)
+    0.036
+    """
+    return _promise("Theorem 2", recursive_steps, point, eta, beta, step_size, start_batch, theta)
+
+
+def theorem_3(
+    point: Setting,
+    *,
+    mu: float,
+    eta: float,
+    beta: float | None = None,
+    step_size: float | None = None,
+    start_batch: int = 1,
+    theta: float = 1.0,
+) -> Guarantee:
+    """Byz-DM21 under PL, B = 0; μ in (0, L], else as for `theorem_1`. Derived here.
+
+    >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
+    >>> theorem_3(point, mu=0.1, eta=0.001).bound(rounds=10**7, gap=1.0) < 0.05
+    True
+    """
+    checks.interval("mu", mu, 0, math.inf, closed="neither")
+    return _promise(
+        "Theorem 3", momentum_steps, point, eta, beta, step_size, start_batch, theta, mu
+    )
+
+
+def theorem_4(
+    point: Setting,
+    *,
+    mu: float,
+    eta: float,
+    beta: float | None = None,
+    step_size: float | None = None,
+    start_batch: int = 1,
+    theta: float = 1.0,
+) -> Guarantee:
+    """Byz-VR-DM21 under PL, B = 0; arguments and errors as for `theorem_3`. Derived here.
+
+    >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
+    >>> theorem_4(point, mu=0.1, eta=0.001, beta=1.0).bound(rounds=10**7, gap=1.0) < 0.1
+    True
+    """
+    checks.interval("mu", mu, 0, math.inf, closed="neither")
+    return _promise(
+        "Theorem 4", recursive_steps, point, eta, beta, step_size, start_batch, theta, mu
+    )
+
+
+def _horizon(point: Setting, rounds: int, gap: float) -> None:
+    point.checked()
+    checks.count("rounds", rounds, minimum=1)
+    checks.interval("gap", gap, 0, math.inf, closed="neither")
+    checks.interval("growth", point.growth, 0, 0)
+
+
+def _first_batch(eta: float, rounds: int) -> int:
+    """⌈1/(η²T)⌉."""
+    return max(1, math.ceil(1 / (eta**2 * rounds) * (1 - 1e-12)))
+
+
+def corollary_1(point: Setting, *, rounds: int, gap: float) -> Guarantee:
+    """Byz-DM21 with β = η chosen for T rounds and d₀ = gap: O(ε⁻⁴), no large batch. Derived here.
+
+    η of `corollary_eta_1`, γ of `step_1`, B₀ = ⌈1/(η²T)⌉, θ = 1, B = 0; the bound is at most
+    `corollary_bound_1`.
+
+    Raises:
+        ValueError: rounds < 1, gap ≤ 0, or a setting with B > 0.
+
+    >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
+    >>> promise = corollary_1(point, rounds=10**6, gap=1.0)
+    >>> round(promise.eta, 5), promise.start_batch, round(promise.bound(10**6, 1.0), 4)
+    (0.00303, 1, 0.0135)
+    """
+    _horizon(point, rounds, gap)
+    eta = corollary_eta_1(point, rounds, gap)
+    batch, size = _first_batch(eta, rounds), step_1(point, eta)
+    return _promise("Corollary 1", momentum_steps, point, eta, eta, size, batch, 1.0)
+
+
+def corollary_2(point: Setting, *, rounds: int, gap: float) -> Guarantee:
+    """Byz-VR-DM21 with β = √η chosen for T rounds: O(ε⁻³), B₀ of order T^(1/3). Derived here.
+
+    η of `corollary_eta_2`, γ of `step_2`, B₀ = ⌈1/(η²T)⌉, θ = 1, B = 0; the bound is at most
+    `corollary_bound_2`.
+
+    Raises:
+        ValueError: rounds < 1, gap ≤ 0, or a setting with B > 0.
+
+    >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
+    >>> promise = corollary_2(point, rounds=10**6, gap=1.0)
+    >>> round(promise.eta, 6), promise.start_batch, round(promise.bound(10**6, 1.0), 4)
+    (0.000123, 67, 0.0021)
+    """
+    _horizon(point, rounds, gap)
+    eta = corollary_eta_2(point, rounds, gap)
+    batch, size = _first_batch(eta, rounds), step_2(point, eta, eta**0.5)
+    return _promise("Corollary 2", recursive_steps, point, eta, eta**0.5, size, batch, 1.0)
+
+
+def corollary_3(point: Setting, *, rounds: int, gap: float) -> Guarantee:
+    """Byz-VR-DM21 as published, β = η, chosen for T rounds: O(ε⁻⁴). Derived here.
+
+    η of `corollary_eta_3`, γ of `step_2`, B₀ = ⌈1/(η²T)⌉, θ = 1, B = 0; the bound is at most
+    `corollary_bound_3`. That no better rate is possible with β = η is shown in `rates`.
+
+    Raises:
+        ValueError: rounds < 1, gap ≤ 0, or a setting with B > 0.
+
+    >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
+    >>> promise = corollary_3(point, rounds=10**6, gap=1.0)
+    >>> round(promise.eta, 6), promise.start_batch, round(promise.bound(10**6, 1.0), 4)
+    (0.001651, 1, 0.0133)
+    """
+    _horizon(point, rounds, gap)
+    eta = corollary_eta_3(point, rounds, gap)
+    batch, size = _first_batch(eta, rounds), step_2(point, eta, eta)
+    return _promise("Corollary 3", recursive_steps, point, eta, eta, size, batch, 1.0)
+
+
+def certify(
+    point: Setting,
+    *,
+    recursive: bool,
+    step_size: float,
+    eta: float,
+    beta: float | None = None,
+    start_batch: int = 1,
+    mu: float | None = None,
+) -> Guarantee | None:
+    """The theorem that covers given parameters, at the best θ, or None if none does.
+
+    The best θ of 400, from 10⁻³ to 10³ on a logarithmic scale, is the one with the least
+    floor + noise among those whose step size reaches γ. Derived here.
+
+    Args:
+        point: constants of the hypotheses.
+        recursive: False: Byz-DM21; True: Byz-VR-DM21.
+        step_size: γ.
+        eta: η.
+        beta: β; default η.
+        start_batch: how many sampled gradients the first estimates are the mean of.
+        mu: the constant of PL; None: no PL.
+
+    Raises:
+        ValueError: an argument outside its range.
+
+    >>> point = Setting(0.1, 0.25, 8, 1.0, 1.0, noise_variance=1e-3, heterogeneity=1.0)
+    >>> promise = certify(point, recursive=False, step_size=1e-3, eta=0.05)
+    >>> promise.theorem, promise.theta < 1, promise.floor < 4 * 0.25
+    ('Theorem 1', True, True)
+    >>> certify(point, recursive=False, step_size=0.1, eta=0.05) is None
+    True
+    """
+    checks.interval("step_size", step_size, 0, math.inf, closed="neither")
+    checks.interval("eta", eta, 0, 1, closed="right")
+    checks.interval("beta", eta if beta is None else beta, 0, 1, closed="right")
+    make: Callable[..., Guarantee] = theorem_2 if recursive else theorem_1
+    given: dict[str, Any] = {"eta": eta, "beta": beta, "start_batch": start_batch}
+    if mu is not None:
+        make, given = theorem_4 if recursive else theorem_3, given | {"mu": mu}
+    thetas = [10 ** (-3 + 6 * i / 399) for i in range(400)]
+    if mu is None:
+        thetas = [t for t in thetas if (1 + t) ** 2 * point.kappa * point.growth < 1]
+    widest = [make(point, theta=theta, **given) for theta in thetas]
+    reached = [promise for promise in widest if promise.step_size >= step_size]
+    if not reached:
+        return None
+    best = min(reached, key=lambda promise: promise.floor + promise.noise)
+    return make(point, theta=best.theta, step_size=step_size, **given)

@@ -1,0 +1,73 @@
+"""The theory of RoSDHB: parameters with guarantees, and claims with what checks them.
+
+All statements but `paper_theorem` are derived here; of the paper's Theorem 1 only the hypotheses
+are public. From the bottom up:
+
+    parameters     hyper-parameters of Theorems A and B, and `certify` for any others
+    states         one state between two rounds, and families of states
+    lemmas         L1-L5                lyapunov       L6, the one-step inequality
+    code           the shipped round against the closed forms; freshness: the masks of runs
+    moments        exact expectations over whole runs, any d and k
+    certificate    L6 at all states of a problem; exact: the same in rational numbers
+    constants      numbers behind the theorems         theorems    whole runs
+"""
+
+from jaxbyz.theory.rosdhb.certificate import certificate, linear_kappa, tilted_weights
+from jaxbyz.theory.rosdhb.code import CODE
+from jaxbyz.theory.rosdhb.constants import CONSTANTS
+from jaxbyz.theory.rosdhb.exact import all_states, exact_certificate
+from jaxbyz.theory.rosdhb.freshness import uniform_masks
+from jaxbyz.theory.rosdhb.lemmas import LEMMAS
+from jaxbyz.theory.rosdhb.lyapunov import LYAPUNOV
+from jaxbyz.theory.rosdhb.moments import (
+    bernoulli_mask,
+    dynamics,
+    global_mask,
+    linear_attack,
+    local_masks,
+    long_run,
+    run_moments,
+)
+from jaxbyz.theory.rosdhb.parameters import (
+    Certified,
+    Factors,
+    best_c,
+    certify,
+    published_setting,
+    theorem_a,
+    theorem_b,
+)
+from jaxbyz.theory.rosdhb.theorems import THEOREMS
+
+__all__ = [
+    "CLAIMS",
+    "Certified",
+    "Factors",
+    "all_states",
+    "bernoulli_mask",
+    "best_c",
+    "certificate",
+    "certify",
+    "dynamics",
+    "exact_certificate",
+    "global_mask",
+    "linear_attack",
+    "linear_kappa",
+    "local_masks",
+    "long_run",
+    "published_setting",
+    "run_moments",
+    "theorem_a",
+    "theorem_b",
+    "tilted_weights",
+]
+
+CLAIMS = (
+    *LEMMAS,
+    *LYAPUNOV,
+    *CODE,
+    uniform_masks(),
+    all_states(),
+    *CONSTANTS,
+    *THEOREMS,
+)

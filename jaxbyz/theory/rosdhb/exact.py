@@ -1,0 +1,218 @@
+"""The certificate of one problem in rational numbers: CERTIFIED, not merely computed.
+
+Everything is written a second time, with matrices on y = (1, θ_{t-1}, m^t) instead of moments, in
+`fractions.Fraction`. Rounding plays no part, and the two versions check each other.
+
+    y' = (U + J (I ⊗ P) Z) y,    Adj(V) = UᵀVU + UᵀVJZ + ZᵀJᵀVU + ZᵀΦ(JᵀVJ)Z
+    C = V - γ q1 Grad + γ μκ(1+ω(a-1)) G² e_0e_0ᵀ - Adj(V) ⪰ 0        (derived here)
+"""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxbyz.theory.claims import Budget, Claim, Provenance, Scope
+from jaxbyz.theory.reports import Report, Status
+
+__all__ = ["Rational", "all_states", "exact_certificate", "is_semidefinite", "small_problem"]
+
+
+class Rational(NamedTuple):
+    """A problem, a linear rule and parameters, all rational. L_H has smoothness 1."""
+
+    matrices: np.ndarray  # [h, d, d] of Fraction; the mean is diagonal with entries in (0, 1]
+    vectors: np.ndarray  # [h, d]; the mean is 0, so that the optimum is the origin
+    weights: np.ndarray  # [h], sum 1
+    k: int
+    momentum: Fraction  # β
+    step_size: Fraction  # γ = x
+    b_squared: Fraction
+    s: Fraction
+    p: Fraction
+    weight: Fraction  # A
+
+
+def _fractions(values: object) -> np.ndarray:
+    return np.vectorize(Fraction, otypes=[object])(np.asarray(values, dtype=object))
+
+
+def small_problem(c: int = 24, *, kappa_b_squared: Fraction = Fraction(1, 7)) -> Rational:
+    """Two workers in two dimensions, one coordinate per round, parameters of Theorem A.
+
+    β is rational and x = (1-β²)/24 ≤ 1/(2c), the largest such x with denominator of β 10⁴.
+    κ = 1/4, B² = κB²/κ.
+    """
+    d, k, kappa = 2, 1, Fraction(1, 4)
+    half = Fraction(1, 2)
+    mean = _fractions([[1, 0], [0, Fraction(3, 10)]])
+    spread = _fractions([[Fraction(1, 20), Fraction(1, 50)], [Fraction(1, 50), Fraction(-1, 30)]])
+    root = int(np.ceil(10**4 * np.sqrt(1 - 24 / (2 * c))))
+    momentum = Fraction(root, 10**4)
+    step = (1 - momentum**2) / 24
+    assert step * c * d <= k
+    return Rational(
+        matrices=np.stack([mean + spread, mean - spread]),
+        vectors=_fractions([[1, -half], [-1, half]]),
+        weights=_fractions([half + half * half, half - half * half]),  # 1/h ± √(κ/h²)
+        k=k,
+        momentum=momentum,
+        step_size=step,
+        b_squared=kappa_b_squared / kappa,
+        s=Fraction(1),
+        p=2 * step,
+        weight=Fraction(1, 11),
+    )
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    """Gauss-Jordan; for matrices that are positive definite."""
+    n = len(matrix)
+    table = np.concatenate([matrix, _fractions(np.eye(n, dtype=int))], axis=1)
+    for i in range(n):
+        table[i] = table[i] / table[i, i]
+        for j in range(n):
+            if j != i:
+                table[j] = table[j] - table[j, i] * table[i]
+    return table[:, n:]
+
+
+def is_semidefinite(matrix: np.ndarray) -> bool:
+    """Whether a symmetric matrix of Fractions is ⪰ 0, by LDLᵀ; a decision, not an estimate.
+
+    >>> is_semidefinite(_fractions([[1, 1], [1, 1]])), is_semidefinite(_fractions([[0, 1], [1, 1]]))
+    (True, False)
+    """
+    rest = matrix.copy()
+    while len(rest):
+        pivot, row = rest[0, 0], rest[0, 1:]
+        if pivot < 0 or (pivot == 0 and any(entry != 0 for entry in row)):
+            return False
+        rest = rest[1:, 1:] - (np.outer(row, row) / pivot if pivot else 0)
+    return True
+
+
+def g_squared(problem: Rational) -> Fraction:
+    """The least G² for the given B²; the same formula as `Quadratics.g_squared`.
+
+    Raises:
+        ValueError: B² I - Q is not positive definite.
+    """
+    h, d, _ = problem.matrices.shape
+    mean = problem.matrices.sum(axis=0) / h
+    e = [(matrix - mean).dot(_inverse(mean)) for matrix in problem.matrices]
+    r = [-vector for vector in problem.vectors]  # the mean vector is 0
+    form = sum(one.T.dot(one) for one in e) / h
+    cross = sum(one.T.dot(rest) for one, rest in zip(e, r, strict=True)) / h
+    constant = sum(rest.dot(rest) for rest in r) / h
+    gap = problem.b_squared * _fractions(np.eye(d, dtype=int)) - form
+    if not is_semidefinite(gap - Fraction(1, 10**6) * _fractions(np.eye(d, dtype=int))):
+        raise ValueError(f"b_squared is too small for a finite G, got {problem.b_squared}")
+    return constant + cross.dot(_inverse(gap)).dot(cross)
+
+
+def exact_certificate(problem: Rational, *, floor_scale: Fraction = Fraction(1)) -> np.ndarray:
+    """C/γ as a matrix of Fractions [1+d+hd, 1+d+hd]. `floor_scale` plants an error."""
+    matrices, vectors, weights, k, beta, step, b_squared, s, p, weight = problem
+    h, d = vectors.shape
+    size = 1 + d + h * d
+    a, omega, mu = Fraction(d, k), 1 - beta, 1 + 1 / s
+    kappa = h * sum((w - Fraction(1, h)) ** 2 for w in weights)
+    eye = _fractions(np.eye(d, dtype=int))
+
+    def block(i: int) -> slice:
+        return slice(1 + d + i * d, 1 + d + (i + 1) * d)
+
+    theta = slice(1, 1 + d)
+    move = _fractions(np.eye(size, dtype=int))
+    for i in range(h):
+        move[theta, block(i)] = -step * weights[i] * eye
+    gradients = _fractions(np.zeros((h * d, size), int))
+    for i in range(h):
+        gradients[i * d : (i + 1) * d, theta] = matrices[i]
+        gradients[i * d : (i + 1) * d, 0] = -vectors[i]
+    keep = move.copy()
+    keep[1 + d :] = beta * keep[1 + d :]
+    put = _fractions(np.zeros((size, h * d), int))
+    for i in range(h * d):
+        put[1 + d + i, i] = omega
+    seen = gradients.dot(move)
+
+    rows_of_gradient = sum(gradients[i * d : (i + 1) * d] for i in range(h)) / h  # ∇
+    momenta = [_fractions(np.eye(size, dtype=int))[block(i)] for i in range(h)]
+    mean = sum(momenta) / h
+    deviation = mean - rows_of_gradient
+    gap = _fractions(np.zeros((size, size), int))
+    gap[theta, theta] = matrices.sum(axis=0) / h / 2
+    drift = sum((one - mean).T.dot(one - mean) for one in momenta) / h
+    form = (2 * gap + weight * deviation.T.dot(deviation)) / step + mu * kappa / omega * drift
+
+    tau = Fraction(d * (k - 1), k * (d - 1)) if d > 1 else Fraction(1)
+    inner = put.T.dot(form).dot(put)
+    same = np.equal.outer(np.arange(h * d) % d, np.arange(h * d) % d)  # one coordinate, any blocks
+    expected = np.where(same, a * inner, tau * inner)
+    crossed = keep.T.dot(form).dot(put).dot(seen)
+    after = keep.T.dot(form).dot(keep) + crossed + crossed.T + seen.T.dot(expected).dot(seen)
+
+    floor = mu * kappa * (1 + omega * (a - 1))
+    noise = weight / step * omega**2 * (a - 1) + floor * b_squared
+    grown = form - (1 - (1 + step) * noise) * rows_of_gradient.T.dot(rows_of_gradient) - after
+    grown[0, 0] += floor_scale * floor * g_squared(problem)
+    return grown
+
+
+def failed_condition(problem: Rational) -> str | None:
+    """Which of (c1), (c2'), smoothness 1 a problem fails, exactly; None: it satisfies all."""
+    h, d, _ = problem.matrices.shape
+    a, beta, x = Fraction(d, problem.k), problem.momentum, problem.step_size
+    s, p, weight = problem.s, problem.p, problem.weight
+    omega = 1 - beta
+    kappa = h * sum((w - Fraction(1, h)) ** 2 for w in problem.weights)
+    drift = (1 + 1 / s) * kappa * problem.b_squared * (1 + omega * (a - 1))
+    noise = weight / x * omega**2 * (a - 1) + drift
+    rest = 1 - x - weight * beta**2 * (1 + 1 / p) * x
+    mean = problem.matrices.sum(axis=0) / h
+    if weight * (1 - beta**2 * (1 + p)) < (1 + s) * x:
+        return "(c1) fails"
+    if rest - noise * x * (1 + x) < 0:
+        return "(c2') fails"
+    if not is_semidefinite(_fractions(np.eye(d, dtype=int)) - mean):
+        return "L_H is not 1-smooth"
+    return None
+
+
+def all_states(problem: Rational | None = None, *, floor_scale: Fraction = Fraction(1)) -> Claim:
+    """L6, second form, at every state of one problem; decided in exact arithmetic.
+
+    A form that is not ⪰ 0 is negative at some y; as the first entry of y can be taken ≠ 0 and
+    scaled to 1, that is a state which violates the inequality.
+    """
+    problem = small_problem(60) if problem is None else problem
+
+    def check(claim: Claim, budget: Budget) -> Report:
+        del budget
+        began = time.perf_counter()
+        failed = failed_condition(problem)
+        if failed is not None:
+            return Report(claim.key, Status.NOT_APPLICABLE, "rational", failed)
+        matrix = exact_certificate(problem, floor_scale=floor_scale)
+        holds = is_semidefinite(matrix)
+        status = Status.CERTIFIED if holds else Status.REFUTED
+        evidence = f"rational LDLᵀ, {len(matrix)} by {len(matrix)}"
+        seconds = time.perf_counter() - began
+        return Report(claim.key, status, "rational", evidence, None, seconds, problem, exact=True)
+
+    return Claim(
+        paper="rosdhb",
+        name="L6'/problem",
+        title="one-step Lyapunov inequality at every state of one problem",
+        statement="for all θ_{t-1}, m^t: E[V_{t+1}|F_t] ≤ V_t - γ q1‖∇_t‖² + γμκ(1+ω(a-1))G²",
+        provenance=Provenance.DERIVED,
+        source="derived here: all-states certificate",
+        scope=Scope.ONE_STEP,
+        sides=lambda instance: (np.nan, np.nan),
+        checks=(check,),
+    )
