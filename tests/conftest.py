@@ -15,7 +15,7 @@ import jax
 import pytest
 
 # Modules that tests read, not tests; their names meet those of folders of tests.
-collect_ignore_glob = ["reference/*", "benchmarks/*", "catalogue.py", "*/killed_run.py"]
+collect_ignore_glob = ["reference/*", "benchmarks/*", "planted/*", "catalogue.py", "*/killed_run.py", "*/one_process.py"]
 
 MEMORY = 6 * 2**20  # KiB; compiled programs of all tests together can take more
 

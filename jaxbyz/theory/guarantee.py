@@ -16,7 +16,7 @@ __all__ = ["Guarantee"]
 
 @dataclasses.dataclass(frozen=True)
 class Guarantee:
-    """Hyper-parameters of a theorem, and its bound on the mean squared gradient:
+    """Hyper-parameters of a theorem, and its bound on the mean squared gradient.
 
         (1/T) Σ_{t<T} E‖∇L_H(θ_t)‖² ≤ rate · D0/(γT) + floor · κG²,    D0 = L_H(θ_0) - L_*.
 

@@ -1,3 +1,112 @@
-"""Byz-DM21 and Byz-VR-DM21."""
+"""Theory of Byz-DM21 and Byz-VR-DM21: weights, guarantees, claims, rates.
 
-__all__: list[str] = []
+Li, Liu, Yi, "Accelerating Byzantine-robust distributed learning with compressed communication via
+double momentum and variance reduction", AISTATS 2026 (arXiv 2603.15144), describes the methods. Its
+theorems and appendices were not available: everything here is derived for this library.
+
+    promise = corollary_2(setting(problem, rule, compressor), rounds=10**6, gap=1.0)
+    algorithm = jb.byz_vr_dm21(**promise.arguments(), aggregator=rule, compressor=compressor)
+    promise.bound(rounds=10**6, gap=1.0)
+"""
+
+from jaxbyz.aggregators import trimmed_mean
+from jaxbyz.theory.byz_dm21.code import code_matches, code_ratio
+from jaxbyz.theory.byz_dm21.floors import worst_population
+from jaxbyz.theory.byz_dm21.guarantees import Guarantee, LinearGuarantee
+from jaxbyz.theory.byz_dm21.lemmas import (
+    MOMENTUM,
+    RECURSIVE,
+    Method,
+    aggregation,
+    compression,
+    descent,
+    direction,
+    dispersion_bound,
+    first_momentum,
+    lyapunov,
+    lyapunov_pl,
+    second_momentum,
+)
+from jaxbyz.theory.byz_dm21.parameters import (
+    certify,
+    corollary_1,
+    corollary_2,
+    corollary_3,
+    theorem_1,
+    theorem_2,
+    theorem_3,
+    theorem_4,
+)
+from jaxbyz.theory.byz_dm21.rate_claims import lyapunov_equations, product_claim, stability
+from jaxbyz.theory.byz_dm21.rates import (
+    average_square,
+    best_average,
+    momentum_limit,
+    recursive_limit,
+    stationary_variance,
+    transient,
+)
+from jaxbyz.theory.byz_dm21.setting import Setting, setting
+from jaxbyz.theory.byz_dm21.theorems import (
+    average_1,
+    average_2,
+    corollary_claim,
+    theorem_claim,
+)
+from jaxbyz.theory.byz_dm21.weights import Weights, momentum_steps, recursive_steps, weights
+
+CLAIMS = (
+    aggregation(trimmed_mean(f=1), 1 / 2, workers=4, byzantine=1),
+    dispersion_bound(),
+    direction(),
+    descent(),
+    *(
+        claim(method)
+        for method in (MOMENTUM, RECURSIVE)
+        for claim in (first_momentum, second_momentum, compression, lyapunov, lyapunov_pl)
+    ),
+    compression(MOMENTUM, top=True),
+    compression(RECURSIVE, top=True),
+    lyapunov(MOMENTUM, noisy=False),
+    code_matches(MOMENTUM),
+    code_matches(RECURSIVE),
+    code_ratio(),
+    *(theorem_claim(row) for row in (1, 2, 3, 4)),
+    *(corollary_claim(number) for number in (1, 2, 3)),
+    average_1(),
+    average_2(),
+    stability(recursive=False),
+    stability(recursive=True),
+    lyapunov_equations(),
+    product_claim(),
+)
+
+__all__ = [
+    "CLAIMS",
+    "MOMENTUM",
+    "RECURSIVE",
+    "Guarantee",
+    "LinearGuarantee",
+    "Method",
+    "Setting",
+    "Weights",
+    "average_square",
+    "best_average",
+    "certify",
+    "corollary_1",
+    "corollary_2",
+    "corollary_3",
+    "momentum_limit",
+    "momentum_steps",
+    "recursive_limit",
+    "recursive_steps",
+    "setting",
+    "stationary_variance",
+    "theorem_1",
+    "theorem_2",
+    "theorem_3",
+    "theorem_4",
+    "transient",
+    "weights",
+    "worst_population",
+]

@@ -45,7 +45,7 @@ from jaxbyz.theory.byz_dm21.instances import (
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.weights import Steps, momentum_steps, recursive_steps, weights
 from jaxbyz.theory.claims import Check, Claim, Family, Provenance, Scope
-from jaxbyz.theory.engines import sampled, searched
+from jaxbyz.theory.engines import sampled, searched, worst_error
 
 __all__ = [
     "MOMENTUM",
@@ -75,6 +75,12 @@ MOMENTUM = Method("DM", momentum_steps, False)
 RECURSIVE = Method("VR", recursive_steps, True)
 
 CHECKS: tuple[Check, ...] = (sampled(), searched())
+# With the worst error of the rule: in units of √(κV), so that its ball is the unit ball.
+WORST = worst_error(
+    lambda state, e: state._replace(error=e),
+    lambda state: jnp.asarray(1.0),
+    lambda state: state.error.shape[0],
+)
 
 
 def _claim(
@@ -83,6 +89,7 @@ def _claim(
     statement: str,
     sides: Callable[[Any], tuple[Any, Any]],
     families: tuple[Family, ...] = (),
+    checks: tuple[Check, ...] = CHECKS,
 ) -> Claim:
     return Claim(
         paper="byz_dm21",
@@ -94,7 +101,7 @@ def _claim(
         scope=Scope.ONE_STEP,
         sides=sides,
         families=families or (instances(),),
-        checks=CHECKS,
+        checks=checks,
     )
 
 
@@ -149,11 +156,14 @@ def direction(three: float = 3.0) -> Claim:
         )
         return (wrong**2).sum() / 2, right
 
-    return _claim("L2", "error of the direction", "½ ‖g - ∇f‖² ≤ ½ (1+θ)² κ ζ² + …", sides)
+    statement = "½ ‖g - ∇f‖² ≤ ½ (1+θ)² κ ζ² + A_P P + A_Q (Q + R) + A_b (Q̄ + R̄)"
+    return _claim("L2", "error of the direction", statement, sides, checks=(*CHECKS, WORST))
 
 
-def descent(step: float = 1.0) -> Claim:
-    """L3, divided by γ, at γ = step · fraction / L.
+def descent(curvature: float = 1.0) -> Claim:
+    """L3, divided by γ. It holds for every γ; here γ = 2 · fraction / L.
+
+    `curvature` multiplies the L of the statement.
 
     >>> descent().key
     'byz_dm21/L3'
@@ -161,10 +171,11 @@ def descent(step: float = 1.0) -> Claim:
 
     def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
         smooth = exact_setting(state, jnp.zeros(state.g.shape[1])).smoothness
-        size = step * state.fraction / smooth
+        size = 2 * state.fraction / smooth
         gradient, way = state.gradients.mean(axis=0), -move(state, jnp.asarray(1.0))
         change = _decrease(state, -size * way) / size
-        left = change + (gradient**2).sum() / 2 + (1 - size * smooth) / 2 * (way**2).sum()
+        kept = (1 - curvature * size * smooth) / 2
+        left = change + (gradient**2).sum() / 2 + kept * (way**2).sum()
         return left, ((way - gradient) ** 2).sum() / 2
 
     statement = "f(x⁺) ≤ f(x) - (γ/2) ‖∇f‖² - (1/(2γ) - L/2) S + (γ/2) ‖g - ∇f‖²"
@@ -262,7 +273,8 @@ def lyapunov(method: Method, factor: float = 1.0, noisy: bool = True) -> Claim:
 
     statement = "E Ψ⁺ ≤ Ψ - (γ/2) ‖∇f‖² + γ (½ (1+θ)² κ ζ² + N)"
     name = f"L7-{method.name}" + ("" if noisy else "-full")
-    return _claim(name, "Lyapunov function", statement, sides, (instances(noisy=noisy),))
+    families = (instances(noisy=noisy),)
+    return _claim(name, "Lyapunov function", statement, sides, families, (*CHECKS, WORST))
 
 
 def lyapunov_pl(method: Method, factor: float = 1.0, spare: float = 0.5) -> Claim:

@@ -109,7 +109,7 @@ def theorem_1(
     >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
     >>> promise = theorem_1(point, eta=0.1)
     >>> round(1 / promise.step_size, 1), round(promise.bound(rounds=10**5, gap=1.0), 2)
-    (75.5, 0.11)
+    (36.6, 0.19)
     """
     return _promise("Theorem 1", momentum_steps, point, eta, beta, step_size, start_batch, theta)
 
@@ -129,7 +129,7 @@ def theorem_2(
 
     >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
     >>> round(theorem_2(point, eta=0.01, beta=0.1).noise, 3)
-    0.036
+    0.007
     """
     return _promise("Theorem 2", recursive_steps, point, eta, beta, step_size, start_batch, theta)
 
@@ -202,7 +202,7 @@ def corollary_1(point: Setting, *, rounds: int, gap: float) -> Guarantee:
     >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
     >>> promise = corollary_1(point, rounds=10**6, gap=1.0)
     >>> round(promise.eta, 5), promise.start_batch, round(promise.bound(10**6, 1.0), 4)
-    (0.00303, 1, 0.0135)
+    (0.00303, 1, 0.0151)
     """
     _horizon(point, rounds, gap)
     eta = corollary_eta_1(point, rounds, gap)
@@ -222,7 +222,7 @@ def corollary_2(point: Setting, *, rounds: int, gap: float) -> Guarantee:
     >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
     >>> promise = corollary_2(point, rounds=10**6, gap=1.0)
     >>> round(promise.eta, 6), promise.start_batch, round(promise.bound(10**6, 1.0), 4)
-    (0.000123, 67, 0.0021)
+    (0.000123, 67, 0.0017)
     """
     _horizon(point, rounds, gap)
     eta = corollary_eta_2(point, rounds, gap)
@@ -242,7 +242,7 @@ def corollary_3(point: Setting, *, rounds: int, gap: float) -> Guarantee:
     >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
     >>> promise = corollary_3(point, rounds=10**6, gap=1.0)
     >>> round(promise.eta, 6), promise.start_batch, round(promise.bound(10**6, 1.0), 4)
-    (0.001651, 1, 0.0133)
+    (0.001651, 1, 0.0164)
     """
     _horizon(point, rounds, gap)
     eta = corollary_eta_3(point, rounds, gap)

@@ -13,7 +13,8 @@ K = 1+2κ, k = 2κ+1/G, L_κ = √(L²+2κL̃²), ℓ_κ = ℓ√k, B = 0, a den
     1, 2                    2(cR₀+c'R̄₀) ≤ (2σ²/B₀)(9k/η + 108Kη/α²)
 
 All are derived here, from the weights with β, η and α rounded up to 1 where that helps; the claims
-of `theorems` hold them against `weights`. Arrays do as well as numbers. The corollaries need B₀ ≥ 1/(η²T); their sum of terms:
+of `theorems` hold them against `weights`. Arrays do as well as numbers. The corollaries, with
+B₀ ≥ 1/(η²T):
 
     1   4κζ² + 84√K L̃ d₀/(αT) + 22 L_κ d₀/T + 64 √(L_κ d₀ σ² k/T)
           + 2.75 (22 L_κ d₀/T)^(3/4) (300 K σ²/α²)^(1/4)

@@ -14,10 +14,11 @@ from jaxbyz.theory.claims import Budget, Check, Claim, Family
 from jaxbyz.theory.engines.judge import TOLERANCE, judge, measure
 from jaxbyz.theory.reports import Report
 
-__all__ = ["ascend", "sampled", "searched"]
+__all__ = ["ascend", "key_of", "sampled", "searched"]
 
 
-def _key(budget: Budget, family: Family) -> jax.Array:
+def key_of(budget: Budget, family: Family) -> jax.Array:
+    """A key of its own for every family."""
     key = jax.random.key(budget.seed, impl="threefry2x32")
     return jax.random.fold_in(key, sum(family.name.encode()))
 
@@ -29,7 +30,7 @@ def sampled(tolerance: float = TOLERANCE) -> Check:
         def find() -> tuple[float, Any, str]:
             worst, where = -np.inf, None
             for family in claim.families:
-                zs = jax.random.normal(_key(budget, family), (budget.random, family.size))
+                zs = jax.random.normal(key_of(budget, family), (budget.random, family.size))
                 values = jax.jit(jax.vmap(lambda z, f=family: measure(claim, f.make(z))))(zs)
                 values = np.asarray(values)
                 best = int(np.argmax(np.where(np.isnan(values), np.inf, values)))
@@ -83,7 +84,7 @@ def searched(tolerance: float = TOLERANCE, tight: float | None = 0.999, rate: fl
         def find() -> tuple[float, Any, str]:
             worst, where = -np.inf, None
             for family in claim.families:
-                key, scale_key = jax.random.split(_key(budget, family))
+                key, scale_key = jax.random.split(key_of(budget, family))
                 zs = jax.random.normal(key, (budget.starts, family.size))
                 spread = jax.random.uniform(scale_key, (budget.starts, 1), minval=-1.5, maxval=1.5)
                 value = lambda z, f=family: measure(claim, f.make(z))  # noqa: E731

@@ -48,8 +48,6 @@ def tilted_weights(direction: Any, kappa: Any) -> jax.Array:
     return 1 / h + jnp.sqrt(kappa / h) * direction / jnp.sqrt((direction**2).sum())
 
 
-
-
 def form_of(functional: Any, zero: Moments) -> jax.Array:
     """The symmetric matrix [1+d+nd, 1+d+nd] of an affine functional of the moments.
 
@@ -92,9 +90,9 @@ def certificate(
     def lyapunov(now: Moments) -> jax.Array:
         terms = means(system, now, h)
         drift = planted.drift * (1 + 1 / s) * kappa / fresh
-        return (2 * terms.gap + planted.deviation * weight / smoothness * terms.deviation) / step + (
-            drift * terms.drift
-        )
+        return (
+            2 * terms.gap + planted.deviation * weight / smoothness * terms.deviation
+        ) / step + (drift * terms.drift)
 
     def slack(now: Moments) -> jax.Array:
         gradient = means(system, now, h).gradient
@@ -103,7 +101,11 @@ def certificate(
 
     n, d = system.vectors.shape
     zero = Moments(
-        jnp.zeros(d), jnp.zeros((n, d)), jnp.zeros((d, d)), jnp.zeros((d, n, d)), jnp.zeros((n, d) * 2)
+        jnp.zeros(d),
+        jnp.zeros((n, d)),
+        jnp.zeros((d, d)),
+        jnp.zeros((d, n, d)),
+        jnp.zeros((n, d) * 2),
     )
     return form_of(slack, zero)
 

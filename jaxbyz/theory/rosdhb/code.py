@@ -12,6 +12,7 @@ And one claim of chance: `code/mask`, the masks of a run are uniform, and fresh 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -63,7 +64,7 @@ def moments_family(workers: int, dimension: int) -> Family:
 
     def make(z: jax.Array) -> Moment:
         root, spread, offsets, optimum, x, momenta, e, scalars = (
-            z[low:high] for low, high in zip(ends, ends[1:], strict=False)
+            z[low:high] for low, high in itertools.pairwise(ends)
         )
         root, spread = root.reshape(d, d), spread.reshape(h, d, d)
         spread = spread + spread.transpose(0, 2, 1)

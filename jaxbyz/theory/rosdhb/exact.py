@@ -116,7 +116,7 @@ def g_squared(problem: Rational) -> Fraction:
 
 def exact_certificate(problem: Rational, *, floor_scale: Fraction = Fraction(1)) -> np.ndarray:
     """C/γ as a matrix of Fractions [1+d+hd, 1+d+hd]. `floor_scale` plants an error."""
-    matrices, vectors, weights, k, beta, step, b_squared, s, p, weight = problem
+    matrices, vectors, weights, k, beta, step, b_squared, s, _, weight = problem
     h, d = vectors.shape
     size = 1 + d + h * d
     a, omega, mu = Fraction(d, k), 1 - beta, 1 + 1 / s

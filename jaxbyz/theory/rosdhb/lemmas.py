@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxbyz.aggregators import trimmed_mean
 from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
-from jaxbyz.theory.engines import sampled, searched
+from jaxbyz.theory.engines import sampled, searched, worst_error
 from jaxbyz.theory.expectations import mask_mean
 from jaxbyz.theory.rosdhb.states import State, free_parameters, mean_square, states
 
@@ -34,6 +34,13 @@ __all__ = [
     "expected_drift",
     "mask_moments",
 ]
+
+# The worst error of the ball; the dissimilarities do not enter where it is used.
+WORST = worst_error(
+    lambda state, e: state._replace(error=e),
+    lambda state: jnp.sqrt(state.parameters.kappa * mean_square(state.spread)),
+    lambda state: state.error.shape[0],
+)
 
 SOURCE = "derived here: RoSDHB, one-step lemmas"
 
@@ -231,7 +238,7 @@ def descent(*, power: float = 1.0) -> Claim:
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
-        checks=(sampled(), searched()),
+        checks=(sampled(), searched(), WORST),
         recheck=rechecked_by("rosdhb/L4", {"power": power}),
     )
 

@@ -47,9 +47,9 @@ class Planted(NamedTuple):
 def expected_change(state: State, deviation: float = 1.0, drift: float = 1.0) -> jax.Array:
     """(E[V_{t+1}|F_t] - V_t)/γ, expanded so that nothing is divided by a small ω or γ; [].
 
-        2(L_H(θ_t) - L_H(θ_{t-1}))/γ
-        + (A/x) (-ω(2-ω)‖δ‖² - 2β²⟨δ, ∂⟩ + β²‖∂‖² + ω²(a-1)‖∇_{t+1}‖²),    ∂ = ∇_{t+1} - ∇_t
-        + μκ (-(2-ω)Υ + 2βX + ωaΔ)
+    2(L_H(θ_t) - L_H(θ_{t-1}))/γ
+    + (A/x) (-ω(2-ω)‖δ‖² - 2β²⟨δ, ∂⟩ + β²‖∂‖² + ω²(a-1)‖∇_{t+1}‖²),    ∂ = ∇_{t+1} - ∇_t
+    + μκ (-(2-ω)Υ + 2βX + ωaΔ)
     """
     _, x, fresh, a, kappa, _, s, _, weight = state.parameters
     change, beta = state.gradient_change, 1 - fresh

@@ -184,7 +184,9 @@ def start(system: Dynamics, x: Any, mask: Mask) -> Moments:
     """Moments of (θ_0, m^1) from θ_0 = x [d] and m^0 = 0."""
     x = jnp.asarray(x, float)
     n, d = system.vectors.shape
-    still = Moments(x, jnp.zeros((n, d)), jnp.outer(x, x), jnp.zeros((d, n, d)), jnp.zeros((n, d) * 2))
+    still = Moments(
+        x, jnp.zeros((n, d)), jnp.outer(x, x), jnp.zeros((d, n, d)), jnp.zeros((n, d) * 2)
+    )
     return next_round(system, still, mask)
 
 

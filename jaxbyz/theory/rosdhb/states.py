@@ -101,7 +101,7 @@ def mean_square(rows: jax.Array) -> jax.Array:
 def bound_terms(parameters: Parameters) -> tuple[jax.Array, jax.Array, jax.Array]:
     """N, r and the floor μκ(1+ω(a-1)) of the one-step Lyapunov inequality.
 
-        N = (A/x) ω²(a-1) + μκB²(1+ω(a-1)),    r = 1 - x - Aβ²(1+1/p)x,    μ = 1+1/s
+    N = (A/x) ω²(a-1) + μκB²(1+ω(a-1)),    r = 1 - x - Aβ²(1+1/p)x,    μ = 1+1/s
     """
     _, x, fresh, a, kappa, b_squared, s, p, weight = parameters
     floor = (1 + 1 / s) * kappa * (1 + fresh * (a - 1))
@@ -175,14 +175,23 @@ def states(
     bounds, and both a direction along R and one across it.
     """
     h, d = workers, dimension
-    parts = (("scalars", 13), ("curvature", d), ("gradient", d), ("deviation", d))
-    parts += (("spread", h * d), ("difference", h * d), ("error", d))
+    parts = [
+        ("scalars", 13),
+        ("curvature", d),
+        ("gradient", d),
+        ("deviation", d),
+        ("spread", h * d),
+        ("difference", h * d),
+        ("error", d),
+    ]
     ends = [0]
     for _, width in parts:
         ends.append(ends[-1] + width)
 
     def make(z: jax.Array) -> State:
-        cut = {name: z[low:high] for (name, _), low, high in zip(parts, ends, ends[1:], strict=False)}
+        cut = {
+            name: z[low:high] for (name, _), low, high in zip(parts, ends, ends[1:], strict=False)
+        }
         scalars = cut["scalars"]
         setting = parameters(scalars[:9])
         gradient = _sized(cut["gradient"], scalars[9])

@@ -74,9 +74,7 @@ def master_setting(z: jax.Array) -> Parameters:
     x = _share(z[3], 0.05, 1 - 1e-12) * 2 / (1 + jnp.sqrt(1 + 4 * curved))
     room = (1 - tilt * fresh**2 * (A - 1)) / ((1 + 1 / s) * (1 + fresh * (A - 1)))
     one = jnp.ones_like(x)
-    return Parameters(
-        one, x, fresh, A * one, one, _share(z[4], 0.01, 0.99) * room, s, p, tilt * x
-    )
+    return Parameters(one, x, fresh, A * one, one, _share(z[4], 0.01, 0.99) * room, s, p, tilt * x)
 
 
 def setting_a(z: jax.Array) -> Parameters:
@@ -353,7 +351,7 @@ def paper_theorem() -> Claim:
         paper="rosdhb",
         name="paper/1",
         title="Theorem 1 of the paper",
-        statement="κB² ≤ 1/7, γ ≤ k/(dcL) with c = 23200, β = √(1-24γL): E‖∇L_H(θ̂)‖² ≤ (not public)",
+        statement="κB² ≤ 1/7, γ ≤ k/(dcL), c = 23200, β = √(1-24γL): a bound that is not public",
         provenance=Provenance.PAPER,
         source="arXiv 2508.17129, AISTATS 2026, Theorem 1: hypotheses only",
         scope=Scope.TRAJECTORY,

@@ -18,11 +18,21 @@ BUDGET = Budget(random=300, starts=16, steps=200)
 
 @pytest.mark.parametrize("claim", lemmas.LEMMAS, ids=lambda claim: claim.name)
 def test_lemma(claim):
-    if claim.scope is Scope.IDENTITY:
-        assert sampled(1e-12)(claim, BUDGET).status is Status.SEARCHED
-    else:
-        # The bounds are attained, and the search comes up to them.
-        assert searched()(claim, BUDGET).status is Status.TIGHT
+    tolerance = 1e-12 if claim.scope is Scope.IDENTITY else 1e-9
+    assert sampled(tolerance)(claim, BUDGET).status is Status.SEARCHED
+
+
+# That all these bounds are attained is shown by states below; the search must find it.
+SEARCHES = [
+    pytest.param(claim, id=claim.name, marks=() if claim.name == "L4" else pytest.mark.long)
+    for claim in lemmas.LEMMAS
+    if claim.scope is Scope.ONE_STEP
+]
+
+
+@pytest.mark.parametrize("claim", SEARCHES)
+def test_the_search_comes_up_to_the_bound(claim):
+    assert searched()(claim, BUDGET).status is Status.TIGHT
 
 
 @pytest.mark.parametrize(
@@ -40,26 +50,6 @@ def test_a_wrong_identity_is_noticed(claim):
     assert report.tightness > 1e-4
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lemmas.drift_bound,
-        lemmas.deviation_bound,
-        lemmas.descent,
-        lemmas.aggregation_linear,
-        lemmas.aggregation_trimmed,
-    ],
-    ids=lambda make: make.__name__,
-)
-def test_a_bound_that_is_too_small_is_noticed(make):
-    # Where the right bound is attained (test_lemma), a smaller one is violated; the same search
-    # with less to compile: a share of 0.99 of the right side is claimed.
-    claim = make(power=0.98)
-    report = searched()(claim, Budget(starts=8, steps=150))
-    assert report.status is Status.INCONCLUSIVE
-    assert report.tightness > 1.005
-
-
 def a_state(**changes):
     family = states("s", free_parameters)
     return family.make(jax.random.normal(jax.random.key(3), (family.size,)))._replace(**changes)
@@ -74,6 +64,7 @@ def test_equality_of_the_drift():
     state = a_state()
     state = state._replace(spread=state.difference)
     assert ratio(lemmas.drift_bound(), state) == pytest.approx(1, abs=1e-12)
+    assert ratio(lemmas.drift_bound(power=0.98), state) > 1 + 1e-6
 
 
 def test_equality_of_the_deviation():
@@ -87,6 +78,7 @@ def test_equality_of_the_deviation():
     )
     # δ - ∂ = δ + xR: the change is against R.
     assert ratio(lemmas.deviation_bound(), state) == pytest.approx(1, abs=1e-12)
+    assert ratio(lemmas.deviation_bound(power=0.98), state) > 1 + 1e-6
 
 
 def test_equality_of_the_descent():
@@ -96,6 +88,18 @@ def test_equality_of_the_descent():
         curvature=jnp.full(2, 1.0) * setting.smoothness, error=setting.s * state.deviation
     )
     assert ratio(lemmas.descent(), state) == pytest.approx(1, abs=1e-10)  # terms of size 1/s
+    assert ratio(lemmas.descent(power=0.98), state) == pytest.approx(1 / 0.98)
+
+
+def test_equality_of_the_aggregation():
+    weights, direction = jnp.array([0.4, 0.3, 0.2, 0.1]), jnp.array([1.0, 2.0])
+    rows = jnp.outer(weights - 0.25, direction)
+    assert ratio(lemmas.aggregation_linear(), (weights, rows)) == pytest.approx(1, abs=1e-12)
+    # One honest value at -(h-b)/b, the others at 1, the attacker far above.
+    column = jnp.array([-3.0, 1.0, 1.0, 1.0, 1e6])
+    rows = jnp.stack([column, column], axis=1)
+    assert ratio(lemmas.aggregation_trimmed(), rows) == pytest.approx(1, abs=1e-12)
+    assert ratio(lemmas.aggregation_trimmed(power=0.98), rows) > 1.01
 
 
 def test_equality_of_the_lyapunov_inequality():
@@ -150,12 +154,15 @@ def searched_for_planted(form, family):
     return dict(zip(PLANTED, np.asarray(jax.jit(jax.vmap(worst))(table)), strict=True))
 
 
-@pytest.mark.parametrize("form", [first_form, second_form], ids=["first", "second"])
-def test_planted_errors_in_the_lyapunov_inequality(form):
-    family = form().families[0]
-    found = searched_for_planted(form, family)
+@pytest.mark.parametrize(
+    ("form", "place", "attained"),
+    [(first_form, 0, 0.99), (second_form, 1, 0.9)],
+    ids=["first form, free parameters", "second form, Theorem A"],
+)
+def test_planted_errors_in_the_lyapunov_inequality(form, place, attained):
+    found = searched_for_planted(form, form().families[place])
     clean = found.pop("none")
-    assert 0.99 < clean <= 1 + 1e-9
+    assert attained < clean <= 1 + 1e-9
     assert min(found.values()) > 1.05, found
 
 
@@ -173,6 +180,9 @@ def test_instances_satisfy_the_hypotheses(form):
 def test_a_failed_hypothesis_is_named():
     claim, state = first_form(), a_state()
     assert failed_hypothesis(claim, state) is None
-    assert failed_hypothesis(claim, state._replace(error=100 * state.error))[0].startswith("error")
+    close = state._replace(spread=state.spread / 100)
+    assert failed_hypothesis(claim, close)[0] == "error in the ball"
+    apart = state._replace(difference=2 * state.difference)
+    assert failed_hypothesis(claim, apart)[0] == "(G, B)-dissimilarity"
     setting = state.parameters._replace(weight=state.parameters.weight / 100)
     assert failed_hypothesis(claim, state._replace(parameters=setting))[0] == "(c1)"

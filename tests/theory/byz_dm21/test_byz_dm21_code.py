@@ -15,7 +15,7 @@ from jaxbyz.core import Worker
 from jaxbyz.theory import Budget, Status
 from jaxbyz.theory.byz_dm21.code import code_matches, code_ratio
 from jaxbyz.theory.byz_dm21.lemmas import MOMENTUM, RECURSIVE
-from jaxbyz.theory.engines import searched
+from jaxbyz.theory.engines import measure, searched
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -101,6 +101,12 @@ def error(claim):
     return check(claim, FEW)
 
 
+def at_one_instance(claim):
+    """The relative error at one random instance, without compiling the whole."""
+    (family,) = claim.families
+    return float(measure(claim, family.make(jax.random.normal(jax.random.key(3), (family.size,)))))
+
+
 @pytest.mark.parametrize("method", [MOMENTUM, RECURSIVE], ids=lambda method: method.name)
 def test_the_shipped_worker_does_what_the_recursion_says(method):
     report = error(code_matches(method))
@@ -110,16 +116,21 @@ def test_the_shipped_worker_does_what_the_recursion_says(method):
 
 @pytest.mark.parametrize("method", [MOMENTUM, RECURSIVE], ids=lambda method: method.name)
 def test_the_hand_written_worker_is_right_when_no_line_is_replaced(method):
-    assert error(code_matches(method, written(method))).tightness < ROUNDING
+    assert at_one_instance(code_matches(method, written(method))) < ROUNDING
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_planted_error_is_flagged(name):
     method, lines = WRONG[name]
+    # The wrong moments are off by a part of their size, not by rounding.
+    assert at_one_instance(code_matches(method, written(method, **lines))) > 1e-2
+
+
+def test_a_planted_error_is_reported_as_a_suspected_violation():
+    method, lines = WRONG["stored gradient"]
     report = error(code_matches(method, written(method, **lines)))
     assert report.status is Status.INCONCLUSIVE
     assert "suspected violation" in report.evidence
-    assert report.tightness > 1e-3
 
 
 def test_the_ratio_of_the_recursive_estimate_never_exceeds_one_and_comes_close():
@@ -129,9 +140,8 @@ def test_the_ratio_of_the_recursive_estimate_never_exceeds_one_and_comes_close()
     assert 0.99 < report.tightness <= 1 + 1e-9  # the bound is attained in the limit
 
 
-@pytest.mark.parametrize("name", ["stored gradient", "new sample at the old point"])
-def test_the_ratio_sees_a_wrong_estimate(name):
-    method, lines = WRONG[name]
+def test_the_ratio_sees_a_wrong_estimate():
+    method, lines = WRONG["new sample at the old point"]
     assert searched()(code_ratio(written(method, **lines)), FEW).tightness > 1.05
 
 

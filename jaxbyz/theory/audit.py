@@ -1,0 +1,127 @@
+"""The audit: every claim, every engine that applies to it, one line each."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from jaxbyz.theory import byz_dm21, robustness, rosdhb
+from jaxbyz.theory.claims import Budget, Claim
+from jaxbyz.theory.precision import require_x64
+from jaxbyz.theory.reports import Report, Status, strongest
+
+__all__ = ["CLAIMS", "FULL", "QUICK", "Finding", "audit", "chosen", "line", "markdown"]
+
+CLAIMS: tuple[Claim, ...] = (*robustness.CLAIMS, *rosdhb.CLAIMS, *byz_dm21.CLAIMS)
+
+QUICK = Budget(random=500, starts=8, steps=150)
+FULL = Budget(random=5000, starts=32, steps=600)
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What all engines together say of one claim."""
+
+    claim: Claim
+    reports: tuple[Report, ...]
+    seconds: float
+
+    @property
+    def status(self) -> Status:
+        """The strongest support, or REFUTED."""
+        return strongest(self.reports)
+
+    @property
+    def suspected(self) -> bool:
+        """Whether some engine saw a violation that nothing exact has settled."""
+        return any("suspected violation" in report.evidence for report in self.reports)
+
+    @property
+    def tightness(self) -> float | None:
+        """The largest left/right that any engine met (for identities the largest error)."""
+        known = [report.tightness for report in self.reports if report.tightness is not None]
+        return max(known, default=None)
+
+    @property
+    def evidence(self) -> str:
+        """That of the engine whose status it is."""
+        best = [report for report in self.reports if report.status is self.status]
+        top = max(best, key=lambda report: -1.0 if report.tightness is None else report.tightness)
+        return f"{top.engine}: {top.evidence}"
+
+
+def chosen(paper: str | None = None, name: str | None = None) -> tuple[Claim, ...]:
+    """The claims of a paper, or of a name (several papers may have one of this name).
+
+    Raises:
+        ValueError: there is none.
+
+    >>> [claim.key for claim in chosen("rosdhb", "L4")]
+    ['rosdhb/L4']
+    """
+    found = tuple(
+        claim
+        for claim in CLAIMS
+        if (paper is None or claim.paper == paper) and (name is None or claim.name == name)
+    )
+    if not found:
+        papers = sorted({claim.paper for claim in CLAIMS})
+        names = [claim.name for claim in CLAIMS if paper in (None, claim.paper)]
+        raise ValueError(
+            f"paper and claim must be among {papers} and {names}, got {paper!r} and {name!r}"
+        )
+    return found
+
+
+def audit(
+    claims: Iterable[Claim] = CLAIMS,
+    budget: Budget = QUICK,
+    tell: Callable[[Finding], None] | None = None,
+) -> list[Finding]:
+    """Hold claims against all engines that apply to them.
+
+    Args:
+        claims: which ones.
+        budget: how hard to look.
+        tell: called with every finding as soon as there is one.
+
+    Raises:
+        RuntimeError: JAX is not in its 64-bit mode.
+    """
+    require_x64()
+    findings = []
+    for claim in claims:
+        began = time.perf_counter()
+        reports = tuple(check(claim, budget) for check in claim.checks)
+        findings.append(Finding(claim, reports, time.perf_counter() - began))
+        if tell is not None:
+            tell(findings[-1])
+    return findings
+
+
+def line(finding: Finding) -> str:
+    """One line: claim, status, tightness, seconds, evidence."""
+    tight = "" if finding.tightness is None else f"{finding.tightness:.6g}"
+    mark = "!" if finding.suspected else " "
+    return (
+        f"{finding.claim.key:26s} {finding.status.name:14s}{mark}{tight:>12s} "
+        f"{finding.seconds:6.1f} s  {finding.evidence}"
+    )
+
+
+def markdown(findings: Sequence[Finding]) -> str:
+    """A table with the statements and where they come from."""
+    rows = [
+        "| claim | statement | provenance | status | largest left/right | evidence | s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for finding in findings:
+        claim = finding.claim
+        tight = "" if finding.tightness is None else f"{finding.tightness:.6g}"
+        cells = [
+            claim.key, f"{claim.title}: {claim.statement}", claim.provenance.value,
+            finding.status.name, tight, finding.evidence, f"{finding.seconds:.1f}",
+        ]  # fmt: skip
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)

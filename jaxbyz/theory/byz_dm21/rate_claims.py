@@ -1,0 +1,150 @@
+"""Stability and rates as claims; see `rates`. All are derived here.
+
+| claim | what is compared                                               |
+|-------|----------------------------------------------------------------|
+| S8    | the spectral radius at the stability limits with 1             |
+| S9-JV | J and V∞ with the solutions of the discrete Lyapunov equations |
+| S9    | √7 - 5/2 with J V∞                                             |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.theory.byz_dm21 import rates
+from jaxbyz.theory.claims import Check, Claim, Family, Provenance, Scope
+from jaxbyz.theory.engines import sampled, searched
+
+__all__ = ["Weighting", "lyapunov_equations", "product_claim", "stability"]
+
+
+def _claim(
+    name: str,
+    title: str,
+    statement: str,
+    sides: Callable[[Any], tuple[Any, Any]],
+    family: Family,
+    scope: Scope,
+    checks: tuple[Check, ...],
+) -> Claim:
+    return Claim(
+        paper="byz_dm21",
+        name=name,
+        title=title,
+        statement=statement,
+        provenance=Provenance.DERIVED,
+        source="derived here, jaxbyz/theory/byz_dm21/rates.py",
+        scope=scope,
+        sides=sides,
+        families=(family,),
+        checks=checks,
+    )
+
+
+class Weighting(NamedTuple):
+    """η, β and how far h lies below its limit."""
+
+    eta: jax.Array
+    beta: jax.Array
+    part: jax.Array  # in (0, 1)
+
+
+def _weightings() -> Family:
+    def make(z: jax.Array) -> Weighting:
+        eta, beta = (0.02**x for x in jax.nn.sigmoid(z[:2]))
+        return Weighting(eta, beta, jax.nn.sigmoid(z[2]))
+
+    return Family("η, β in [1/50, 1]", 3, make)
+
+
+def stability(recursive: bool, limit: Callable[..., Any] | None = None) -> Claim:
+    """S8: at the stability limit the spectral radius is one.
+
+    >>> stability(recursive=False).key
+    'byz_dm21/S8-DM'
+    """
+    recursion = rates.recursive_recursion if recursive else rates.momentum_recursion
+    edge = limit or (
+        (lambda eta, beta: rates.recursive_limit(beta)) if recursive else rates.momentum_limit
+    )
+
+    def sides(given: Weighting) -> tuple[jax.Array, jax.Array]:
+        h = edge(given.eta, given.beta)
+        transition, _ = recursion(h, given.eta, given.beta)
+        return jnp.abs(jnp.linalg.eigvals(transition)).max(), jnp.ones(())
+
+    # Roots that nearly meet lose half of their digits.
+    checks: tuple[Check, ...] = (sampled(tolerance=1e-7),)
+    return _claim(
+        "S8-VR" if recursive else "S8-DM",
+        "stability limit on quadratics",
+        "the spectral radius at the limit is 1",
+        sides,
+        _weightings(),
+        Scope.IDENTITY,
+        checks,
+    )
+
+
+def lyapunov_equations(
+    j: Callable[[Any, Any], Any] = rates.transient,
+    v: Callable[[Any, Any], Any] = rates.stationary_variance,
+) -> Claim:
+    """S9-JV: J and V∞ are the solutions of the two discrete Lyapunov equations.
+
+    >>> lyapunov_equations().key
+    'byz_dm21/S9-JV'
+    """
+
+    def sides(given: Weighting) -> tuple[jax.Array, jax.Array]:
+        eta = given.eta
+        h = given.part * rates.recursive_limit(eta)
+        transition, noise = rates.recursive_recursion(h, eta, eta)
+        step = jnp.eye(9) - jnp.kron(transition, transition)
+        sources = jnp.stack([jnp.ones(9), jnp.outer(noise, noise).ravel()], axis=1)
+        return jnp.linalg.solve(step, sources)[0], jnp.stack([j(h, eta), v(h, eta)])
+
+    # The equations have the condition number 1/(1 - radius)², some 10⁶ here.
+    checks: tuple[Check, ...] = (sampled(tolerance=1e-8),)
+    return _claim(
+        "S9-JV",
+        "transient and noise of Byz-VR-DM21 with one parameter",
+        "J = Σ y_t²,  V∞ = lim Var(y_t)/s²",
+        sides,
+        _weightings(),
+        Scope.IDENTITY,
+        checks,
+    )
+
+
+def product_claim(constant: float = rates.PRODUCT) -> Claim:
+    """S9: J V∞ ≥ √7 - 5/2 for every stable (h, η) with β = η.
+
+    >>> product_claim().key
+    'byz_dm21/S9'
+    """
+
+    def make(z: jax.Array) -> Weighting:
+        eta = 1e-8 ** jax.nn.sigmoid(z[0])
+        return Weighting(eta, eta, jax.nn.sigmoid(z[1]))
+
+    def sides(given: Weighting) -> tuple[jax.Array, jax.Array]:
+        # h = η · 10^-3 … the limit, on a logarithmic scale.
+        low, high = 1e-3 * given.eta, rates.recursive_limit(given.eta)
+        h = low * (high / low) ** given.part
+        product = rates.transient(h, given.eta) * rates.stationary_variance(h, given.eta)
+        return jnp.asarray(constant), product
+
+    return _claim(
+        "S9",
+        "no O(ε⁻³) with one parameter",
+        "J V∞ ≥ √7 - 5/2",
+        sides,
+        Family("stable h, η in [1e-8, 1]", 2, make),
+        Scope.CONSTANTS,
+        (sampled(), searched()),
+    )

@@ -1,0 +1,275 @@
+"""Theorems and corollaries as claims: closed forms against weights, bounds against exact averages.
+
+A factory takes the functions whose constants it states, so that a wrong constant makes a wrong
+claim, for tests of the checks. All are derived here.
+
+| claim    | what is compared                                                                     |
+|----------|--------------------------------------------------------------------------------------|
+| T1 … T4  | the closed forms of `simplified` with the weights of L7, over a box of all constants |
+| C1 … C3  | the theorem's bound at the corollary's parameters with the corollary's closed form   |
+| A1, A2   | exact averages over 2¹⁴ rounds of one-dimensional runs with the bounds of T1, T2     |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.theory.byz_dm21 import rates, simplified
+from jaxbyz.theory.byz_dm21.setting import Setting
+from jaxbyz.theory.byz_dm21.weights import momentum_steps, recursive_steps, weights
+from jaxbyz.theory.claims import Check, Claim, Family, Provenance, Scope
+from jaxbyz.theory.engines import sampled, searched
+
+__all__ = [
+    "Numbers",
+    "average_1",
+    "average_2",
+    "corollary_claim",
+    "numbers",
+    "theorem_claim",
+]
+
+Closed = Callable[["Numbers"], Any]
+ROUNDS = 2**14
+
+
+class Numbers(NamedTuple):
+    """A point of the box: constants of the hypotheses and parameters, each []."""
+
+    point: Setting  # with L = 1 and σ² = 1, which units allow
+    eta: jax.Array
+    beta: jax.Array  # ≥ η
+    mu: jax.Array
+    gap: jax.Array  # d₀
+    rounds: jax.Array  # T ≥ 1, here a real number
+    extra: jax.Array  # in (0, 1), for what a claim needs besides
+
+
+def numbers(least_eta: float = 1e-6) -> Family:
+    """The box: α ≥ 10⁻³, κ in [10⁻⁴, 10], G ≤ 10³, L̃ ≤ 30 L, ℓ in [10⁻³, 10²] L, η ≤ β ≤ 1, ….
+
+    All on logarithmic scales, and L = σ² = ζ² = 1.
+
+    >>> numbers().size
+    11
+    """
+
+    def make(z: jax.Array) -> Numbers:
+        def between(i: int, low: Any, high: Any) -> jax.Array:
+            return low * (high / low) ** jax.nn.sigmoid(2 * z[i])
+
+        one = jnp.ones_like(z[0])
+        eta = between(0, least_eta, 1.0)
+        point = Setting(
+            alpha=between(1, 1e-3, 1.0),
+            kappa=between(2, 1e-4, 10.0),
+            honest=between(3, 1.0, 1e3),
+            smoothness=one,
+            mean_square_smoothness=between(4, 1.0, 30.0),
+            sample_smoothness=between(5, 1e-3, 1e2),
+            noise_variance=one,
+            heterogeneity=one,
+            growth=0 * one,
+        )
+        return Numbers(
+            point,
+            eta,
+            between(6, eta, 1.0),
+            between(7, 1e-4, 1.0),
+            between(8, 1e-3, 1e3),
+            between(9, 1.0, 1e9),
+            jax.nn.sigmoid(z[10]),
+        )
+
+    return Family("box of constants", 11, make)
+
+
+CHECKS: tuple[Check, ...] = (sampled(), searched(tight=None))
+
+
+def _claim(
+    name: str,
+    title: str,
+    statement: str,
+    sides: Callable[[Any], tuple[Any, Any]],
+    families: tuple[Family, ...],
+    scope: Scope = Scope.CONSTANTS,
+    checks: tuple[Check, ...] = CHECKS,
+) -> Claim:
+    return Claim(
+        paper="byz_dm21",
+        name=name,
+        title=title,
+        statement=statement,
+        provenance=Provenance.DERIVED,
+        source="derived here, jaxbyz/theory/byz_dm21/simplified.py",
+        scope=scope,
+        sides=sides,
+        families=families,
+        checks=checks,
+    )
+
+
+# row of `simplified` -> (method's steps, takes β = η, s, γ, noise, factor of N)
+ROWS: dict[int, tuple[Any, bool, float, Closed, Closed]] = {
+    1: (
+        momentum_steps,
+        True,
+        0.0,
+        lambda n: simplified.step_1(n.point, n.eta),
+        lambda n: simplified.noise_1(n.point, n.eta) / 2,
+    ),
+    2: (
+        recursive_steps,
+        False,
+        0.0,
+        lambda n: simplified.step_2(n.point, n.eta, n.beta),
+        lambda n: simplified.noise_2(n.point, n.eta, n.beta) / 2,
+    ),
+    3: (
+        momentum_steps,
+        True,
+        0.5,
+        lambda n: simplified.step_3(n.point, n.eta),
+        lambda n: simplified.noise_3(n.point, n.eta),
+    ),
+    4: (
+        recursive_steps,
+        False,
+        0.5,
+        lambda n: simplified.step_4(n.point, n.eta, n.beta, n.mu),
+        lambda n: simplified.noise_4(n.point, n.eta, n.beta),
+    ),
+}
+
+
+def theorem_claim(
+    row: int,
+    step: Closed | None = None,
+    noise: Closed | None = None,
+    start: Closed | None = None,
+) -> Claim:
+    """T1 … T4: γ ≤ the largest of the weights, N ≤ its closed form, start errors ≤ theirs.
+
+    Args:
+        row: 1 … 4.
+        step: the closed form of γ; default that of `simplified`.
+        noise: that of N.
+        start: that of 2(cR₀ + c'R̄₀) at B₀ = 1, rows 1 and 2.
+
+    >>> theorem_claim(1).key
+    'byz_dm21/T1'
+    """
+    steps, single, spare, step_default, noise_default = ROWS[row]
+    step, noise = step or step_default, noise or noise_default
+    begin = start or (lambda n: simplified.start(n.point, n.eta, 1))
+
+    def sides(given: Numbers) -> tuple[jax.Array, jax.Array]:
+        if single:
+            given = given._replace(beta=given.eta)
+        point = given.point
+        found = weights(point, steps(point, given.eta, given.beta), theta=1.0, spare=spare)
+        limit = found.step_size
+        if spare:
+            limit = jnp.minimum(limit, found.contraction / given.mu)
+        left, right = [step(given), found.noise], [limit, noise(given)]
+        if not spare:
+            left.append(2 * (found.c + found.c_bar / point.honest) * point.noise_variance)
+            right.append(begin(given))
+        return jnp.stack(left), jnp.stack(right)
+
+    statement = "γ ≤ γ_max,  N ≤ closed form" + ("" if spare else ",  2(cR₀+c'R̄₀) ≤ closed form")
+    return _claim(f"T{row}", f"closed forms of theorem {row}", statement, sides, (numbers(),))
+
+
+COROLLARIES: dict[int, tuple[int, Any, Any, Any]] = {
+    1: (1, simplified.corollary_eta_1, lambda eta: eta, simplified.corollary_bound_1),
+    2: (2, simplified.corollary_eta_2, lambda eta: eta**0.5, simplified.corollary_bound_2),
+    3: (2, simplified.corollary_eta_3, lambda eta: eta, simplified.corollary_bound_3),
+}
+
+
+def corollary_claim(number: int, bound: Callable[[Setting, Any, Any], Any] | None = None) -> Claim:
+    """C1 … C3: the theorem's bound at the corollary's parameters ≤ the corollary's closed form.
+
+    γ is that of the closed form, B₀ = max(1, 1/(η²T)), not rounded up, θ = 1.
+
+    >>> corollary_claim(2).key
+    'byz_dm21/C2'
+    """
+    row, eta_of, beta_of, default = COROLLARIES[number]
+    steps, _, _, step, _ = ROWS[row]
+    stated = bound or default
+
+    def sides(given: Numbers) -> tuple[jax.Array, jax.Array]:
+        point, rounds, gap = given.point, given.rounds, given.gap
+        eta = eta_of(point, rounds, gap)
+        beta = beta_of(eta)
+        found = weights(point, steps(point, eta, beta), theta=1.0)
+        size = step(given._replace(eta=eta, beta=beta))
+        batch = jnp.maximum(1.0, 1 / (eta**2 * rounds))
+        start = (found.c + found.c_bar / point.honest) * point.noise_variance / batch
+        floor = 4 * point.kappa * point.heterogeneity
+        left = 2 * (gap / size + start) / rounds + floor + 2 * found.noise
+        return left, stated(point, rounds, gap)
+
+    statement = "bound of the theorem ≤ closed form of the corollary"
+    return _claim(f"C{number}", f"corollary {number}", statement, sides, (numbers(),))
+
+
+def _average(number: int, recursive: bool, scale: float) -> Claim:
+    steps = recursive_steps if recursive else momentum_steps
+    recursion = rates.recursive_recursion if recursive else rates.momentum_recursion
+
+    def sides(given: Numbers) -> tuple[jax.Array, jax.Array]:
+        # f = λx²/2 with λ ≤ L = 1, α = 1, κ = ζ = ℓ = 0, noise of variance s² = 1/G on the mean.
+        zero = 0 * given.eta
+        point = given.point._replace(
+            alpha=zero + 1,
+            kappa=zero,
+            mean_square_smoothness=zero + 1,
+            sample_smoothness=zero,
+            heterogeneity=zero,
+        )
+        found = weights(point, steps(point, given.eta, given.beta), theta=1.0)
+        curvature, variance = given.mu, 1 / point.honest
+        size = found.step_size
+        transition, noise = recursion(size * curvature, given.eta, given.beta)
+        square = 2 * given.gap * curvature  # y₀²
+        start = square * rates.start_moments(variance / square)
+        left = rates.average_square(transition, noise * variance**0.5, start, ROUNDS)
+        errors = found.c + found.c_bar / point.honest
+        right = 2 * (given.gap / size + errors) / ROUNDS + 2 * found.noise
+        return left, scale * right
+
+    statement = "(1/T) Σ E‖∇f‖² ≤ 2Ψ₀/(γT) + 2N on f = λx²/2, T = 2¹⁴"
+    return _claim(
+        f"A{number}",
+        f"theorem {number} against exact averages",
+        statement,
+        sides,
+        (numbers(1e-4),),
+        Scope.TRAJECTORY,
+    )
+
+
+def average_1(scale: float = 1.0) -> Claim:
+    """A1: Theorem 1 against exact averages of Byz-DM21 on λx²/2, all η ≤ β.
+
+    >>> average_1().key
+    'byz_dm21/A1'
+    """
+    return _average(1, False, scale)
+
+
+def average_2(scale: float = 1.0) -> Claim:
+    """A2: Theorem 2 against exact averages of Byz-VR-DM21 on λx²/2, all η ≤ β.
+
+    >>> average_2().key
+    'byz_dm21/A2'
+    """
+    return _average(2, True, scale)

@@ -1,0 +1,50 @@
+"""`PYTHONPATH=tests python -m planted`: every planted error × every engine, as a table."""
+
+import sys
+
+import jax
+
+from jaxbyz.theory import Budget, Report
+from planted.mutants import MUTANTS, Mutant, flagged, reports, verdict
+
+BUDGET = Budget(random=500, starts=12, steps=200)
+
+
+def main() -> int:
+    """Print the table; 1 if an error is missed, or something right is flagged."""
+    found: list[tuple[Mutant, dict, dict]] = []
+    controls: dict[str, dict[str, Report]] = {}  # many planted errors have the same control
+    with jax.enable_x64(True):
+        for mutant in MUTANTS:
+            right = mutant.right()
+            name = f"{right.key}, {[family.name for family in right.families]}"
+            if name not in controls:
+                controls[name] = reports(right, BUDGET)
+            found.append((mutant, reports(mutant.wrong(), BUDGET), controls[name]))
+            print(f"{mutant.paper}: {mutant.planted}", file=sys.stderr, flush=True)
+    engines = sorted({engine for _, wrong, _ in found for engine in wrong})
+    killed = sum(any(map(flagged, wrong.values())) for _, wrong, _ in found)
+    clean = sum(not any(map(flagged, right.values())) for _, _, right in found)
+    print("# Planted errors\n")
+    print(
+        "Written by `make mutants`. Every line is an error planted in a claim, a constant or the\n"
+        "code, and what each engine says: **refuted** (verified in rational arithmetic),\n"
+        "**suspected** (a violation in floating-point numbers), **missed**, or nothing where the\n"
+        "engine does not apply. The same engines are held against what is right: `flagged` there\n"
+        "would be a false alarm.\n"
+    )
+    print(f"{killed} of {len(found)} planted errors are noticed; {clean} of {len(found)} controls "
+          "are clean.\n")  # fmt: skip
+    print("| paper | kind | planted error | " + " | ".join(engines) + " | control |")
+    print("|---|---|---|" + "---|" * len(engines) + "---|")
+    for mutant, wrong, right in found:
+        cells = [verdict(wrong[engine]) if engine in wrong else "" for engine in engines]
+        control = "flagged" if any(map(flagged, right.values())) else "clean"
+        planted = mutant.planted.replace("|", "\\|")
+        line = [mutant.paper, mutant.kind, planted, *cells, control]
+        print("| " + " | ".join(line) + " |")
+    return 0 if killed == clean == len(found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

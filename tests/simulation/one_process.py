@@ -1,0 +1,60 @@
+"""One of two processes that play together: `one_process.py ID PORT FOLDER NAMES…`.
+
+Every process has two devices and half of the workers; process 0 writes what everybody knows.
+"""
+
+import functools
+import os
+import sys
+from pathlib import Path
+
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as Spec
+
+
+def main(process, port, folder, *names):
+    jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=2, process_id=int(process))
+    sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+    import test_placement as placement
+
+    from jaxbyz import simulation
+
+    assert jax.device_count() == 4
+    assert jax.local_device_count() == 2
+    mesh = Mesh(np.array(jax.devices()), ("workers",))
+
+    def everywhere(leaf, spec):
+        whole = np.asarray(leaf)
+        sharding = NamedSharding(mesh, spec)
+        return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
+
+    for name in names:
+        sim = placement.built(name, "ALIE", placement=simulation.along_axis())
+        spread = functools.partial(simulation.over_mesh, mesh=mesh)
+        play = placement.game(sim.init, sim.step, spread=spread)
+        data = jax.tree.map(lambda leaf: everywhere(leaf, Spec("workers")), sim.data)
+        x = everywhere(np.zeros(placement.DIMENSION, np.float32), Spec())
+        keys = [
+            everywhere(jax.random.key_data(key), Spec()) for key in (placement.INIT, placement.RUN)
+        ]
+
+        def whole(init, run, x, data, play=play):
+            init, run = (jax.random.wrap_key_data(key) for key in (init, run))
+            (_, hello), (end, records) = play(init, run, x, data)
+            return hello, end.server, records
+
+        found = jax.jit(whole)(*keys, x, data)
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(found)]
+        if int(process) == 0:
+            np.savez(Path(folder) / f"{name}.npz", *leaves)
+    jnp.zeros(()).block_until_ready()
+    jax.distributed.shutdown()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from jaxbyz.theory import Budget, Provenance, Status
+from jaxbyz.theory.engines import sampled
+from jaxbyz.theory.rosdhb import CLAIMS, constants, theorems
+
+pytestmark = pytest.mark.usefixtures("x64")
+BUDGET = Budget(random=300, starts=12, steps=60)
+
+
+def test_all_claims_are_told_apart_and_labelled():
+    keys = [claim.key for claim in CLAIMS]
+    assert len(keys) == len(set(keys))
+    papers = [claim.name for claim in CLAIMS if claim.provenance is not Provenance.DERIVED]
+    assert papers == ["paper/1"]
+    assert all(claim.checks for claim in CLAIMS)
+
+
+@pytest.mark.parametrize("claim", constants.CONSTANTS, ids=lambda claim: claim.name)
+def test_constants(claim):
+    for check in claim.checks[:2]:  # samples and grid; the search is a long version of the grid
+        assert check(claim, BUDGET).status in {Status.SEARCHED, Status.TIGHT}
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        constants.constants_a("N", first=140.0),
+        constants.constants_a("N", second=11.9),
+        constants.constants_a("N", least_c=10.0),
+        constants.constants_b("N", first=0.33),
+        constants.constants_b("N", second=2.49),
+        constants.table_a([(24, 83.9, 115.5)]),
+    ],
+    ids=["144", "12", "c", "1/3", "5/2", "84"],
+)
+def test_wrong_constants_are_noticed(claim):
+    assert claim.checks[min(1, len(claim.checks) - 1)](claim, BUDGET).status is Status.INCONCLUSIVE
+
+
+def test_theorem_b_needs_its_range_of_kappa_b_squared():
+    # (c2') holds with room at κB² ≤ 1/7 and fails nowhere up to 4/15 either.
+    for most, limit in ((1 / 7, 0.84), (4 / 15, 1.0)):
+        report = constants.gridded()(constants.constants_b_doubled(most), BUDGET)
+        assert report.tightness < limit
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        theorems.master,
+        theorems.measured,
+        theorems.theorem_a_runs,
+        theorems.theorem_b_runs,
+        theorems.corollary,
+    ],
+    ids=lambda make: make.__name__,
+)
+def test_theorems_on_exact_runs(make):
+    claim = make(rounds=32)
+    report = sampled()(claim, BUDGET)
+    assert report.status is Status.SEARCHED
+    assert report.tightness > 0.05  # not an empty statement
+
+
+def test_a_bound_that_is_too_small_is_noticed():
+    # Runs that hardly move use most of the bound: 2(1+Aβ²)D0 against 2(L_H(θ_T)-L_*).
+    report = sampled()(theorems.master(rounds=32, power=0.8), BUDGET)
+    assert report.status is Status.INCONCLUSIVE
+
+
+def test_stall():
+    claim = theorems.stall()
+    assert claim.checks[0](claim, BUDGET).status is Status.SEARCHED
+
+
+def test_nothing_is_said_of_the_paper():
+    claim = theorems.paper_theorem()
+    report = claim.checks[0](claim, BUDGET)
+    assert report.status is Status.INCONCLUSIVE
+    assert "not public" in report.evidence
+    assert np.isnan(claim.sides(None)).all()
