@@ -24,7 +24,7 @@ def no_windows():
 
 
 def test_the_six_lines_run_as_printed():
-    first, parts, checked, failing, race = blocks("python")
+    first, parts, checked, failing, race, theory = blocks("python")
     names = {}
     exec(first, names)
     history = names["history"]
@@ -44,6 +44,13 @@ def test_the_six_lines_run_as_printed():
         exec(names["code"], names)
     exec(race, names)
     assert names["race"].best("round", "ALIE") in names["methods"]
+    exec(theory, names)
+    promise, problem = names["promise"], names["problem"]
+    assert promise.step_size == pytest.approx(0.1 / 8 / problem.smoothness)
+    # Theorem B at B = 0 and its largest γ: 5 D0/(γT) + 15/4 κG².
+    floor = 15 / 4 * names["kappa"] * problem.heterogeneity
+    assert names["bound"] == pytest.approx(5 / (promise.step_size * 10_000) + floor)
+    assert names["algorithm"].name == "RoSDHB"
 
 
 def test_make_has_the_commands():

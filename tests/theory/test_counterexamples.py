@@ -33,10 +33,10 @@ def test_a_wrong_constant_is_refuted_exactly(name, tmp_path):
     stated = Planted(**constants)._asdict() if name.startswith("L6") else constants
     record = counterexamples.record_of(f"rosdhb/{name}", stated, report.instance)
     path = counterexamples.save(tmp_path / "found.json", record)
-    # The program alone, without this package: what a reader would run.
-    program = Path(checker.__file__)
+    # The program alone, what a reader would run; -I -S: no other package can be imported.
+    program = Path(checker.__file__).parent
     done = subprocess.run(
-        [sys.executable, "-I", str(program), str(path)], capture_output=True, text=True
+        [sys.executable, "-I", "-S", str(program), str(path)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "violated: left" in done.stdout
@@ -98,6 +98,15 @@ def test_files_hold_every_bit(tmp_path):
     path = counterexamples.save(tmp_path / "a.json", record)
     assert json.loads(path.read_text()) == record
     assert checker.exact(record["constants"])["power"] == 1 / 3
+
+
+def test_numbers_that_are_not_finite_are_no_counterexample():
+    state = state_of(descent())
+    for wrong in (jnp.inf, jnp.nan):
+        bad = state._replace(error=state.error * wrong)
+        verdict = checker.verify(counterexamples.record_of("rosdhb/L4", {"power": 0.1}, bad))
+        assert verdict.failed == "all numbers are finite"
+        assert not verdict.violated
 
 
 def test_an_unknown_claim_is_an_error():

@@ -24,7 +24,7 @@ with L2, and γ times L4-L6 with the weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -45,6 +45,7 @@ from jaxbyz.theory.byz_dm21.instances import (
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.weights import Steps, momentum_steps, recursive_steps, weights
 from jaxbyz.theory.claims import Check, Claim, Family, Provenance, Scope
+from jaxbyz.theory.counterexamples import rechecked_by
 from jaxbyz.theory.engines import sampled, searched, worst_error
 
 __all__ = [
@@ -69,6 +70,20 @@ class Method(NamedTuple):
     name: str
     steps: Callable[[Setting, Any, Any], Steps]
     recursive: bool  # v⁺ uses the sample at both points
+    factors: tuple[tuple[str, float], ...] = ()  # of single coefficients; others have 1
+
+    def planted(self, **factors: float) -> Method:
+        """With coefficients multiplied: wrong lemmas, for tests of the checks.
+
+        >>> MOMENTUM.planted(r_n=0.9).factors
+        (('r_n', 0.9),)
+        """
+        return self._replace(factors=tuple(factors.items()))
+
+    def coefficients(self, point: Setting, eta: Any, beta: Any) -> Steps:
+        """Those that the lemmas state: `steps` times `factors`."""
+        found = self.steps(point, eta, beta)
+        return found._replace(**{name: by * getattr(found, name) for name, by in self.factors})
 
 
 MOMENTUM = Method("DM", momentum_steps, False)
@@ -90,7 +105,9 @@ def _claim(
     sides: Callable[[Any], tuple[Any, Any]],
     families: tuple[Family, ...] = (),
     checks: tuple[Check, ...] = CHECKS,
+    constants: Mapping[str, float] | None = None,
 ) -> Claim:
+    """A claim; `constants` as the checker of counterexamples wants them, None: it has no such."""
     return Claim(
         paper="byz_dm21",
         name=name,
@@ -102,6 +119,7 @@ def _claim(
         sides=sides,
         families=families or (instances(),),
         checks=checks,
+        recheck=None if constants is None else rechecked_by(f"byz_dm21/{name}", constants),
     )
 
 
@@ -135,7 +153,8 @@ def dispersion_bound(three: float = 3.0) -> Claim:
         scatter = three * (1 + 1 / theta) * (now.p + now.q + now.r)
         return dispersion(state.g), (1 + theta) * dispersion(state.gradients) + scatter
 
-    return _claim("L1", "dispersion", "V ≤ (1+θ) ζ² + 3 (1+1/θ)(P + Q + R)", sides)
+    statement = "V ≤ (1+θ) ζ² + 3 (1+1/θ)(P + Q + R)"
+    return _claim("L1", "dispersion", statement, sides, constants={"three": three})
 
 
 def direction(three: float = 3.0) -> Claim:
@@ -157,7 +176,10 @@ def direction(three: float = 3.0) -> Claim:
         return (wrong**2).sum() / 2, right
 
     statement = "½ ‖g - ∇f‖² ≤ ½ (1+θ)² κ ζ² + A_P P + A_Q (Q + R) + A_b (Q̄ + R̄)"
-    return _claim("L2", "error of the direction", statement, sides, checks=(*CHECKS, WORST))
+    constants, checks = {"three": three}, (*CHECKS, WORST)
+    return _claim(
+        "L2", "error of the direction", statement, sides, checks=checks, constants=constants
+    )
 
 
 def descent(curvature: float = 1.0) -> Claim:
@@ -179,7 +201,7 @@ def descent(curvature: float = 1.0) -> Claim:
         return left, ((way - gradient) ** 2).sum() / 2
 
     statement = "f(x⁺) ≤ f(x) - (γ/2) ‖∇f‖² - (1/(2γ) - L/2) S + (γ/2) ‖g - ∇f‖²"
-    return _claim("L3", "descent", statement, sides)
+    return _claim("L3", "descent", statement, sides, constants={"curvature": curvature})
 
 
 def _decrease(state: Instance, step: jax.Array) -> jax.Array:
@@ -195,7 +217,7 @@ def _one_step(
     step = move(state, jnp.asarray(1.0))
     point = exact_setting(state, step)
     after = next_errors(state, step, method.recursive, top)
-    coefficients = method.steps(point, state.eta, state.beta)
+    coefficients = method.coefficients(point, state.eta, state.beta)
     return errors(state), after, (step**2).sum(), point.noise_variance, coefficients
 
 
@@ -213,7 +235,8 @@ def first_momentum(method: Method) -> Claim:
         return jnp.stack([after.r, after.r_bar]), jnp.stack([each, mean])
 
     statement = "E R⁺ ≤ r_r R + r_s S + r_n σ²,  E R̄⁺ ≤ r̄_r̄ R̄ + r̄_s S + r̄_n σ²"
-    return _claim(f"L4-{method.name}", "first momentum", statement, sides)
+    constants = dict(method.factors)
+    return _claim(f"L4-{method.name}", "first momentum", statement, sides, constants=constants)
 
 
 def second_momentum(method: Method) -> Claim:
@@ -232,7 +255,8 @@ def second_momentum(method: Method) -> Claim:
         return jnp.stack([after.q, after.q_bar]) * scale, jnp.stack([each, mean]) * scale
 
     statement = "E Q⁺ ≤ q_q Q + q_r R + q_s S + q_n σ²,  E Q̄⁺ ≤ q̄_q̄ Q̄ + q̄_r̄ R̄ + …"
-    return _claim(f"L5-{method.name}", "second momentum", statement, sides)
+    constants = dict(method.factors)
+    return _claim(f"L5-{method.name}", "second momentum", statement, sides, constants=constants)
 
 
 def compression(method: Method, top: bool = False) -> Claim:
@@ -254,7 +278,8 @@ def compression(method: Method, top: bool = False) -> Claim:
     family = instances(alpha=0.5) if top else instances()
     statement = "E P⁺ ≤ p_p P + p_q Q + p_r R + p_s S + p_n σ²"
     name = f"L6-{method.name}" + ("-top" if top else "")
-    return _claim(name, "compression", statement, sides, (family,))
+    constants = dict(method.factors)
+    return _claim(name, "compression", statement, sides, (family,), constants=constants)
 
 
 def lyapunov(method: Method, factor: float = 1.0, noisy: bool = True) -> Claim:
@@ -274,7 +299,9 @@ def lyapunov(method: Method, factor: float = 1.0, noisy: bool = True) -> Claim:
     statement = "E Ψ⁺ ≤ Ψ - (γ/2) ‖∇f‖² + γ (½ (1+θ)² κ ζ² + N)"
     name = f"L7-{method.name}" + ("" if noisy else "-full")
     families = (instances(noisy=noisy),)
-    return _claim(name, "Lyapunov function", statement, sides, families, (*CHECKS, WORST))
+    constants = {"factor": factor, "spare": 0.0, **dict(method.factors)}
+    checks = (*CHECKS, WORST)
+    return _claim(name, "Lyapunov function", statement, sides, families, checks, constants)
 
 
 def lyapunov_pl(method: Method, factor: float = 1.0, spare: float = 0.5) -> Claim:
@@ -290,7 +317,11 @@ def lyapunov_pl(method: Method, factor: float = 1.0, spare: float = 0.5) -> Clai
 
     statement = "E Ψ⁺ ≤ (1-γμ) Ψ + γ (½ (1+θ)² κ ζ² + N)"
     name = f"L7-{method.name}-PL"
-    return _claim(name, "Lyapunov function under PL", statement, sides, (instances(convex=True),))
+    constants = {"factor": factor, "spare": spare, **dict(method.factors)}
+    families = (instances(convex=True),)
+    return _claim(
+        name, "Lyapunov function under PL", statement, sides, families, constants=constants
+    )
 
 
 def _lyapunov(
@@ -298,7 +329,7 @@ def _lyapunov(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """((E Ψ⁺ - Ψ)/γ, ½ (1+θ)² κ ζ² + N, μ Ψ) at the step size of the weights."""
     point = exact_setting(state, jnp.zeros(state.g.shape[1]))
-    coefficients = method.steps(point, state.eta, state.beta)
+    coefficients = method.coefficients(point, state.eta, state.beta)
     found = weights(point, coefficients, theta=state.theta, spare=spare)
     mean, gradient = state.hessians.mean(axis=0), state.gradients.mean(axis=0)
     limit = found.step_size

@@ -67,9 +67,9 @@ def ascend(
             return (optax.apply_updates(z, change), memory, best, top), None
 
         begin = (z, optimizer.init(z), z, jnp.asarray(-jnp.inf, z.dtype))
-        (z, _, best, top), _ = jax.lax.scan(step, begin, None, length=steps)
-        now = value(z)
-        return jnp.where(now > top, z, best), jnp.maximum(now, top)
+        # The best point visited: the last one is not looked at, which would compile all once more.
+        (_, _, best, top), _ = jax.lax.scan(step, begin, None, length=steps + 1)
+        return best, top
 
     return jax.vmap(one)(starts)
 

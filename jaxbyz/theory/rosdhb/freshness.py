@@ -27,6 +27,8 @@ from jaxbyz.theory.claims import Budget, Claim, Provenance, Scope
 from jaxbyz.theory.expectations import all_subsets
 from jaxbyz.theory.reports import Report, Status
 
+RUNS = 20_000
+
 __all__ = ["interval", "masks_of_runs", "uniform_masks"]
 
 
@@ -88,7 +90,7 @@ def uniform_masks(
 ) -> Claim:
     """code/mask: |Pr(M_1 = S, M_2 = S') - 1/C(d,k)²| ≤ tolerance for all S, S'.
 
-    The check plays 10 two-round runs for every random instance of the budget.
+    The check plays at least 20,000 runs of two rounds: fewer leave the tolerance open.
     """
     subsets = all_subsets(d, k)
     kinds = len(subsets)
@@ -102,7 +104,7 @@ def uniform_masks(
 
     def check(claim: Claim, budget: Budget) -> Report:
         began = time.perf_counter()
-        runs = 10 * budget.random
+        runs = max(RUNS, 4 * budget.random)
         masks = np.asarray(masks_of_runs(d, k, 2, runs, budget.seed, make))
         seen = [[patterns.get(tuple(mask), -1) for mask in pair] for pair in masks]
         counts = np.zeros((kinds, kinds), int)

@@ -69,44 +69,37 @@ def test_no_search_finds_a_violation_and_so_much_of_the_bound_is_used(name):
     assert used <= report.tightness <= 1 + 1e-9
 
 
-def weaker(method, **factors):
-    """The method with some coefficients multiplied."""
-
-    def steps(point, eta, beta):
-        found = method.steps(point, eta, beta)
-        return found._replace(**{name: getattr(found, name) * f for name, f in factors.items()})
-
-    return method._replace(steps=steps)
-
-
 PLANTED = {  # found at random instances
     "kappa of another rule": aggregation(trimmed_mean(f=1), 1 / 3, 4, 1),
     "no kappa at all": aggregation(mean(), 100.0, 4, 1),
     "half the curvature": descent(0.5),
     "L4: Young's 2 of the noise dropped": first_momentum(
-        weaker(RECURSIVE, r_n=0.5, r_s=0.5, rb_n=0.5, rb_s=0.5)
+        RECURSIVE.planted(r_n=0.5, r_s=0.5, rb_n=0.5, rb_s=0.5)
     ),
     # L4-L6 hold for every x⁺, so for steps 300 times too long too: L7 alone breaks.
     "L7 far beyond its step size": lyapunov(MOMENTUM, factor=300.0),
     "L7 far beyond its step size, VR": lyapunov(RECURSIVE, factor=300.0),
-    "L4: noise of the mean without 1/G": first_momentum(weaker(MOMENTUM, rb_n=0.5)),
-    "L4: contraction (1-eta)^3": first_momentum(weaker(MOMENTUM, r_r=0.9)),
-    "L5: Young's 2 dropped": second_momentum(weaker(MOMENTUM, q_r=0.5, q_s=0.5)),
-    "L5: noise": second_momentum(weaker(RECURSIVE, q_n=0.5)),
-    "L6: noise": compression(weaker(MOMENTUM, p_n=0.5)),
-    "L7: noise of L4 halved": lyapunov(weaker(MOMENTUM, r_n=0.5)),
+    "L4: noise of the mean without 1/G": first_momentum(MOMENTUM.planted(rb_n=0.5)),
+    "L4: contraction (1-eta)^3": first_momentum(MOMENTUM.planted(r_r=0.9)),
+    "L5: Young's 2 dropped": second_momentum(MOMENTUM.planted(q_r=0.5, q_s=0.5)),
+    "L5: noise": second_momentum(RECURSIVE.planted(q_n=0.5)),
+    "L6: noise": compression(MOMENTUM.planted(p_n=0.5)),
+    "L7: noise of L4 halved": lyapunov(MOMENTUM.planted(r_n=0.5)),
     "L7-PL far beyond its step size": lyapunov_pl(MOMENTUM, factor=300.0),
 }
 HIDDEN = {  # found by the search alone
     "Jensen of three terms with 2": dispersion_bound(2.0),
     "L2 with 2": direction(2.0),
-    "L6: 3 for 2": compression(weaker(MOMENTUM, p_q=2 / 3, p_r=2 / 3, p_s=2 / 3)),
+    "L6: 3 for 2": compression(MOMENTUM.planted(p_q=2 / 3, p_r=2 / 3, p_s=2 / 3)),
     "L7: three times the step size, no noise": lyapunov(MOMENTUM, factor=3.0, noisy=False),
 }
 
 
-def suspected(report):
-    return report.status is Status.INCONCLUSIVE and "suspected violation" in report.evidence
+def noticed(report):
+    """Refuted where the checker of counterexamples knows the claim: all but L0."""
+    if report.claim == "byz_dm21/L0":
+        return report.status is Status.INCONCLUSIVE and "suspected violation" in report.evidence
+    return report.status is Status.REFUTED
 
 
 LATER = {"L4: contraction (1-eta)^3", "L5: noise", "L6: noise", "L7-PL far beyond its step size"}
@@ -117,7 +110,7 @@ LATER = {"L4: contraction (1-eta)^3", "L5: noise", "L6: noise", "L7-PL far beyon
 )
 def test_a_wrong_constant_is_found(name):
     report = sampled()(PLANTED[name], MANY)
-    assert suspected(report), str(report)
+    assert noticed(report), str(report)
     assert report.tightness > 1.001
 
 
@@ -127,7 +120,7 @@ def test_a_wrong_constant_is_found(name):
 )
 def test_the_search_finds_what_random_instances_hide(name):
     assert sampled()(HIDDEN[name], FEW).status is Status.SEARCHED
-    assert suspected(searched()(HIDDEN[name], FEW))
+    assert noticed(searched()(HIDDEN[name], FEW))
 
 
 @pytest.mark.parametrize("recursive", [False, True])

@@ -1,16 +1,6 @@
-"""Verify a stored counterexample in rational arithmetic, with the standard library alone.
+"""Lemmas and Lyapunov functions of RoSDHB in rational arithmetic.
 
-    python jaxbyz/theory/checker.py counterexample.json
-
-A counterexample (see `counterexamples`) is a claim's name, the constants it was stated with, and
-an instance whose numbers are hexadecimal floats, that is exact rationals. This file knows the
-claims by formulas of its own, shares no code with them, and imports neither JAX nor NumPy. It
-says "violated" only if every hypothesis and the violation hold as inequalities of rationals.
-
-Floats meet a hypothesis that is an equality, or is meant to be active, up to rounding only. So
-vectors that must be centred are centred again, exactly, and vectors that must be short are
-shortened by one part in 2^36: the instance that is verified is that one.
-
+Vectors that must be centred are centred again; those that must be short are shortened.
 Expectations over masks are sums over all masks: Bernoulli ones, whose coordinates are kept with
 probability 1/a each and multiplied by a. They have every moment that the claims speak of.
 """
@@ -18,93 +8,22 @@ probability 1/a each and multiplied by a. They have every moment that the claims
 from __future__ import annotations
 
 import itertools
-import json
-import sys
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-__all__ = ["Verdict", "verify"]
-
-Vector = list[Fraction]
-Rows = list[Vector]
-
-SHORTER = 1 - Fraction(1, 2**36)
-
-
-class Verdict(NamedTuple):
-    """What exact arithmetic says of an instance."""
-
-    violated: bool  # all hypotheses hold, and left > right
-    failed: str | None  # the first hypothesis that does not hold
-    left: Fraction | None
-    right: Fraction | None
-
-
-def verify(record: dict[str, Any]) -> Verdict:
-    """The verdict on a stored counterexample.
-
-    Raises:
-        ValueError: a claim that this file does not know.
-    """
-    known = CLAIMS.get(record["claim"])
-    if known is None:
-        raise ValueError(f"claim must be one of {sorted(CLAIMS)}, got {record['claim']!r}")
-    constants = {name: exact(value) for name, value in record["constants"].items()}
-    hypotheses, left, right = known(exact(record["instance"]), constants)
-    failed = next((name for name, holds in hypotheses.items() if not holds), None)
-    return Verdict(failed is None and left > right, failed, left, right)
-
-
-def exact(value: Any) -> Any:
-    """Hexadecimal floats, at any depth, as fractions."""
-    if isinstance(value, dict):
-        return {name: exact(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [exact(part) for part in value]
-    return Fraction(float.fromhex(value))
-
-
-# ---- vectors -----------------------------------------------------------------------------------
-
-
-def plus(*vectors: Vector) -> Vector:
-    """Their sum."""
-    return [sum(parts, Fraction(0)) for parts in zip(*vectors, strict=True)]
-
-
-def times(scale: Fraction, vector: Vector) -> Vector:
-    """A multiple."""
-    return [scale * part for part in vector]
-
-
-def dot(u: Vector, v: Vector) -> Fraction:
-    """⟨u, v⟩."""
-    return sum((a * b for a, b in zip(u, v, strict=True)), Fraction(0))
-
-
-def square(u: Vector) -> Fraction:
-    """‖u‖²."""
-    return dot(u, u)
-
-
-def mean(rows: Rows) -> Vector:
-    """The mean row."""
-    return times(Fraction(1, len(rows)), plus(*rows))
-
-
-def mean_square(rows: Rows) -> Fraction:
-    """The mean of ‖row‖²."""
-    return sum(map(square, rows), Fraction(0)) / len(rows)
-
-
-def centred(rows: Rows) -> Rows:
-    """Rows less their mean."""
-    middle = times(Fraction(-1), mean(rows))
-    return [plus(row, middle) for row in rows]
-
-
-# ---- RoSDHB ------------------------------------------------------------------------------------
+from .rationals import (
+    SHORTER,
+    Sides,
+    centred,
+    dot,
+    mean,
+    mean_square,
+    minus,
+    plus,
+    square,
+    times,
+)
 
 
 class Round(NamedTuple):
@@ -151,7 +70,7 @@ def play(state: dict[str, Any]) -> Round:
             plus(times(beta, old), times(omega, new))
             for old, new in zip(momenta, heard, strict=True)
         ]
-        next_deviation += chance * square(plus(mean(fresh), times(Fraction(-1), after)))
+        next_deviation += chance * square(minus(mean(fresh), after))
         next_drift += chance * mean_square(centred(fresh))
     allowed = state["g_squared"] + b_squared * square(after)
     hypotheses = {
@@ -177,9 +96,6 @@ def play(state: dict[str, Any]) -> Round:
         next_deviation,
         next_drift,
     )
-
-
-Sides = tuple[dict[str, bool], Fraction, Fraction]
 
 
 def drift_bound(state: dict[str, Any], constants: dict[str, Fraction]) -> Sides:
@@ -247,24 +163,3 @@ CLAIMS: dict[str, Callable[[dict[str, Any], dict[str, Fraction]], Sides]] = {
     "rosdhb/L6": lyapunov(second=False),
     "rosdhb/L6'": lyapunov(second=True),
 }
-
-
-def main(paths: list[str]) -> int:
-    """Verify files; 0 if all of them are counterexamples."""
-    sound = True
-    for path in paths:
-        with open(path, encoding="utf-8") as file:
-            verdict = verify(json.load(file))
-        sound &= verdict.violated
-        if verdict.left is None or verdict.right is None or verdict.failed is not None:
-            sys.stdout.write(f"{path}: not a counterexample: {verdict.failed} does not hold\n")
-            continue
-        word = "violated" if verdict.violated else "NOT violated"
-        sys.stdout.write(
-            f"{path}: {word}: left {float(verdict.left):.12g}, right {float(verdict.right):.12g}\n"
-        )
-    return 0 if sound else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
