@@ -222,9 +222,10 @@ def _run(
     began = time.perf_counter()
     program = traced.lower().compile() if missing else None
     for i, (path, mark) in enumerate(zip(paths, marks, strict=True)):
-        if program is None or i not in missing:
+        if path is not None and i not in missing:
             yield Cell.load(path, mark)
             continue
+        assert program is not None
         found = program(jax.numpy.int32(i), steps, keys, everybody[i], problem.test)
         found = jax.tree.map(np.asarray, found)
         spent, began = time.perf_counter() - began, time.perf_counter()
