@@ -104,8 +104,9 @@ def lower_bound(largest: int = 40, *, scale: Fraction = Fraction(1)) -> Claim:
         for n in range(2, largest + 1):
             for f in range(1, (n - 1) // 2 + 1):
                 rows = [Fraction(0)] * (n - 2 * f) + [Fraction(1)] * f
-                mean = sum(rows) / len(rows)
-                variance = sum((row - mean) * (row - mean) for row in rows) / len(rows)
+                mean = sum(rows, Fraction(0)) / len(rows)
+                squares = [(row - mean) * (row - mean) for row in rows]
+                variance = sum(squares, Fraction(0)) / len(rows)
                 worst = max(worst, scale * Fraction(f, n - 2 * f) / (mean * mean / variance))
                 cases += 1
         evidence = f"one input in rational numbers, every f for all n ≤ {largest}: {cases} pairs"
