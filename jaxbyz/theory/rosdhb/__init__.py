@@ -16,7 +16,7 @@ from jaxbyz.theory.rosdhb.certificate import certificate, linear_kappa, tilted_w
 from jaxbyz.theory.rosdhb.code import CODE
 from jaxbyz.theory.rosdhb.constants import CONSTANTS
 from jaxbyz.theory.rosdhb.exact import all_states, exact_certificate
-from jaxbyz.theory.rosdhb.freshness import uniform_masks
+from jaxbyz.theory.rosdhb.freshness import mask_share, uniform_masks
 from jaxbyz.theory.rosdhb.lemmas import LEMMAS
 from jaxbyz.theory.rosdhb.lyapunov import LYAPUNOV
 from jaxbyz.theory.rosdhb.moments import (
@@ -67,6 +67,7 @@ CLAIMS = (
     *LYAPUNOV,
     *CODE,
     uniform_masks(),
+    mask_share(),
     all_states(),
     *CONSTANTS,
     *THEOREMS,

@@ -24,12 +24,13 @@ from jaxbyz.algorithms import rosdhb
 from jaxbyz.problems.quadratics import quadratics_from_arrays
 from jaxbyz.simulation import build, run
 from jaxbyz.theory.claims import Budget, Claim, Provenance, Scope
+from jaxbyz.theory.engines.statistics import mean_at_most
 from jaxbyz.theory.expectations import all_subsets
 from jaxbyz.theory.reports import Report, Status
 
 RUNS = 20_000
 
-__all__ = ["interval", "masks_of_runs", "uniform_masks"]
+__all__ = ["interval", "mask_share", "masks_of_runs", "uniform_masks"]
 
 
 def _divergence(p: float, q: float) -> float:
@@ -129,4 +130,27 @@ def uniform_masks(
         scope=Scope.ONE_STEP,
         sides=lambda counts: (furthest(counts), jnp.asarray(tolerance)),
         checks=(check,),
+    )
+
+
+def mask_share(
+    d: int = 20, k: int = 5, *, spare: float = 0.02, make: Callable[..., Any] = rosdhb
+) -> Claim:
+    """code/share: Pr(0 in M_t) ≤ k/d + spare, by betting on the masks of runs as they come."""
+
+    def draw(seed: int, count: int) -> np.ndarray:
+        masks = masks_of_runs(d, k, 10, -(-count // 10), seed, make)
+        return np.asarray(masks)[:, :, 0].reshape(-1)[:count].astype(float)
+
+    bound = k / d + spare
+    return Claim(
+        paper="rosdhb",
+        name="code/share",
+        title="no coordinate is preferred",
+        statement=f"Pr(0 in M_t) <= k/d + {spare}, d = {d}, k = {k}",
+        provenance=Provenance.DERIVED,
+        source="derived here: a betting e-process on runs of the shipped code",
+        scope=Scope.ONE_STEP,
+        sides=lambda share: (share, jnp.asarray(bound)),
+        checks=(mean_at_most(draw, bound, count=20_000),),
     )

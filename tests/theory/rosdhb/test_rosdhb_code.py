@@ -10,7 +10,7 @@ from jaxbyz.messages import SharedSupport
 from jaxbyz.theory import Budget, Status
 from jaxbyz.theory.engines import measure
 from jaxbyz.theory.rosdhb import code
-from jaxbyz.theory.rosdhb.freshness import interval, masks_of_runs, uniform_masks
+from jaxbyz.theory.rosdhb.freshness import interval, mask_share, masks_of_runs, uniform_masks
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -76,6 +76,31 @@ def test_a_mask_that_is_not_fresh_is_noticed():
     report = claim.checks[0](claim, Budget(random=100))
     assert report.status is Status.INCONCLUSIVE
     assert report.tightness > 10
+
+
+def preferring(**arguments):
+    """A server that puts coordinate 0 into every mask."""
+    shipped = rosdhb(**arguments)
+
+    def broadcast(key, state):
+        drawn = shipped.server.broadcast(key, state)
+        there = (drawn.subset == 0).any()
+        subset = jnp.where(there, drawn.subset, drawn.subset.at[0].set(0))
+        return type(drawn)(drawn.x, subset)
+
+    return shipped._replace(server=shipped.server._replace(broadcast=broadcast))
+
+
+@pytest.mark.parametrize(
+    ("make", "status", "words"),
+    [(rosdhb, Status.CONFIDENT, "level"), (preferring, Status.INCONCLUSIVE, "suspected violation")],
+    ids=["shipped", "preferring"],
+)
+def test_no_coordinate_is_preferred(make, status, words):
+    claim = mask_share(make=make)
+    report = claim.checks[0](claim, Budget())
+    assert report.status is status
+    assert words in report.evidence
 
 
 def test_rounds_and_runs_have_masks_of_their_own():
