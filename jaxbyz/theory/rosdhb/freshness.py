@@ -97,11 +97,19 @@ def uniform_masks(
     kinds = len(subsets)
     patterns = {tuple(np.isin(np.arange(d), subset)): i for i, subset in enumerate(subsets)}
 
-    def furthest(counts: np.ndarray) -> jax.Array:  # [C, C] -> []
+    share = 1 / kinds**2
+
+    def edges(counts: np.ndarray) -> list[tuple[float, float]]:  # [C, C]
+        trials = int(counts.sum())
+        return [interval(int(c), trials, level / counts.size) for c in counts.ravel()]
+
+    def furthest(counts: np.ndarray) -> jax.Array:  # -> []
         """The largest distance to uniform that the intervals leave open."""
-        trials, share = int(counts.sum()), 1 / counts.size
-        edges = [interval(int(c), trials, level / counts.size) for c in counts.ravel()]
-        return jnp.asarray(max(max(high - share, share - low) for low, high in edges))
+        return jnp.asarray(max(max(high - share, share - low) for low, high in edges(counts)))
+
+    def nearest(counts: np.ndarray) -> float:
+        """The largest distance to uniform that is certain."""
+        return max(max(low - share, share - high) for low, high in edges(counts))
 
     def check(claim: Claim, budget: Budget) -> Report:
         began = time.perf_counter()
@@ -111,12 +119,14 @@ def uniform_masks(
         counts = np.zeros((kinds, kinds), int)
         for first, second in seen:
             if first < 0 or second < 0:
-                evidence = f"a mask that has not {k} coordinates"
+                evidence = f"suspected violation; a mask that has not {k} coordinates"
                 return Report(claim.key, Status.INCONCLUSIVE, "chance", evidence)
             counts[first, second] += 1
         left, right = (float(side) for side in claim.sides(counts))
         status = Status.CONFIDENT if left <= right else Status.INCONCLUSIVE
         evidence = f"{runs} runs of two rounds, {kinds**2} pairs of masks, level {level:g}"
+        if nearest(counts) > tolerance:
+            evidence = f"suspected violation; {evidence}"
         seconds = time.perf_counter() - began
         return Report(claim.key, status, "chance", evidence, left / right, seconds, counts)
 

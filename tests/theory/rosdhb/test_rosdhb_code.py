@@ -75,6 +75,7 @@ def test_a_mask_that_is_not_fresh_is_noticed():
     claim = uniform_masks(make=repeated)
     report = claim.checks[0](claim, Budget(random=100))
     assert report.status is Status.INCONCLUSIVE
+    assert "suspected violation" in report.evidence
     assert report.tightness > 10
 
 
