@@ -1,18 +1,62 @@
-"""A fast pass over all rows of an array on CPU: blocks of columns, in lanes side by side.
+"""Fast passes over all rows of an array on CPU: in blocks of columns, and by folding.
 
-A block of columns [n, STEPS · LANES] is read as [n, STEPS, LANES]; what is summed or compared runs
-over the steps, side by side in all lanes, and over the lanes at the end.
+New arrays [n, d] are dear: the system must make room for them at every call. What needs space for
+all rows is therefore done with some columns at a time.
+
+A sum along long rows runs on one core, number after number. So the columns are cut into FOLDS
+strips that are joined entry by entry, which is one pass in all lanes of all cores; what is left,
+a sixteenth as wide, is folded again, and only some hundred columns are reduced along the rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
-__all__ = ["LANES", "STEPS", "largest_entries"]
+__all__ = ["BLOCK", "largest_entries", "over_columns", "row_sums"]
 
-LANES = 128
-STEPS = 16
+BLOCK = 8192
+FOLDS = 16
+NARROW = 1024  # fewer columns are not folded
+
+
+def over_columns(
+    function: Callable[[jax.Array | int, int], jax.Array], d: int, block: int = BLOCK
+) -> jax.Array:
+    """A function (start, width) -> [..., width] of all d columns, some at a time: [..., d].
+
+    >>> over_columns(lambda start, width: start + jnp.arange(width), 5, block=2).tolist()
+    [0, 1, 2, 3, 4]
+    """
+    if d <= block:
+        return function(0, d)
+
+    def add(i: jax.Array, found: jax.Array) -> jax.Array:
+        start = jnp.minimum(i * block, d - block)  # the last block may overlap the one before
+        part = function(start, block)
+        return jax.lax.dynamic_update_slice_in_dim(found, part, start, axis=-1)
+
+    part = jax.eval_shape(lambda: function(0, block))
+    begin = jnp.zeros((*part.shape[:-1], d), part.dtype)
+    return jax.lax.fori_loop(0, -(-d // block), add, begin)
+
+
+def row_sums(columns: Callable[[int, int], jax.Array], d: int) -> jax.Array:
+    """Σ_j x_ij of rows given by their columns (start, width) -> [n, width], [n].
+
+    What the function does to the columns becomes a part of the one pass: no array [n, d] is made.
+
+    >>> rows = jnp.ones((2, 5000))
+    >>> row_sums(lambda start, width: rows[:, start : start + width] ** 2, 5000).tolist()
+    [5000.0, 5000.0]
+    """
+    left = _folded(columns, d, jnp.add)
+    total = left[0].sum(axis=1)
+    for part in left[1:]:
+        total = total + part.sum(axis=1)
+    return total
 
 
 def largest_entries(rows: jax.Array) -> jax.Array:
@@ -24,23 +68,29 @@ def largest_entries(rows: jax.Array) -> jax.Array:
     >>> largest_entries(jnp.array([[-3.0, 1.0], [jnp.nan, jnp.inf], [-jnp.inf, 0.0]])).tolist()
     [3.0, nan, inf]
     """
-    n, d = rows.shape
     integer = jnp.dtype(f"int{8 * rows.dtype.itemsize}")
-    block = LANES * STEPS
-    whole = d // block
 
-    def magnitudes(part: jax.Array) -> jax.Array:
+    def magnitudes(start: int, width: int) -> jax.Array:
+        part = jax.lax.slice_in_dim(rows, start, start + width, axis=1)
         return jax.lax.bitcast_convert_type(part, integer) & jnp.iinfo(integer).max
 
-    def look(i: jax.Array, top: jax.Array) -> jax.Array:  # [n, LANES]
-        part = jax.lax.dynamic_slice_in_dim(rows, i * block, block, axis=1)
-        part = magnitudes(part).reshape(n, STEPS, LANES)
-        for step in range(STEPS):
-            top = jnp.maximum(top, part[:, step])
-        return top
-
-    most = magnitudes(rows[:, whole * block :]).max(axis=1, initial=0)
-    if whole:
-        lanes = jax.lax.fori_loop(0, whole, look, jnp.zeros((n, LANES), integer))
-        most = jnp.maximum(most, lanes.max(axis=1))
+    most = jnp.zeros(rows.shape[0], integer)
+    for part in _folded(magnitudes, rows.shape[1], jnp.maximum):
+        most = jnp.maximum(most, part.max(axis=1, initial=0))
     return jax.lax.bitcast_convert_type(most, rows.dtype)
+
+
+def _folded(
+    columns: Callable[[int, int], jax.Array],
+    d: int,
+    join: Callable[[jax.Array, jax.Array], jax.Array],
+) -> list[jax.Array]:
+    """Narrow arrays [n, *] that hold the columns joined entry by entry, every column once."""
+    if d < NARROW:
+        return [columns(0, d)]
+    width = d // FOLDS
+    joined = columns(0, width)
+    for start in range(width, FOLDS * width, width):
+        joined = join(joined, columns(start, width))
+    rest = [columns(FOLDS * width, d % FOLDS)] if d % FOLDS else []
+    return _folded(lambda a, b: joined[:, a : a + b], width, join) + rest

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.aggregators.clean import Clean, cleaned, detailed, distances_from, mean_of
+from jaxbyz.aggregators.columnwise import apply_to_finite
 from jaxbyz.aggregators.coordinatewise import coordinate_median
 from jaxbyz.aggregators.distances import square_bound
 from jaxbyz.aggregators.norms import row_norms
@@ -119,7 +120,7 @@ def _near_pivot(
         n = rows.shape[0]
         require_majority(name, n, f)
         clean = cleaned(rows)
-        state, centre = pivot.apply(key, state, clean.finite)
+        state, centre = apply_to_finite(pivot, key, state, clean)
         bound = square_bound(clean.raw)
         point = jnp.clip(centre.value / clean.scale, -bound, bound)
         selected = least(distances_from(clean, point), keep(n, f))

@@ -11,6 +11,7 @@ rows are measured by the largest entry.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ import jax.numpy as jnp
 
 from jaxbyz.aggregators.distances import distances_of, square_bound
 from jaxbyz.aggregators.rows import fill_for, no_state, power_of_two, widened
-from jaxbyz.blocks import largest_entries
+from jaxbyz.blocks import largest_entries, over_columns, row_sums
 from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
 __all__ = [
@@ -28,14 +29,16 @@ __all__ = [
     "cleaned",
     "detailed",
     "distances_from",
+    "lengths",
     "mean_of",
     "weighted",
+    "weighted_columns",
     "weighted_unit",
     "without_huge_rows",
 ]
 
+SHORT = 1024  # so short rows are looked at with care at once, which is less to compile
 UNROLLED_ROWS = 64  # up to so many rows are summed one by one, in one pass over the data
-BLOCK = 8192  # columns in a product of matrices
 
 
 class Clean(NamedTuple):
@@ -46,8 +49,9 @@ class Clean(NamedTuple):
     huge: jax.Array  # [n] bool, finite and huge; all False where nobody asked
     out: jax.Array  # [n] bool, rows to be replaced
     fill: jax.Array  # [d] by what
-    largest: jax.Array  # [n] the largest entry of a raw row
-    scale: jax.Array  # [] a power of two next to the median row's largest entry
+    size: jax.Array  # [n] a power of two m for every raw row, and
+    length: jax.Array  # [n] √Σ (x/m)² of it, which is neither Inf nor inexact for a finite row
+    scale: jax.Array  # [] a power of two next to the size of the median row's entries
 
     @property
     def finite(self) -> jax.Array:
@@ -102,10 +106,12 @@ def cleaned(rows: jax.Array) -> Clean:
     ([1.0, 2.0, 3.0], [False, True, False], 1.0)
     """
     raw = widened(rows)
-    largest = largest_entries(raw)
-    bad = ~jnp.isfinite(largest)
-    scale = _median_size(largest, bad)
-    return Clean(raw, bad, jnp.zeros_like(bad), bad, fill_for(raw, bad), largest, scale)
+    size, length = lengths(raw)
+    bad = ~jnp.isfinite(length)
+    # A little more, so that rows of one power of two have that scale in spite of roundings.
+    typical = size * (length * (1.001 / max(raw.shape[1], 1) ** 0.5))
+    scale = _median_size(jnp.minimum(typical, jnp.finfo(raw.dtype).max), bad)
+    return Clean(raw, bad, jnp.zeros_like(bad), bad, fill_for(raw, bad), size, length, scale)
 
 
 def without_huge_rows(rows: jax.Array, f: int) -> Clean:
@@ -123,16 +129,42 @@ def without_huge_rows(rows: jax.Array, f: int) -> Clean:
     few = (bad | huge).sum() <= f
     out = bad | (huge & few)
     scale = jnp.where(few, scale, power_of_two(jnp.where(bad, 0, largest).max()))
-    return Clean(raw, bad, huge, out, fill_for(raw, out), largest, scale)
+    size, length = _careful_lengths(raw, largest)
+    return Clean(raw, bad, huge, out, fill_for(raw, out), size, length, scale)
 
 
-def _median_size(largest: jax.Array, bad: jax.Array) -> jax.Array:
-    """s = 2^⌊log₂ median of max_j |x_ij| over the good rows⌋, [] (1 if that is 0).
+def lengths(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """m [n], powers of two, and √Σ (x/m)² [n] of any rows; the latter is finite if the row is.
+
+    For long rows m = 1 and one pass is all, unless some squares are too large or too small.
+    """
+    n, d = rows.shape
+    if d < SHORT:
+        return _careful_lengths(rows, largest_entries(rows))
+    limits = jnp.finfo(rows.dtype)
+    squares = (rows * rows).sum(axis=1)
+    # At least so much that squares which vanished are less than one rounding of the sum.
+    plain = jnp.isfinite(squares) & (squares >= d * float(limits.tiny) / float(limits.eps))
+    return jax.lax.cond(
+        plain.all(),
+        lambda: (jnp.ones(n, rows.dtype), jnp.sqrt(squares)),
+        lambda: _careful_lengths(rows, largest_entries(rows)),
+    )
+
+
+def _careful_lengths(rows: jax.Array, largest: jax.Array) -> tuple[jax.Array, jax.Array]:
+    size = power_of_two(jnp.where(jnp.isfinite(largest), largest, 0))
+    unit = rows * (1 / size)[:, None]
+    return size, jnp.sqrt((unit * unit).sum(axis=1))
+
+
+def _median_size(sizes: jax.Array, bad: jax.Array) -> jax.Array:
+    """s = 2^⌊log₂ median of the sizes [n] of the good rows⌋, [] (1 if that is 0).
 
     Dividing by a power of two changes no selection, and keeps squares of the honest majority
     away from overflow and underflow.
     """
-    ordered = jnp.sort(jnp.where(bad, jnp.inf, largest))  # good rows first
+    ordered = jnp.sort(jnp.where(bad, jnp.inf, sizes))  # good rows first
     good = (~bad).sum()
     middle = ordered[jnp.maximum(good - 1, 0) // 2]
     return power_of_two(jnp.where(good > 0, middle, 0))
@@ -147,13 +179,11 @@ def clean_distances(clean: Clean) -> jax.Array:
 def distances_from(clean: Clean, point: jax.Array) -> jax.Array:
     """‖x_i - z‖ in unit `scale`, for a point z [d] in that unit, [n]."""
 
-    def distance(rows: jax.Array) -> jax.Array:  # [..., d] -> [...]
-        difference = rows * (1 / clean.scale) - point
-        return jnp.sqrt((difference * difference).sum(axis=-1))
+    def squares(start: int, width: int) -> jax.Array:
+        part = clean.finite_columns(start, width) * (1 / clean.scale)  # a huge one may become Inf
+        return (part - point[start : start + width]) ** 2
 
-    # Not of `unit`: the sum over a row is four times as fast without a choice for every entry. A
-    # huge row may have distance Inf.
-    return jnp.where(clean.out, distance(clean.fill), distance(clean.raw))
+    return jnp.sqrt(row_sums(squares, len(point)))
 
 
 def weighted(weights: jax.Array, clean: Clean) -> jax.Array:
@@ -165,25 +195,21 @@ def weighted(weights: jax.Array, clean: Clean) -> jax.Array:
     >>> weighted(jnp.array([0.5, 0.5]), rows).tolist(), weighted(jnp.eye(2), rows).tolist()
     ([2.0, 3.0], [[1.0, 2.0], [3.0, 4.0]])
     """
-    n, d = clean.raw.shape
+    n = clean.raw.shape[0]
     weights = weights.astype(clean.raw.dtype)
     if weights.ndim == 1 and n <= UNROLLED_ROWS:
         return _sum_of_rows(weights, [clean.row(i) for i in range(n)])
 
+    return over_columns(functools.partial(weighted_columns, weights, clean), clean.raw.shape[1])
+
+
+def weighted_columns(
+    weights: jax.Array, clean: Clean, start: jax.Array | int, width: int
+) -> jax.Array:
+    """The same by a product of matrices, of some columns: [width] or [m, width]."""
     # Full precision: the default of accelerators rounds the factors to far fewer digits.
-    def product(part: jax.Array) -> jax.Array:
-        return jnp.matmul(weights, part, precision=jax.lax.Precision.HIGHEST)
-
-    if d <= BLOCK:
-        return product(clean.finite)
-
-    def add(i: jax.Array, found: jax.Array) -> jax.Array:
-        start = jnp.minimum(i * BLOCK, d - BLOCK)  # the last block may overlap the one before
-        part = product(clean.finite_columns(start, BLOCK))
-        return jax.lax.dynamic_update_slice_in_dim(found, part, start, axis=-1)
-
-    begin = jnp.zeros((*weights.shape[:-1], d), clean.raw.dtype)
-    return jax.lax.fori_loop(0, -(-d // BLOCK), add, begin)
+    part = clean.finite_columns(start, width)
+    return jnp.matmul(weights, part, precision=jax.lax.Precision.HIGHEST)
 
 
 def weighted_unit(weights: jax.Array, clean: Clean, centre: jax.Array | float = 0) -> jax.Array:

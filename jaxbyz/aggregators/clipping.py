@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.aggregators.clean import Clean, cleaned, detailed, distances_from, weighted_unit
+from jaxbyz.aggregators.columnwise import apply_to_finite
 from jaxbyz.aggregators.rows import power_of_two
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -68,7 +69,7 @@ def centered_clipping_from(
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         clean = cleaned(rows)
-        state, start = pivot.apply(key, state, clean.finite)
+        state, start = apply_to_finite(pivot, key, state, clean)
         value = _pulled(clean, start.value, tau, iterations).astype(rows.dtype)
         return state, Aggregated(value, clean.bad | start.bad, start.details)
 

@@ -6,14 +6,13 @@ order of its coordinate and is trimmed there with at most f - 1 others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.aggregators.cells import ranks, windows
 from jaxbyz.aggregators.clean import detailed
+from jaxbyz.aggregators.columnwise import ColumnRule, Columnwise, Rows
 from jaxbyz.aggregators.constants import constant, ratio
 from jaxbyz.aggregators.rows import bad_rows, no_state, require_majority, share, widened
 from jaxbyz.aggregators.sorting import select_ranks, sorted_rows
@@ -22,7 +21,7 @@ from jaxbyz.core import Aggregated, Aggregator, Cell, Key, Robustness, Tree
 __all__ = ["coordinate_median", "lower_median", "mean", "meamed", "phocas", "trimmed_mean"]
 
 
-def average(rows: Sequence[jax.Array]) -> jax.Array:
+def average(rows: Rows) -> jax.Array:
     """Σ x_i (1/m), summed over whole rows; this order cannot overflow and is one pass."""
     part = share(len(rows), rows[0].dtype)
     total = rows[0] * part
@@ -39,10 +38,11 @@ def mean() -> Aggregator:
     >>> mean()(jnp.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [2.0, 3.0]
     """
-    return detailed(
+    whole = detailed(
         lambda rows: (average([rows.row(i) for i in range(rows.raw.shape[0])]), {}),
         constant(lambda n, f: None if f else 0.0, cells=lambda n: ranks(n, 0, n)),
     )
+    return Columnwise(whole.init, whole.apply, whole.robustness, average)
 
 
 def trimmed_mean(f: int, trim: int | None = None) -> Aggregator:
@@ -63,8 +63,8 @@ def trimmed_mean(f: int, trim: int | None = None) -> Aggregator:
     f = checks.count("f", f)
     trim = f if trim is None else checks.count("trim", trim, minimum=f)
 
-    def rule(rows: jax.Array) -> jax.Array:
-        n = rows.shape[0]
+    def rule(rows: Rows) -> jax.Array:
+        n = len(rows)
         if n <= 2 * trim:
             raise ValueError(
                 f"trimmed_mean needs n > 2 trim rows, got n = {n}, f = {f} and trim = {trim}"
@@ -99,8 +99,8 @@ def coordinate_median(f: int = 0) -> Aggregator:
     """
     f = checks.count("f", f)
 
-    def rule(rows: jax.Array) -> jax.Array:
-        n = rows.shape[0]
+    def rule(rows: Rows) -> jax.Array:
+        n = len(rows)
         require_majority("coordinate_median", n, f)
         return average(select_ranks(rows, (n - 1) // 2, n // 2 + 1))
 
@@ -134,8 +134,8 @@ def lower_median(f: int = 0) -> Aggregator:
     """
     f = checks.count("f", f)
 
-    def rule(rows: jax.Array) -> jax.Array:
-        n = rows.shape[0]
+    def rule(rows: Rows) -> jax.Array:
+        n = len(rows)
         require_majority("lower_median", n, f)
         return select_ranks(rows, (n - 1) // 2, (n + 1) // 2)[0]
 
@@ -148,7 +148,7 @@ def lower_median(f: int = 0) -> Aggregator:
     return _by_entries(rule, constant(exact, cells=cells))
 
 
-def window_mean(ordered: Sequence[jax.Array], centre: jax.Array, keep: int) -> jax.Array:
+def window_mean(ordered: Rows, centre: jax.Array, keep: int) -> jax.Array:
     """Mean of the `keep` values nearest to a centre, from the sorted values; ties: the lower one.
 
     In order y_0 ≤ … ≤ y_{n-1} they are a window. It does not begin at y_k or before exactly if
@@ -179,8 +179,8 @@ def meamed(f: int) -> Aggregator:
     """
     f = checks.count("f", f)
 
-    def rule(rows: jax.Array) -> jax.Array:
-        n = rows.shape[0]
+    def rule(rows: Rows) -> jax.Array:
+        n = len(rows)
         require_majority("meamed", n, f)
         ordered = sorted_rows(rows)
         return window_mean(ordered, average(ordered[(n - 1) // 2 : n // 2 + 1]), n - f)
@@ -208,8 +208,8 @@ def phocas(f: int) -> Aggregator:
     """
     f = checks.count("f", f)
 
-    def rule(rows: jax.Array) -> jax.Array:
-        n = rows.shape[0]
+    def rule(rows: Rows) -> jax.Array:
+        n = len(rows)
         require_majority("phocas", n, f)
         ordered = sorted_rows(rows)
         return window_mean(ordered, average(ordered[f : n - f]), n - f)
@@ -220,9 +220,7 @@ def phocas(f: int) -> Aggregator:
     return _by_entries(rule, constant(cells=cells))
 
 
-def _by_entries(
-    rule: Callable[[jax.Array], jax.Array], robustness: Robustness | None = None
-) -> Aggregator:
+def _by_entries(rule: ColumnRule, robustness: Robustness | None = None) -> Aggregator:
     """An aggregator from an order-based rule on rows, where NaN counts as +Inf.
 
     With more than f bad rows a kept value may not be finite: then that coordinate is 0.
@@ -230,8 +228,10 @@ def _by_entries(
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
-        value = rule(widened(rows))
-        value = jnp.where(jnp.isfinite(value), value, 0).astype(rows.dtype)
-        return state, Aggregated(value, bad_rows(rows), {})
+        return state, Aggregated(columns(widened(rows)).astype(rows.dtype), bad_rows(rows), {})
 
-    return Aggregator(no_state, apply, robustness)
+    def columns(rows: Rows) -> jax.Array:
+        value = rule(rows)
+        return jnp.where(jnp.isfinite(value), value, 0)
+
+    return Columnwise(no_state, apply, robustness, columns)

@@ -1,9 +1,10 @@
 """Squared distances between rows, as sums of squared differences.
 
 The Gram form ‖x‖² + ‖y‖² - 2⟨x, y⟩ cancels late in training, when rows agree to many digits, and
-then selects the wrong row; direct differences do not. Columns are taken in blocks of LANES · STEPS:
-sums run over the steps, side by side in all lanes, and over the lanes at the end. With some tens
-of rows that takes no longer than a matrix product of the rows with themselves.
+then selects the wrong row; direct differences do not. Every pair is taken once, and columns are
+taken in blocks that fit into a core's cache, [n, STRIPS, STEPS, LANES]: sums run over the steps,
+side by side in all lanes of all strips, which the cores share. With some tens of rows that takes
+no longer than a matrix product of the rows with themselves.
 
 With more rows the product is far cheaper. It is taken of the rows less a central one, and every
 distance that it leaves in doubt is computed again, directly: that of rows that are close to each
@@ -17,14 +18,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxbyz.aggregators.sorting import select_ranks
-from jaxbyz.blocks import LANES, STEPS
 
 __all__ = ["centred_products", "distances_of", "nearest", "square_bound", "squared_distances"]
 
+LANES = 128
+STEPS = 16
+BLOCK_NUMBERS = 2**19  # of all rows in one block of columns
 DIRECT_ROWS = 32
 TILE = 16  # rows of a direct computation among many rows
+TILE_PAIRS = np.indices((TILE, TILE), np.int32).reshape(2, -1) + np.array([[0], [TILE]], np.int32)
 PRODUCT_BLOCK = 4096  # columns of one matrix product
 CENTRE_ROWS = 11
 # A distance² from products is in doubt below 1/64 of the squared distances from the centre: then
@@ -59,30 +64,46 @@ def squared_distances(rows: jax.Array) -> jax.Array:
 def distances_of(columns: Columns, n: int, d: int, dtype: Any) -> jax.Array:
     """The same of rows that are given by their columns."""
     if n <= DIRECT_ROWS:
-        return _direct(lambda start, width: (columns(start, width),) * 2, d, dtype)
+        first, second = (index.astype(np.int32) for index in np.triu_indices(n, 1))
+        half = jnp.zeros((n, n), dtype)
+        half = half.at[first, second].set(
+            _of_pairs(columns, n, d, first, second), wrap_negative_indices=False
+        )
+        return half + half.T
     return _by_products(columns, n, d, dtype)
 
 
-def _direct(columns: Callable[[Any, int], tuple[jax.Array, jax.Array]], d: int, dtype: Any) -> Any:
-    """Distances between two groups of rows [a, d] and [b, d], given by their columns: [a, b]."""
-    block = LANES * STEPS
-    whole = d // block
-    mine, theirs = columns(whole * block, d - whole * block)
-    difference = mine[:, None] - theirs[None]
-    rest = jnp.sum(difference * difference, axis=-1)
-    if not whole:
-        return rest
+def _of_pairs(columns: Columns, n: int, d: int, first: np.ndarray, second: np.ndarray) -> jax.Array:
+    """‖x_i - x_j‖² of pairs of n rows, whose indices are two constants [m]: [m]."""
+    strips = min(d, max(BLOCK_NUMBERS // n, STEPS * LANES)) // (STEPS * LANES)
+    if not strips:
+        rows = columns(0, d)
+        difference = _chosen(rows, first) - _chosen(rows, second)
+        return (difference * difference).sum(axis=-1)
+    turns = -(-d // (strips * STEPS * LANES))
+    strips = min(strips, -(-d // (turns * STEPS * LANES)))  # as many turns, of equal width
+    width = strips * STEPS * LANES
 
-    def add(i: jax.Array, total: jax.Array) -> jax.Array:  # [a, b, LANES]
-        mine, theirs = (x.reshape(-1, STEPS, LANES) for x in columns(i * block, block))
+    def add(i: jax.Array, total: jax.Array) -> jax.Array:  # [strips, m, LANES]
+        start = jnp.minimum(i * width, d - width)
+        part = columns(start, width)
+        if d % width:  # the last block overlaps the one before: what was counted is 0 everywhere
+            part = jnp.where(start + jnp.arange(width) < i * width, 0, part)
+        part = jnp.swapaxes(part.reshape(-1, strips, STEPS, LANES), 0, 1)
         squares = jnp.zeros_like(total)
         for step in range(STEPS):
-            difference = mine[:, None, step] - theirs[None, :, step]
+            row = part[:, :, step]  # [strips, n, LANES]; the pairs of it are never stored
+            difference = _chosen(row, first) - _chosen(row, second)
             squares = squares + difference * difference
         return total + squares
 
-    begin = jnp.zeros((*rest.shape, LANES), dtype)
-    return rest + jax.lax.fori_loop(0, whole, add, begin).sum(axis=-1)
+    begin = jnp.zeros((strips, len(first), LANES), columns(0, 1).dtype)
+    return jax.lax.fori_loop(0, turns, add, begin).sum(axis=(0, 2))
+
+
+def _chosen(rows: jax.Array, indices: np.ndarray) -> jax.Array:
+    """Rows [..., n, w] by constant indices [m] in range, [..., m, w]."""
+    return rows.at[..., indices, :].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
 def _by_products(columns: Columns, n: int, d: int, dtype: Any) -> jax.Array:
@@ -124,12 +145,11 @@ def _again(found: jax.Array, doubt: jax.Array, columns: Columns, d: int) -> jax.
             mine = jax.lax.dynamic_slice_in_dim(order, first, TILE)
             theirs = jax.lax.dynamic_slice_in_dim(order, second, TILE)
 
-            def pair(start: Any, width: int) -> tuple[jax.Array, jax.Array]:
-                part = columns(start, width)
-                return part[mine], part[theirs]
+            def both(start: Any, width: int) -> jax.Array:
+                return columns(start, width)[jnp.concatenate([mine, theirs])]
 
             def direct() -> jax.Array:
-                exact = _direct(pair, d, found.dtype)
+                exact = _of_pairs(both, 2 * TILE, d, *TILE_PAIRS).reshape(TILE, TILE)
                 there = jax.lax.dynamic_update_slice(found, exact, (first, second))
                 return jax.lax.dynamic_update_slice(there, exact.T, (second, first))
 

@@ -1,6 +1,6 @@
 """Norms of rows, and shortening rows, without overflow or underflow.
 
-A norm is  m √Σ (v/m)²  with m a power of two next to the largest entry of the row.
+A norm is  m √Σ (v/m)²  with m a power of two: 1, or next to the largest entry of the row.
 """
 
 from __future__ import annotations
@@ -8,23 +8,18 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.aggregators.clean import Clean
-from jaxbyz.aggregators.rows import power_of_two
+from jaxbyz.aggregators.clean import Clean, lengths
 
-__all__ = ["row_norms", "shortened"]
+__all__ = ["row_norms", "shortened", "shortening"]
 
 
 def _parts(clean: Clean) -> tuple[jax.Array, jax.Array]:
-    """m [n] and √Σ (v/m)² [n] of the finite rows; the second is 0 or in [1, 4 √d)."""
-
-    def length(rows: jax.Array, size: jax.Array) -> jax.Array:  # [..., d], [...] -> [...]
-        unit = rows * (1 / size)[..., None]
-        return jnp.sqrt((unit * unit).sum(axis=-1))
-
-    of_fill = power_of_two(jnp.abs(clean.fill).max())
-    of_raw = power_of_two(jnp.where(clean.out, 0, clean.largest))
-    lengths = jnp.where(clean.out, length(clean.fill, of_fill), length(clean.raw, of_raw))
-    return jnp.where(clean.out, of_fill, of_raw), lengths
+    """m [n] and √Σ (v/m)² [n] of the finite rows; the second is 0 or far from the smallest."""
+    one = jnp.ones((1,), clean.raw.dtype)
+    size, length = jax.lax.cond(
+        clean.out.any(), lambda: lengths(clean.fill[None]), lambda: (one, one)
+    )
+    return jnp.where(clean.out, size, clean.size), jnp.where(clean.out, length, clean.length)
 
 
 def row_norms(clean: Clean) -> jax.Array:
@@ -39,6 +34,20 @@ def row_norms(clean: Clean) -> jax.Array:
     return size / clean.scale * length
 
 
+def shortening(
+    clean: Clean, radius: jax.Array | float, unit: jax.Array | float
+) -> tuple[jax.Array, jax.Array]:
+    """Two factors [n] of min(1, radius · unit/‖x_i‖), whose product may be too small a number.
+
+    unit is a power of two. A finite row is to be multiplied by one after the other.
+    """
+    size, length = _parts(clean)
+    limit = jnp.asarray(radius, size.dtype) / jnp.where(length > 0, length, 1)
+    limit = limit * unit  # what m may be
+    long = size > limit
+    return jnp.where(long, 1 / size, 1), jnp.where(long, limit, 1)
+
+
 def shortened(clean: Clean, radius: jax.Array | float, unit: jax.Array | float) -> jax.Array:
     """x_i min(1, radius · unit/‖x_i‖) for all finite rows, [n, d]; unit is a power of two.
 
@@ -46,10 +55,5 @@ def shortened(clean: Clean, radius: jax.Array | float, unit: jax.Array | float) 
     >>> shortened(cleaned(jnp.array([[3e38, 0.0], [0.0, 0.5]])), 2.0, 1.0).tolist()
     [[2.0, 0.0], [0.0, 0.5]]
     """
-    size, length = _parts(clean)
-    limit = jnp.asarray(radius, size.dtype) / jnp.where(length > 0, length, 1)
-    limit = limit * unit  # what m may be
-    long = size > limit
-    # Two factors: their product may be too small for a number.
-    first, second = jnp.where(long, 1 / size, 1), jnp.where(long, limit, 1)
+    first, second = shortening(clean, radius, unit)
     return clean.finite * first[:, None] * second[:, None]

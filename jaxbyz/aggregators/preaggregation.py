@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.clean import clean_distances, cleaned, weighted
+from jaxbyz.aggregators.clean import Clean, clean_distances, cleaned
+from jaxbyz.aggregators.columnwise import apply_to_scaled, apply_to_weighted
 from jaxbyz.aggregators.constants import mixed
 from jaxbyz.aggregators.distances import nearest
-from jaxbyz.aggregators.norms import row_norms, shortened
+from jaxbyz.aggregators.norms import row_norms, shortening
 from jaxbyz.aggregators.rows import require_key, require_majority
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -46,7 +47,7 @@ def nnm(f: int, inner: Aggregator) -> Aggregator:
         chosen = nearest(clean_distances(clean), n - f)  # [n, n-f]
         weights = jnp.zeros((n, n), clean.raw.dtype)
         weights = weights.at[jnp.arange(n)[:, None], chosen].set(1 / (n - f))
-        return _inner(inner, key, state, rows, weighted(weights, clean), clean.bad)
+        return _said(clean, rows, apply_to_weighted(inner, key, state, clean, weights))
 
     return Aggregator(inner.init, apply, mixed(f, inner))
 
@@ -83,7 +84,7 @@ def bucketing(s: int, inner: Aggregator) -> Aggregator:
         place = jnp.arange(n)
         size = jnp.minimum(s, n - place // s * s).astype(clean.raw.dtype)  # of the group of a place
         weights = jnp.zeros((-(-n // s), n), clean.raw.dtype).at[place // s, order].set(1 / size)
-        return _inner(inner, inner_key, state, rows, weighted(weights, clean), clean.bad)
+        return _said(clean, rows, apply_to_weighted(inner, inner_key, state, clean, weights))
 
     return Aggregator(inner.init, apply)
 
@@ -106,7 +107,8 @@ def clip(c: float | jax.Array, inner: Aggregator) -> Aggregator:
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         clean = cleaned(rows)
-        return _inner(inner, key, state, rows, shortened(clean, c, 1.0), clean.bad)
+        factors = shortening(clean, c, 1.0)
+        return _said(clean, rows, apply_to_scaled(inner, key, state, clean, factors))
 
     return Aggregator(inner.init, apply)
 
@@ -133,26 +135,21 @@ def arc(f: int, inner: Aggregator) -> Aggregator:
         require_majority("arc", n, f)
         clean = cleaned(rows)
         count = 2 * f * (n - f) // n
+        factors: tuple[jax.Array, ...] = ()
         if count:
             radius = jnp.sort(row_norms(clean))[n - count - 1]
-            clipped = shortened(clean, radius, clean.scale)
-        else:
-            clipped = clean.finite
-        return _inner(inner, key, state, rows, clipped, clean.bad)
+            factors = shortening(clean, radius, clean.scale)
+        return _said(clean, rows, apply_to_scaled(inner, key, state, clean, factors))
 
     return Aggregator(inner.init, apply)
 
 
-def _inner(
-    inner: Aggregator,
-    key: Key | None,
-    state: Tree,
-    rows: jax.Array,
-    mapped: jax.Array,
-    bad: jax.Array,
+def _said(
+    clean: Clean, rows: jax.Array, outcome: tuple[Tree, Aggregated]
 ) -> tuple[Tree, Aggregated]:
-    """What the inner rule makes of the mapped rows, which are all finite."""
-    state, result = inner.apply(key, state, mapped)
+    """The outcome of the inner rule as that of both: of the given kind, with all bad rows."""
+    state, result = outcome
+    bad = clean.bad
     if result.bad.shape == bad.shape:
         bad = bad | result.bad
     return state, Aggregated(result.value.astype(rows.dtype), bad, result.details)

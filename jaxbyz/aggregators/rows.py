@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.aggregators.sorting import sort_rows
-from jaxbyz.blocks import largest_entries
+from jaxbyz.blocks import largest_entries, over_columns
 from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
 __all__ = [
@@ -80,12 +80,16 @@ def fill_for(rows: jax.Array, out: jax.Array) -> jax.Array:
 def _median_of_good(rows: jax.Array, bad: jax.Array) -> jax.Array:
     """Coordinate-wise median over the good rows, [d]."""
     good = (~bad).sum()
-    ordered = sort_rows(jnp.where(bad[:, None], jnp.inf, rows))  # good ones first
-    lower = ordered[jnp.maximum(good - 1, 0) // 2]
-    upper = ordered[good // 2]
     half = share(2, rows.dtype)
-    middle = lower * half + upper * half
-    return jnp.where(good > 0, middle, 0).astype(rows.dtype)
+
+    def middle(start: jax.Array | int, width: int) -> jax.Array:
+        part = jax.lax.dynamic_slice_in_dim(rows, start, width, axis=1)
+        ordered = sort_rows(jnp.where(bad[:, None], jnp.inf, part))  # good ones first
+        lower = ordered[jnp.maximum(good - 1, 0) // 2]
+        upper = ordered[good // 2]
+        return jnp.where(good > 0, lower * half + upper * half, 0).astype(rows.dtype)
+
+    return over_columns(middle, rows.shape[1])
 
 
 def share(count: int, dtype: Any) -> jax.Array:

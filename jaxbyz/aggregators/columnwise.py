@@ -1,0 +1,76 @@
+"""What rules that treat every coordinate on its own offer to rules that change the rows before.
+
+A rule in general is given an array of changed rows, and on CPU making room for a new array [n, d]
+costs several times as much as most rules. A rule of this kind is given rows one by one, so that
+the change becomes a part of its own pass, or some columns at a time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.aggregators.clean import UNROLLED_ROWS, Clean, weighted, weighted_columns
+from jaxbyz.blocks import over_columns
+from jaxbyz.core import Aggregated, Aggregator, Key, Tree
+
+__all__ = [
+    "ColumnRule",
+    "Columnwise",
+    "Rows",
+    "apply_to_finite",
+    "apply_to_scaled",
+    "apply_to_weighted",
+]
+
+Rows = Sequence[jax.Array] | jax.Array  # n arrays [w], or one [n, w]
+ColumnRule = Callable[[Rows], jax.Array]  # finite rows -> [w], for any number w of columns
+
+
+@dataclasses.dataclass(frozen=True)
+class Columnwise(Aggregator):
+    """An aggregator without state that is one function of the entries of a column."""
+
+    columns: ColumnRule | None = None
+
+
+def apply_to_finite(
+    inner: Aggregator, key: Key | None, state: Tree, clean: Clean
+) -> tuple[Tree, Aggregated]:
+    """What a rule makes of the finite rows."""
+    return apply_to_scaled(inner, key, state, clean, ())
+
+
+def apply_to_scaled(
+    inner: Aggregator, key: Key | None, state: Tree, clean: Clean, factors: Sequence[jax.Array]
+) -> tuple[Tree, Aggregated]:
+    """What a rule makes of the finite rows, each multiplied by its factors [n] in turn."""
+    n = clean.raw.shape[0]
+    if isinstance(inner, Columnwise) and inner.columns and n <= UNROLLED_ROWS:
+        rows = [clean.row(i) for i in range(n)]
+        for factor in factors:
+            rows = [row * factor[i] for i, row in enumerate(rows)]
+        return state, Aggregated(inner.columns(rows), jnp.zeros(n, bool), {})
+    every = clean.finite
+    for factor in factors:
+        every = every * factor[:, None]
+    return inner.apply(key, state, every)
+
+
+def apply_to_weighted(
+    inner: Aggregator, key: Key | None, state: Tree, clean: Clean, weights: jax.Array
+) -> tuple[Tree, Aggregated]:
+    """What a rule makes of the rows Σ_j w_ij x_j; weights [m, n], of which every line is a mean."""
+    if not isinstance(inner, Columnwise) or not inner.columns:
+        return inner.apply(key, state, weighted(weights, clean))
+    rule, largest = inner.columns, jnp.finfo(clean.raw.dtype).max
+
+    def some(start: jax.Array | int, width: int) -> jax.Array:
+        mixed = weighted_columns(weights, clean, start, width)
+        return rule(jnp.clip(mixed, -largest, largest))  # a mean may be rounded to Inf
+
+    value = over_columns(some, clean.raw.shape[1])
+    return state, Aggregated(value, jnp.zeros(len(weights), bool), {})

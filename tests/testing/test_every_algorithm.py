@@ -1,0 +1,22 @@
+"""Every row of the table of methods passes the battery that is offered to everybody."""
+
+import jax
+import pytest
+from lengths import often
+
+import jaxbyz as jb
+from jaxbyz.testing import check_algorithm
+from paper_figs import race
+
+with jax.enable_x64(False):
+    # Finite sums: BROADCAST keeps a table of their gradients.
+    SUMS = jb.problems.logistic(
+        jb.data.synthetic_binary(samples=60, features=4, seed=0, density=0.5), honest=5, byzantine=2, batch=2
+    )
+METHODS = race.methods(jb.trimmed_mean(2), SUMS.samples)
+
+
+@pytest.mark.parametrize("name", often(METHODS, ()))
+def test_every_method_passes(name):
+    report = check_algorithm(METHODS[name](0.1), problem=SUMS)
+    assert len(report.checked) >= 7
