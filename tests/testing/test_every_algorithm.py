@@ -10,9 +10,8 @@ from paper_figs import race
 
 with jax.enable_x64(False):
     # Finite sums: BROADCAST keeps a table of their gradients.
-    SUMS = jb.problems.logistic(
-        jb.data.synthetic_binary(samples=60, features=4, seed=0, density=0.5), honest=5, byzantine=2, batch=2
-    )
+    ROWS = jb.data.synthetic_binary(samples=60, features=4, seed=0, density=0.5)
+    SUMS = jb.problems.logistic(ROWS, honest=5, byzantine=2, batch=2)
 METHODS = race.methods(jb.trimmed_mean(2), SUMS.samples)
 
 
