@@ -12,13 +12,10 @@ pytestmark = pytest.mark.usefixtures("x64")
 
 BUDGET = Budget(random=300, starts=8, steps=120)
 TABLE = Path(__file__).with_name("MUTANTS.md")
-# One of every kind; the others are held against all engines by `make mutants` and `make test-all`.
+# Some of every kind; the others are held against all engines by `make mutants` and `make test-all`.
 SOME = (
-    "L4: right side × 0.95",
     "certificate: floor × 1/10",
     "server: d/k forgotten",
-    "trimmed mean trims one row too few",
-    "L1: 2.5 in place of 3",
     "worker: stored gradient",
 )
 NAMED = {f"{mutant.planted}": mutant for mutant in MUTANTS}

@@ -99,7 +99,7 @@ def test_a_run_that_was_not_watched_every_round_has_no_bound():
         runs.measured_bound(history, parameters, 1.0)
 
 
-@pytest.mark.parametrize("recursive", [False, True])
+@pytest.mark.parametrize("recursive", [pytest.param(False, marks=pytest.mark.long), True])
 def test_errors_of_double_momentum_along_a_run(recursive):
     noisy = jb.problems.quadratics(honest=4, byzantine=1, dimension=4, noise=0.3, seed=3)
     compressor = jb.top_k(k=2)

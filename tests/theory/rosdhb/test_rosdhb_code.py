@@ -94,7 +94,10 @@ def preferring(**arguments):
 
 @pytest.mark.parametrize(
     ("make", "status", "words"),
-    [(rosdhb, Status.CONFIDENT, "level"), (preferring, Status.INCONCLUSIVE, "suspected violation")],
+    [
+        pytest.param(rosdhb, Status.CONFIDENT, "level", marks=pytest.mark.long),
+        (preferring, Status.INCONCLUSIVE, "suspected violation"),
+    ],
     ids=["shipped", "preferring"],
 )
 def test_no_coordinate_is_preferred(make, status, words):
@@ -104,6 +107,7 @@ def test_no_coordinate_is_preferred(make, status, words):
     assert words in report.evidence
 
 
+@pytest.mark.long
 def test_rounds_and_runs_have_masks_of_their_own():
     # d = 64, k = 32: two equal masks among 20 would be a coincidence of 1e-16.
     masks = np.asarray(masks_of_runs(64, 32, 10, 2, seed=3)).reshape(20, 64)
