@@ -45,7 +45,7 @@ audit: $(VENV)/.installed
 	$(RUN) -m jaxbyz.theory $(ARGS)
 
 mutants: $(VENV)/.installed
-	PYTHONPATH=tests $(RUN) -m planted > tests/theory/MUTANTS.partial
+	PYTHONPATH=tests $(RUN) -m mutants > tests/theory/MUTANTS.partial
 	mv tests/theory/MUTANTS.partial tests/theory/MUTANTS.md
 
 lint: $(VENV)/.installed

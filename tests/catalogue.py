@@ -285,6 +285,7 @@ ATTACKS = (
     _("on the mask", lambda: attacks.on_mask(attacks.sign_flip(), fraction=0.7)),
     _("steered", lambda: attacks.steer(attacks.alie(z=1.5))),
     _("after", lambda: attacks.after(1, attacks.sign_flip()), equal=False),
+    _("one of", lambda: attacks.one_of([attacks.ipm(), attacks.sign_flip()], 1)),
     _("forged", lambda: attacks.forged("twice", lambda honest: -2 * honest[0])),
     _("from view", lambda: attacks.from_view("server", lambda key, view: view.server.x - 3)),
     _("label flip", lambda: attacks.label_flip(10), labels=True, equal=False),

@@ -20,7 +20,7 @@ import pytest
 collect_ignore_glob = [
     "reference/*",
     "benchmarks/*",
-    "planted/*",
+    "mutants/*",
     "catalogue.py",
     "*/killed_run.py",
     "*/one_process.py",

@@ -113,7 +113,7 @@ SHAPES = [(1, 0, 3), (5, 2, 1), (6, 2, 3), (N, F, D)]
 
 
 @every
-@pytest.mark.parametrize(("n", "f", "d"), often(SHAPES, [str(s) for s in SHAPES if s[0] != 6]))
+@pytest.mark.parametrize(("n", "f", "d"), often(SHAPES, [str(s) for s in SHAPES if s[0] in (5, N)]))
 def test_agrees_with_its_definition(entry, n, f, d):
     if n < entry.least(f):
         pytest.skip("too few rows for this rule")
@@ -293,7 +293,7 @@ def adversarial(n, f, kappa, seed):
 
 
 @pytest.mark.parametrize("entry", ROBUST, ids=str)
-@pytest.mark.parametrize(("n", "f"), often([(N, F), (8, 2), (8, 3)], ["(7, 2)", "(8, 2)"]))
+@pytest.mark.parametrize(("n", "f"), often([(N, F), (8, 2), (8, 3)], ["(7, 2)"]))
 def test_kappa_is_never_exceeded_for_any_honest_subset(entry, n, f):
     if n < entry.least(f) or (entry.kappa is None and n > N):
         pytest.skip("too few rows for this rule, or only a loose published bound to test")
@@ -415,7 +415,7 @@ def test_more_than_f_bad_rows_are_reported_and_the_result_is_finite(entry):
 
 
 @every
-@pytest.mark.parametrize("scale", often([1e38, 1e30, 1e-30], ["1e+38", "1e-30"]))
+@pytest.mark.parametrize("scale", often([1e38, 1e30, 1e-30], ["1e+38"]))
 def test_very_large_and_very_small_rows(entry, scale):
     with jax.enable_x64(False):
         batch = np.clip(inputs(N, D, seed=11)[:10] * scale, -3.4e38, 3.4e38).astype(np.float32)

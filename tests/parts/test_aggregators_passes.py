@@ -91,7 +91,7 @@ BEFORE = {
 }
 
 
-@pytest.mark.parametrize("n", [11, 70])
+@pytest.mark.parametrize("n", [11, pytest.param(70, marks=pytest.mark.long)])
 @pytest.mark.parametrize("before", BEFORE)
 def test_rules_by_columns_get_the_same_rows_as_any_other(before, n):
     rows = normal(n, 9001) * np.linspace(0.5, 2, n, dtype=np.float32)[:, None]

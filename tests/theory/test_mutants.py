@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from lengths import often
-from planted.mutants import MUTANTS, flagged, reports
+from mutants.table import MUTANTS, flagged, reports
 
 from jaxbyz.theory import Budget
 

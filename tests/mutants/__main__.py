@@ -1,4 +1,4 @@
-"""`PYTHONPATH=tests python -m planted`: every planted error × every engine, as a table."""
+"""`PYTHONPATH=tests python -m mutants`: every planted error × every engine, as a table."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jax
 
 from jaxbyz.theory import Budget, Claim, Report
-from planted.mutants import MUTANTS, flagged, reports, verdict
+from mutants.table import MUTANTS, flagged, reports, verdict
 
 BUDGET = Budget(random=500, starts=8, steps=150)
 

@@ -13,7 +13,7 @@ from jaxbyz.theory.byz_dm21.lemmas import MOMENTUM, RECURSIVE, Method
 from jaxbyz.theory.rosdhb import code, constants, freshness, lemmas
 from jaxbyz.theory.rosdhb.exact import all_states
 from jaxbyz.theory.rosdhb.lyapunov import Planted, first_form, second_form
-from planted import servers, workers
+from mutants import servers, workers
 
 
 class Mutant(NamedTuple):
