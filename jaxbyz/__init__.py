@@ -91,7 +91,7 @@ from jaxbyz.describe import Description, describe
 from jaxbyz.effects import Effect, effect
 from jaxbyz.history import History
 from jaxbyz.race import Comparison
-from jaxbyz.simulation import build, one_by_one, over_mesh, over_pmap, run
+from jaxbyz.simulation import build, in_batches, one_by_one, over_mesh, over_pmap, run
 from jaxbyz.training import TooManyBadRows, train
 
 __all__ = [
@@ -190,6 +190,7 @@ __all__ = [
     "compare",
     "describe",
     "effect",
+    "in_batches",
     "one_by_one",
     "over_mesh",
     "over_pmap",

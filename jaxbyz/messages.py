@@ -35,7 +35,7 @@ from typing import Any, Protocol, TypeVar
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.blocks import largest_entries
+from jaxbyz.blocks import in_order, largest_entries
 
 __all__ = [
     "Blocks",
@@ -411,7 +411,7 @@ def oversized(values: jax.Array, entries: int | None = None) -> jax.Array:
     largest = largest_entries(values)
     finite = jnp.isfinite(largest)
     # Rows that are not finite stand at the far end, so that the middle is that of honest rows.
-    middle = jnp.sort(jnp.where(finite, largest, jnp.inf))[(n - 1) // 2]
+    middle = in_order(jnp.where(finite, largest, jnp.inf), (n - 1) // 2)
     scale = jnp.where((middle > 0) & jnp.isfinite(middle), middle, 1)
     bound = float(limits.max) ** 0.5 / (4 * (n * k) ** 0.5)
     return ~finite | (largest / scale > bound)

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as Spec
 
+from jaxbyz import checks
 from jaxbyz.attacks import no_attack
 from jaxbyz.core import Algorithm, Attack, Codec, Key, ServerInfo, Tree, View
 from jaxbyz.messages import bit_words
@@ -33,6 +34,7 @@ __all__ = [
     "Simulation",
     "SimulationState",
     "build",
+    "in_batches",
     "one_by_one",
     "over_mesh",
     "over_pmap",
@@ -101,6 +103,28 @@ def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
     [1.0, 2.0, 3.0]
     """
     return lambda *arguments: jax.lax.map(lambda entry: function(*entry), arguments)
+
+
+def in_batches(size: int) -> Callable[..., Callable[..., Any]]:
+    """Map a function over leading axes, so many entries at once (between `vmap` and `one_by_one`).
+
+    For many seeds of a small problem: a hundred at once whose state stays in a core's cache are
+    faster than all at once.
+
+    Raises:
+        ValueError: size < 1.
+
+    >>> in_batches(2)(lambda a, b: a + b)(jnp.arange(3), jnp.ones(3)).tolist()
+    [1.0, 2.0, 3.0]
+    """
+    size = checks.count("size", size, minimum=1)
+
+    def mapping(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *arguments: jax.lax.map(
+            lambda entry: function(*entry), arguments, batch_size=size
+        )
+
+    return mapping
 
 
 def build(

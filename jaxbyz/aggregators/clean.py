@@ -20,7 +20,14 @@ import jax.numpy as jnp
 
 from jaxbyz.aggregators.distances import distances_of, square_bound
 from jaxbyz.aggregators.rows import fill_for, no_state, power_of_two, widened
-from jaxbyz.blocks import largest_entries, over_columns, row_sums
+from jaxbyz.blocks import (
+    UNROLLED_ROWS,
+    in_order,
+    largest_entries,
+    over_columns,
+    row_sums,
+    sum_of_rows,
+)
 from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
 __all__ = [
@@ -38,7 +45,6 @@ __all__ = [
 ]
 
 SHORT = 1024  # so short rows are looked at with care at once, which is less to compile
-UNROLLED_ROWS = 64  # up to so many rows are summed one by one, in one pass over the data
 
 
 class Clean(NamedTuple):
@@ -164,9 +170,9 @@ def _median_size(sizes: jax.Array, bad: jax.Array) -> jax.Array:
     Dividing by a power of two changes no selection, and keeps squares of the honest majority
     away from overflow and underflow.
     """
-    ordered = jnp.sort(jnp.where(bad, jnp.inf, sizes))  # good rows first
     good = (~bad).sum()
-    middle = ordered[jnp.maximum(good - 1, 0) // 2]
+    # Good rows come first.
+    middle = in_order(jnp.where(bad, jnp.inf, sizes), jnp.maximum(good - 1, 0) // 2)
     return power_of_two(jnp.where(good > 0, middle, 0))
 
 
@@ -198,7 +204,7 @@ def weighted(weights: jax.Array, clean: Clean) -> jax.Array:
     n = clean.raw.shape[0]
     weights = weights.astype(clean.raw.dtype)
     if weights.ndim == 1 and n <= UNROLLED_ROWS:
-        return _sum_of_rows(weights, [clean.row(i) for i in range(n)])
+        return sum_of_rows(weights, [clean.row(i) for i in range(n)])
 
     return over_columns(functools.partial(weighted_columns, weights, clean), clean.raw.shape[1])
 
@@ -217,16 +223,8 @@ def weighted_unit(weights: jax.Array, clean: Clean, centre: jax.Array | float = 
     n = clean.raw.shape[0]
     if n <= UNROLLED_ROWS:
         rows = [clean._in_unit(clean.row(i)) - centre for i in range(n)]
-        return _sum_of_rows(weights, rows)
+        return sum_of_rows(weights, rows)
     return jnp.matmul(weights, clean.unit - centre, precision=jax.lax.Precision.HIGHEST)
-
-
-def _sum_of_rows(weights: jax.Array, rows: list[jax.Array]) -> jax.Array:
-    """Σ w_i x_i row by row, which compiles to one pass and no copy."""
-    total = weights[0] * rows[0]
-    for i in range(1, len(rows)):
-        total = total + weights[i] * rows[i]
-    return total
 
 
 def mean_of(chosen: jax.Array, clean: Clean) -> jax.Array:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.aggregators.clean import UNROLLED_ROWS, Clean, weighted, weighted_columns
-from jaxbyz.blocks import over_columns
+from jaxbyz.aggregators.clean import Clean, weighted, weighted_columns
+from jaxbyz.blocks import UNROLLED_ROWS, over_columns
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = [

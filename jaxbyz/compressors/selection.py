@@ -2,27 +2,44 @@
 
 The k-th largest key is found bit by bit: the answer has a bit if at least k keys are not below what
 is known so far with this bit set. That is a fixed number of counting passes, one for each bit,
-where a sort or a heap of k numbers walks through memory.
+where a sort or a heap of k numbers walks through memory. The indices of the chosen ones come from
+their bits, packed in words: the bits of words are counted, and the r-th one of a word is found by
+halving.
 """
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
+from jaxbyz.blocks import row_sums
+from jaxbyz.compressors.batches import mapped, sees_its_batch
+from jaxbyz.compressors.lanes import LEAST, MOST, largest_in_lanes
+
 __all__ = ["indices_of", "kth_largest", "largest_keys", "largest_magnitudes"]
 
-# Fewer than one key in so many: a heap of k is faster than the passes.
-FEW = 64
+FEW = 64  # fewer than one key in so many: a heap of k is faster than the passes
+WORD = 32  # bits
 
 
 def kth_largest(keys: jax.Array, k: jax.Array | int) -> jax.Array:
     """The k-th largest of unsigned keys [d], []; 1 ≤ k ≤ d."""
     bits = keys.dtype.itemsize * 8
 
+    def count(edge: jax.Array) -> jax.Array:
+        def reached(start: int, width: int) -> jax.Array:
+            part = jax.lax.slice_in_dim(keys, start, start + width)
+            return (part >= edge).astype(jnp.int32)[None]
+
+        return row_sums(reached, keys.shape[0])[0]
+
     def look(i: jax.Array, known: jax.Array) -> jax.Array:
         with_bit = known | (jnp.ones((), keys.dtype) << jnp.asarray(bits - 1 - i, keys.dtype))
-        return jnp.where((keys >= with_bit).sum() >= k, with_bit, known)
+        return jnp.where(count(with_bit) >= k, with_bit, known)
 
     return jax.lax.fori_loop(0, bits, look, jnp.zeros((), keys.dtype))
 
@@ -35,7 +52,12 @@ def largest_keys(keys: jax.Array, k: jax.Array | int) -> jax.Array:
     """
     edge = kth_largest(keys, k)
     above, at_edge = keys > edge, keys == edge
-    return above | (at_edge & (jnp.cumsum(at_edge) <= k - above.sum()))
+    words = _words(at_edge)
+    ends = jnp.cumsum(_ones(words))
+    missing = k - above.sum()  # at least 1
+    word = (ends < missing).sum()  # in which the last one is
+    last = WORD * word + _bit_of(words[word], missing - 1 - (ends - _ones(words))[word])
+    return above | (at_edge & (jnp.arange(keys.shape[0]) <= last))
 
 
 def indices_of(chosen: jax.Array, k: int) -> jax.Array:
@@ -44,19 +66,59 @@ def indices_of(chosen: jax.Array, k: int) -> jax.Array:
     >>> indices_of(jnp.array([False, True, False, True]), 2).tolist()
     [1, 3]
     """
-    d = chosen.shape[0]
-    place = jnp.where(chosen, jnp.cumsum(chosen) - 1, k)
-    return jnp.zeros(k, jnp.int32).at[place].set(jnp.arange(d, dtype=jnp.int32), mode="drop")
+    words = _words(chosen)
+    ends = jnp.cumsum(_ones(words))
+    # The word of the s-th index is the number of words that end before it.
+    word = jnp.cumsum(jnp.zeros(k, jnp.int32).at[ends].add(1, mode="drop"))
+    rank = jnp.arange(k, dtype=jnp.int32) - (ends - _ones(words))[word]
+    return WORD * word + _bit_of(words[word], rank)
+
+
+def _words(chosen: jax.Array) -> jax.Array:
+    """[d] bool as the bits of words [⌈d/32⌉], the first in the lowest bit."""
+    bits = jnp.pad(chosen, (0, -chosen.shape[0] % WORD)).reshape(-1, WORD).astype(jnp.uint32)
+    return (bits << jnp.arange(WORD, dtype=jnp.uint32)).sum(axis=1, dtype=jnp.uint32)
+
+
+def _ones(words: jax.Array) -> jax.Array:
+    return jax.lax.population_count(words).astype(jnp.int32)
+
+
+def _bit_of(word: jax.Array, rank: jax.Array) -> jax.Array:
+    """Which bit of a word has `rank` set bits below it; words and ranks of one shape."""
+    place = jnp.zeros_like(rank)
+    for half in (16, 8, 4, 2, 1):
+        low = word & jnp.uint32((1 << half) - 1)
+        below = _ones(low)
+        upper = rank >= below
+        rank = jnp.where(upper, rank - below, rank)
+        word = jnp.where(upper, word >> half, low)
+        place = jnp.where(upper, place + half, place)
+    return place
 
 
 def largest_magnitudes(x: jax.Array, k: int) -> jax.Array:
-    """Where the k largest |x_j| are, [k]; ties go to the lowest index, NaN counts as largest.
+    """Where the k largest |x_j| of x [d] are, [k]; ties go to the lowest index, NaN is largest.
 
     >>> sorted(largest_magnitudes(jnp.array([1.0, -3.0, 2.0]), 2).tolist())
     [1, 2]
     """
-    if k * FEW <= x.shape[0]:
-        return jax.lax.top_k(jnp.abs(x), k)[1]
-    # Absolute values are ordered as their bits.
-    keys = jax.lax.bitcast_convert_type(jnp.abs(x), jnp.dtype(f"uint{8 * x.dtype.itemsize}"))
-    return indices_of(largest_keys(keys, k), k)
+    return _largest(k)(x)
+
+
+@functools.cache
+def _largest(k: int) -> Callable[[jax.Array], jax.Array]:
+    def largest(x: jax.Array) -> jax.Array:  # [..., d] -> [..., k]
+        *batch, d = x.shape
+        if math.prod(batch) >= LEAST and d * k <= MOST:
+            return largest_in_lanes(x, k)
+        return mapped(one, x, len(batch), d)
+
+    def one(x: jax.Array) -> jax.Array:  # [d] -> [k]
+        if k * FEW <= x.shape[0]:
+            return jax.lax.top_k(jnp.abs(x), k)[1]
+        # Absolute values are ordered as their bits.
+        keys = jax.lax.bitcast_convert_type(jnp.abs(x), jnp.dtype(f"uint{8 * x.dtype.itemsize}"))
+        return indices_of(largest_keys(keys, k), k)
+
+    return sees_its_batch(largest)

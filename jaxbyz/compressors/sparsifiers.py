@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.compressors.floats import coins
+from jaxbyz.compressors.lanes import MOST
 from jaxbyz.compressors.selection import largest_magnitudes
 from jaxbyz.compressors.subsets import keep_count, random_subset
 from jaxbyz.core import Compressor, Key
@@ -22,6 +23,11 @@ __all__ = ["SharedMask", "bernoulli", "rand_k", "seeded_rand_k", "shared_mask", 
 
 def scatter(values: jax.Array, subset: jax.Array, d: int) -> jax.Array:
     """Put values [k] at distinct places [k] of a zero vector [d]."""
+    if len(values) * d <= MOST:  # then comparing is faster than walking, most of all side by side
+        vector = jnp.zeros(d, values.dtype)
+        for i in range(len(values)):
+            vector = jnp.where(subset[i] == jnp.arange(d), values[i], vector)
+        return vector
     return jnp.zeros(d, values.dtype).at[subset].set(values, unique_indices=True)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.random import threefry_2x32
 
 from jaxbyz import checks
+from jaxbyz.compressors.batches import mapped, sees_its_batch
 from jaxbyz.compressors.selection import indices_of, kth_largest, largest_keys
 from jaxbyz.core import Key
 
@@ -24,19 +27,30 @@ def random_subset(key: Key, d: int, k: int) -> jax.Array:
     >>> random_subset(jax.random.key(0), 10, 3).shape
     (3,)
     """
-    high_key, low_key = jax.random.split(key)
-    high = jax.random.bits(high_key, (d,), jnp.uint32)
-    edge = kth_largest(high, k)
-    above, at_edge = high > edge, high == edge
-    missing = k - above.sum()
+    return _drawn(d, k)(jax.random.key_data(key))
 
-    low = jnp.where(at_edge, jax.random.bits(low_key, (d,), jnp.uint32) | 1, 0)
 
-    def by_lower_bits() -> jax.Array:
-        return above | (at_edge & largest_keys(low, missing))
+@functools.cache
+def _drawn(d: int, k: int) -> Callable[[jax.Array], jax.Array]:
+    def draw(keys: jax.Array) -> jax.Array:  # key data [..., 2] -> [..., k]
+        return mapped(one, keys, keys.ndim - 1, d)
 
-    decided = at_edge.sum() == missing
-    return indices_of(jax.lax.cond(decided, lambda: above | at_edge, by_lower_bits), k)
+    def one(data: jax.Array) -> jax.Array:
+        high_key, low_key = jax.random.split(jax.random.wrap_key_data(data))
+        # Both words of every hash; `jax.random.bits` keeps one of them.
+        high = threefry_2x32(jax.random.key_data(high_key), jnp.arange(d, dtype=jnp.uint32))
+        edge = kth_largest(high, k)
+        above, at_edge = high > edge, high == edge
+        missing = k - above.sum()
+
+        def by_lower_bits() -> jax.Array:
+            low = jnp.where(at_edge, jax.random.bits(low_key, (d,), jnp.uint32) | 1, 0)
+            return above | (at_edge & largest_keys(low, missing))
+
+        decided = at_edge.sum() == missing
+        return indices_of(jax.lax.cond(decided, lambda: above | at_edge, by_lower_bits), k)
+
+    return sees_its_batch(draw)
 
 
 def keep_count(k: Any = None, ratio: Any = None) -> Callable[[int], int]:

@@ -206,9 +206,12 @@ def quadratics_from_arrays(
 
     def oracle(local: QuadraticData) -> Oracle:
         def full(x: jax.Array) -> jax.Array:
-            return jnp.matmul(local.matrix, x, precision="highest") - local.vector
+            # x first, although A_i is symmetric: many models at once are then one product of matrices.
+            return jnp.matmul(x, local.matrix, precision="highest") - local.vector
 
         def draw(key: Key) -> jax.Array:  # the sample is the noise itself, [d]
+            if noise == 0:
+                return jnp.zeros_like(local.vector)
             return jax.random.normal(key, (d,), local.vector.dtype) * (noise * d**-0.5)
 
         return Oracle(full, draw, lambda sample, x: full(x) + sample)

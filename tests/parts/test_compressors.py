@@ -19,7 +19,6 @@ from jaxbyz.compressors import (
     sparsifiers,
     top_k,
 )
-from jaxbyz.compressors.selection import largest_magnitudes
 from jaxbyz.messages import Dense, Masked, Seeded, SharedSupport, Signs, Sparse
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -451,41 +450,3 @@ def test_the_input_is_left_alone_and_the_dtype_kept(entry):
             assert compressor.decompress(message).shape == (D,)
         assert np.array_equal(argument, kept)
         assert np.array_equal(x, kept)
-
-
-# ---- selection without sorting -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_the_largest_magnitudes_are_those_of_a_stable_sort(dtype):
-    random = np.random.default_rng(4)
-    for d, ks in ((1, [1]), (7, [1, 3, 7]), (300, [2, 4, 5, 150, 300])):
-        x = random.integers(-5, 6, d).astype(dtype)  # ties at every edge
-        if d > 5:
-            x[2], x[4] = np.inf, np.nan
-        size = np.where(np.isnan(x), np.inf, np.abs(x))
-        order = np.lexsort((np.arange(d), -size, ~np.isnan(x)))  # NaN first, then by size
-        for k in ks:
-            found = np.asarray(largest_magnitudes(jnp.array(x), k))
-            assert found.shape == (k,)
-            assert set(found) == set(order[:k])
-
-
-def test_ties_of_the_first_bits_are_decided_by_more_bits(monkeypatch):
-    # All first numbers equal: the second ones alone choose, and still every subset is as likely.
-    words = jax.random.bits
-
-    def tied(key, shape, dtype):
-        coarse = jnp.array_equal(jax.random.key_data(key), jax.random.key_data(first))
-        return jnp.where(coarse, 5, words(key, shape, dtype)).astype(dtype)
-
-    monkeypatch.setattr(jax.random, "bits", tied)
-    found = set()
-    for seed in range(30):
-        key = jax.random.key(seed)
-        first = jax.random.split(key)[0]
-        subset = tuple(random_subset(key, 5, 2).tolist())
-        assert len(set(subset)) == 2
-        found.add(subset)
-    # Thirty draws miss a given subset of the ten with probability 0.9^30 = 4 %.
-    assert len(found) >= 8

@@ -1,0 +1,61 @@
+"""Functions of one vector that are told, under `jax.vmap`, how many vectors there are.
+
+The best way to choose among d numbers depends on how many times it is done at once, and a function
+of one vector cannot see that: `vmap` widens every step of it. So the function is written for any
+number of leading axes, and each `vmap` around it adds one of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+__all__ = ["mapped", "sees_its_batch"]
+
+LONG = 2**14  # vectors so long are taken one after another
+
+
+def sees_its_batch(function: Callable[[jax.Array], Any]) -> Callable[[jax.Array], Any]:
+    """The function [..., d] -> [..., *], to which every `vmap` gives one more leading axis.
+
+    Its argument is a constant for differentiation: for integers only.
+
+    >>> import jax.numpy as jnp
+    >>> seen = sees_its_batch(lambda x: (print(x.shape), x.argmax(axis=-1))[1])
+    >>> jax.vmap(jax.vmap(seen))(jnp.ones((4, 2, 3))).shape
+    (4, 2, 3)
+    (4, 2)
+    """
+    # Compiled as one, for those who call it step by step outside `jit`.
+    aware = jax.custom_batching.custom_vmap(jax.jit(function))
+
+    @aware.def_vmap
+    def _(size: int, batched: list[bool], x: jax.Array) -> Any:
+        del size, batched
+        indices = aware(x)
+        return indices, jax.tree.map(lambda _: True, indices)
+
+    return lambda x: aware(jax.lax.stop_gradient(x))
+
+
+def mapped(function: Callable[[jax.Array], Any], x: jax.Array, axes: int, length: int) -> Any:
+    """Map a function over the first axes of x: vectors of `length` numbers side by side if short.
+
+    Long ones are taken one after another, so that what is made of one stays in the cache.
+
+    >>> import jax.numpy as jnp
+    >>> mapped(lambda x: x.sum(), jnp.ones((4, 2, 3)), axes=2, length=3).shape
+    (4, 2)
+    """
+    if length < LONG:
+        for _ in range(axes):
+            function = jax.vmap(function)
+        return function(x)
+    if axes == 0:
+        return function(x)
+    leading = x.shape[:axes]
+    found = jax.lax.map(function, x.reshape(math.prod(leading), *x.shape[axes:]))
+    return jax.tree.map(lambda leaf: leaf.reshape(*leading, *leaf.shape[1:]), found)

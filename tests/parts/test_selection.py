@@ -1,0 +1,157 @@
+"""The largest of many numbers, and uniform subsets, in each of the ways that they are found."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxbyz.blocks import PAIRED, in_order
+from jaxbyz.compressors import random_subset, subsets, top_k
+from jaxbyz.compressors.batches import LONG, mapped, sees_its_batch
+from jaxbyz.compressors.lanes import LEAST, MOST
+from jaxbyz.compressors.selection import indices_of, largest_keys, largest_magnitudes
+from jaxbyz.compressors.sparsifiers import scatter
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+
+def by_stable_sort(x, k):
+    """Where the k largest |x_j| of every row are, in increasing order; NaN is the largest."""
+    size = np.where(np.isnan(x), np.inf, np.abs(x))
+    order = np.lexsort((-size, ~np.isnan(x)), axis=-1)  # NaN first, then by size, then by place
+    return np.sort(order[..., :k], axis=-1)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_largest_magnitudes_are_those_of_a_stable_sort(dtype):
+    random = np.random.default_rng(4)
+    for d, ks in ((1, [1]), (7, [3, 7]), (300, [4, 5, 150, 300])):
+        x = random.integers(-5, 6, d).astype(dtype)  # ties at every edge
+        if d > 5:
+            x[2], x[4] = np.inf, np.nan
+        for k in ks:
+            found = np.sort(largest_magnitudes(jnp.array(x), k))
+            np.testing.assert_array_equal(found, by_stable_sort(x, k))
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_the_largest_of_many_short_vectors(last):
+    """In lanes, whichever axis the vectors lie along; levels, so that there are ties at edges."""
+    d, k = 24, 5
+    x = np.random.default_rng(5).integers(-9, 10, (20, 16, d)).astype(np.float32)
+    assert x[..., 0].size >= LEAST
+    assert d * k <= MOST
+    x[3, 4] = 0
+    x[5, 6, 7:9] = np.nan
+    x[5, 7, 3] = -np.inf
+    rows = jax.vmap(lambda row: largest_magnitudes(row, k))
+    if last:
+        found = jax.jit(jax.vmap(rows, -1, -1))(jnp.moveaxis(jnp.array(x), 0, -1))
+        found = np.moveaxis(np.asarray(found), -1, 0)
+    else:
+        found = np.asarray(jax.jit(jax.vmap(rows))(jnp.array(x)))
+    np.testing.assert_array_equal(np.sort(found, axis=-1), by_stable_sort(x, k))
+
+
+@pytest.mark.parametrize("k", [3, LONG // 7, LONG])
+def test_the_largest_of_long_vectors(k):
+    """One after another; with few and with many ties."""
+    x = np.random.default_rng(6).normal(size=(3, LONG + 5)).astype(np.float32)
+    x[1] = np.round(x[1])
+    x[2, 70:90] = np.nan
+    found = jax.jit(jax.vmap(lambda row: largest_magnitudes(row, k)))(jnp.array(x))
+    np.testing.assert_array_equal(np.sort(found, axis=-1), by_stable_sort(x, k))
+
+
+def test_a_gradient_goes_through_the_values_that_top_k_keeps():
+    x = jnp.array(np.random.default_rng(7).normal(size=(LEAST, 6)))
+    compressor = top_k(k=2)
+
+    def energy(x):
+        kept = jax.vmap(lambda row: compressor.decompress(compressor.compress(None, row)))(x)
+        return (kept**2).sum() / 2
+
+    gradient = np.asarray(jax.jit(jax.grad(energy))(x))
+    expected = np.zeros_like(x)
+    places = by_stable_sort(np.asarray(x), 2)
+    np.put_along_axis(expected, places, np.take_along_axis(np.asarray(x), places, -1), -1)
+    np.testing.assert_array_equal(gradient, expected)
+
+
+@pytest.mark.parametrize("d", [1, 32, 100])
+def test_indices_of_bits_in_words(d):
+    random = np.random.default_rng(d)
+    for share in (0.1, 0.5, 1.0):
+        chosen = random.random(d) < share
+        chosen[d - 1] = True
+        found = indices_of(jnp.array(chosen), int(chosen.sum()))
+        assert found.tolist() == np.nonzero(chosen)[0].tolist()
+
+
+def test_largest_keys_give_ties_to_the_lowest_index():
+    keys = np.random.default_rng(8).integers(0, 4, 200).astype(np.uint32)
+    for k in (1, 40, 199, 200):
+        expected = np.zeros(200, bool)
+        expected[np.argsort(-keys.astype(int), kind="stable")[:k]] = True
+        assert largest_keys(jnp.array(keys), k).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, PAIRED + 1])
+def test_in_order_is_a_sorted_array(n):
+    values = np.random.default_rng(n).integers(0, 5, n).astype(float)
+    values[n // 2] = np.inf
+    for rank in {0, (n - 1) // 2, n - 1}:
+        assert float(in_order(jnp.array(values), rank)) == np.sort(values)[rank]
+
+
+def test_comparing_and_walking_scatter_the_same():
+    values, places = jnp.array([-0.0, jnp.nan, 3.0]), jnp.array([4, 0, 2])
+    short = scatter(values, places, 6)
+    long = scatter(values, places, MOST)[:6]
+    np.testing.assert_array_equal(np.asarray(short), np.asarray(long))
+    assert np.signbit(short[4])
+    assert np.signbit(long[4])
+
+
+def test_ties_of_the_first_numbers_are_decided_by_more_bits(monkeypatch):
+    # All first numbers equal: the second ones alone choose, and still every subset is as likely.
+    monkeypatch.setattr(subsets, "threefry_2x32", lambda key, count: jnp.full_like(count, 5))
+    subsets._drawn.cache_clear()  # of programs with other first numbers
+    found = set()
+    for seed in range(30):
+        subset = tuple(random_subset(jax.random.key(seed), 5, 2).tolist())
+        assert len(set(subset)) == 2
+        found.add(subset)
+    subsets._drawn.cache_clear()
+    # Thirty draws miss a given subset of the ten with probability 0.9^30 = 4 %.
+    assert len(found) >= 8
+
+
+def test_a_subset_is_the_same_alone_and_among_others():
+    keys = jax.random.split(jax.random.key(9), 3)
+    for d, k in ((50, 5), (LONG + 1, 1000)):
+        drawn = jax.vmap(lambda key, d=d, k=k: random_subset(key, d, k))(keys)
+        for key, row in zip(keys, drawn, strict=True):
+            assert random_subset(key, d, k).tolist() == row.tolist()
+
+
+def test_places_of_long_vectors_are_drawn_evenly():
+    d, k, draws = LONG, LONG // 8, 60
+    keys = jax.random.split(jax.random.key(10), draws)
+    drawn = np.asarray(jax.jit(jax.vmap(lambda key: random_subset(key, d, k)))(keys))
+    assert (np.diff(drawn, axis=1) > 0).all()
+    counts = np.bincount(drawn.ravel(), minlength=d)
+    mean, variance = draws / 8, draws / 8 * 7 / 8
+    # Σ (count - mean)²/variance over d places has mean d and deviation about √(2d) = 181: four.
+    assert abs(((counts - mean) ** 2 / variance).sum() - d) < 724
+
+
+def test_a_function_sees_its_batch():
+    shapes = []
+    seen = sees_its_batch(lambda x: (shapes.append(x.shape), x.sum(axis=-1))[1])
+    assert jax.vmap(jax.vmap(seen, 1, 0))(jnp.ones((4, 3, 2))).shape == (4, 2)
+    assert shapes[-1] == (4, 2, 3)
+    assert mapped(lambda x: x + 1, jnp.arange(6).reshape(2, 3), 2, LONG).tolist() == [
+        [1, 2, 3],
+        [4, 5, 6],
+    ]
