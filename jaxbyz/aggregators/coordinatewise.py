@@ -15,7 +15,7 @@ from jaxbyz.aggregators.clean import detailed
 from jaxbyz.aggregators.columnwise import ColumnRule, Columnwise, Rows
 from jaxbyz.aggregators.constants import constant, ratio
 from jaxbyz.aggregators.rows import bad_rows, no_state, require_majority, share, widened
-from jaxbyz.aggregators.sorting import select_ranks, sorted_rows
+from jaxbyz.aggregators.sorting import partly_sorted, select_ranks
 from jaxbyz.core import Aggregated, Aggregator, Cell, Key, Robustness, Tree
 
 __all__ = ["coordinate_median", "lower_median", "mean", "meamed", "phocas", "trimmed_mean"]
@@ -161,6 +161,11 @@ def window_mean(ordered: Rows, centre: jax.Array, keep: int) -> jax.Array:
     return average(window)
 
 
+def _ends(n: int, f: int) -> list[int]:
+    """Cuts around each of the f lowest and f highest ranks, which `window_mean` weighs up."""
+    return [*range(f + 1), *range(n - f, n)]
+
+
 def meamed(f: int) -> Aggregator:
     """Mean around the median: per coordinate the mean of the n-f values nearest to the median.
 
@@ -182,8 +187,9 @@ def meamed(f: int) -> Aggregator:
     def rule(rows: Rows) -> jax.Array:
         n = len(rows)
         require_majority("meamed", n, f)
-        ordered = sorted_rows(rows)
-        return window_mean(ordered, average(ordered[(n - 1) // 2 : n // 2 + 1]), n - f)
+        middle = (n - 1) // 2, n // 2 + 1
+        ordered = partly_sorted(rows, [*_ends(n, f), *middle])
+        return window_mean(ordered, average(ordered[slice(*middle)]), n - f)
 
     def cells(n: int) -> list[Cell]:
         return windows(ranks(n, (n - 1) // 2, n // 2 + 1)[0].weights, n - f)
@@ -211,7 +217,7 @@ def phocas(f: int) -> Aggregator:
     def rule(rows: Rows) -> jax.Array:
         n = len(rows)
         require_majority("phocas", n, f)
-        ordered = sorted_rows(rows)
+        ordered = partly_sorted(rows, _ends(n, f))
         return window_mean(ordered, average(ordered[f : n - f]), n - f)
 
     def cells(n: int) -> list[Cell]:

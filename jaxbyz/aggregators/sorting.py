@@ -32,7 +32,8 @@ __all__ = [
     "bitonic_partners",
     "merge_exchange",
     "ordered_entries",
-    "selection_network",
+    "partition_network",
+    "partly_sorted",
     "select_ranks",
     "sort_rows",
     "sorted_rows",
@@ -62,15 +63,17 @@ def merge_exchange(n: int) -> tuple[tuple[int, int], ...]:
 
 
 @functools.cache
-def selection_network(n: int, low: int, high: int) -> tuple[tuple[int, int], ...]:
-    """The steps of `merge_exchange(n)` needed to bring ranks low..high-1 onto wires low..high-1.
+def partition_network(classes: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """The steps of `merge_exchange` needed to bring every rank among the wires of its class.
 
-    >>> len(merge_exchange(11)), len(selection_network(11, 3, 8))
+    Rank r belongs on a wire w with classes[w] = classes[r]; within a class the order is free.
+
+    >>> len(merge_exchange(11)), len(partition_network((0,) * 3 + (1,) * 5 + (2,) * 3))
     (37, 32)
     """
-    wires: list[object] = [*["below"] * low, *["wanted"] * (high - low), *["above"] * (n - high)]
+    wires: list[object] = list(classes)
     steps: list[tuple[int, int]] = []
-    for i, j in reversed(merge_exchange(n)):
+    for i, j in reversed(merge_exchange(len(classes))):
         if wires[i] != wires[j]:  # the order of the two matters from here on
             steps.append((i, j))
             wires[i], wires[j] = object(), object()
@@ -140,10 +143,21 @@ def select_ranks(rows: Sequence[jax.Array] | jax.Array, low: int, high: int) -> 
     >>> [row.tolist() for row in select_ranks(rows, 1, 2)]
     [[2.0, 8.0]]
     """
+    return partly_sorted(rows, [low, high])[low:high]
+
+
+def partly_sorted(rows: Sequence[jax.Array] | jax.Array, cuts: Sequence[int]) -> list[jax.Array]:
+    """Every column of [n, d] in increasing order, but between two neighbouring cuts in any order.
+
+    >>> rows = jnp.array([[3.0], [9.0], [1.0], [2.0]])
+    >>> [row.item() for row in partly_sorted(rows, [1, 2])][:2]
+    [1.0, 2.0]
+    """
     n = len(rows)
     if n > NETWORK_ROWS:
-        return list(_sorted_by_turns(jnp.asarray(rows))[low:high])
-    return _exchange(_wires(rows), selection_network(n, low, high))[low:high]
+        return list(_sorted_by_turns(jnp.asarray(rows)))
+    classes = tuple(sum(cut <= rank for cut in cuts) for rank in range(n))
+    return _exchange(_wires(rows), partition_network(classes))
 
 
 def sorted_rows(rows: Sequence[jax.Array] | jax.Array) -> list[jax.Array]:

@@ -48,10 +48,15 @@ class Finding:
 
     @property
     def evidence(self) -> str:
-        """That of the engine whose status it is."""
+        """The worst adversary, if there are any, and that of the engine whose status it is."""
         best = [report for report in self.reports if report.status is self.status]
         top = max(best, key=lambda report: -1.0 if report.tightness is None else report.tightness)
-        return f"{top.engine}: {top.evidence}"
+        said = f"{top.engine}: {top.evidence}"
+        worst = next((report for report in self.reports if report.adversary), None)
+        if worst is None:
+            return said
+        used = "" if worst.tightness is None else f" {worst.tightness:.6g}"
+        return f"worst adversary: {worst.adversary}{used}; {said}"
 
 
 def chosen(paper: str | None = None, name: str | None = None) -> tuple[Claim, ...]:
@@ -126,17 +131,25 @@ def line(finding: Finding) -> str:
     )
 
 
+def _conditions(claim: Claim) -> str:
+    """Its hypotheses, or why it has none."""
+    if claim.hypotheses:
+        return "; ".join(hypothesis.name for hypothesis in claim.hypotheses)
+    return f"always: {claim.unconditional}" if claim.unconditional else ""
+
+
 def markdown(findings: Sequence[Finding]) -> str:
-    """A table with the statements and where they come from."""
+    """A table with the statements, their hypotheses and where they come from."""
     rows = [
-        "| claim | statement | provenance | status | largest left/right | evidence | s |",
-        "|---|---|---|---|---|---|---|",
+        "| claim | statement | if | provenance | status | largest left/right | evidence | s |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for finding in findings:
         claim = finding.claim
         tight = "" if finding.tightness is None else f"{finding.tightness:.6g}"
         cells = [
-            claim.key, f"{claim.title}: {claim.statement}", claim.provenance.value,
+            claim.key, f"{claim.title}: {claim.statement}", _conditions(claim),
+            claim.provenance.value,
             finding.status.name, tight, finding.evidence, f"{finding.seconds:.1f}",
         ]  # fmt: skip
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

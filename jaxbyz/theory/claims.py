@@ -33,10 +33,14 @@ class Scope(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Hypothesis:
-    """A condition on an instance: it holds where its margin is ≥ 0; a NaN margin is unknown."""
+    """A condition on an instance: it holds where its margin is ≥ 0; a NaN margin is unknown.
+
+    The margin tells how far the condition is from failing, relative to its own terms where these
+    have a scale: tolerances of rounding apply to it.
+    """
 
     name: str
-    margin: Callable[[Any], Any]  # instance -> []
+    margin: Callable[[Any], Any]  # instance -> [], or an array of which the least counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Claim:
     `sides(instance)` gives (left, right), traceable, so that the claim reads left ≤ right, or
     left = right for identities. Inequalities are written so that right > 0 (or ≥ 0) and left/right
     tells how much of the bound is used: 1 is tight, more is a violation.
+    Where a hypothesis fails the claim says nothing, whatever the sides are (see `engines.judge`).
+    A claim has hypotheses, or says in `unconditional` why there are none.
     `recheck(instance)` evaluates one instance by other means, in exact arithmetic: whether it
     satisfies the hypotheses and violates the claim; None where there is no such checker.
     """
@@ -86,6 +92,7 @@ class Claim:
     sides: Callable[[Any], tuple[Any, Any]]
     families: tuple[Family, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
+    unconditional: str = ""  # why there are no hypotheses; empty where there are
     checks: tuple[Check, ...] = ()
     recheck: Callable[[Any], bool] | None = None
 

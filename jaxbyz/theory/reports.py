@@ -51,6 +51,7 @@ class Report:
     seconds: float = 0.0
     instance: Any = None  # where it was met
     exact: bool = False  # whether the status rests on rational or interval arithmetic
+    adversary: str = ""  # the worst of those that the claim was held against, if any
 
     def __post_init__(self) -> None:
         if self.status in EXACT and not self.exact:

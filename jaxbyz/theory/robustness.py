@@ -21,7 +21,7 @@ from jaxbyz.aggregators import coordinate_median, kappa, nnm, robustness, trimme
 from jaxbyz.core import Aggregator
 from jaxbyz.history import History
 from jaxbyz.problems.quadratics import quadratics_from_arrays
-from jaxbyz.theory.claims import Budget, Claim, Family, Provenance, Scope
+from jaxbyz.theory.claims import Budget, Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.engines import sampled, searched
 from jaxbyz.theory.reports import Report, Status
 
@@ -29,6 +29,7 @@ __all__ = [
     "CLAIMS",
     "attained",
     "defined",
+    "finite_rows",
     "dissimilarity",
     "lower_bound",
     "nearest_mixing",
@@ -119,6 +120,7 @@ def lower_bound(largest: int = 40, *, scale: Fraction = Fraction(1)) -> Claim:
     return Claim(
         "robustness", "lower bound", "no rule has a smaller κ", "κ ≥ f/(n-2f) for every rule",
         Provenance.DERIVED, SOURCE, Scope.CONSTANTS, lambda instance: instance, checks=(check,),
+        unconditional="one input for every pair with n > 2f; no rule is excepted",
     )  # fmt: skip
 
 
@@ -151,7 +153,22 @@ def attained(
     return Claim(
         "robustness", name, f"κ of this rule, n = {n}, f = {f}", statement,
         Provenance.DERIVED, SOURCE, Scope.CONSTANTS, lambda instance: instance, checks=(check,),
+        unconditional="a supremum over all inputs of one rule",
     )  # fmt: skip
+
+
+def finite_rows(honest: int | None = None) -> Hypothesis:
+    """Honest rows are finite (default: all rows); Byzantine ones may be anything.
+
+    >>> rule = finite_rows(2).margin(jnp.array([[0.0], [1.0], [jnp.inf]]))
+    >>> rule.item(), finite_rows(3).margin(jnp.array([[0.0], [1.0], [jnp.inf]])).item()
+    (1.0, -1.0)
+    """
+
+    def margin(rows: jax.Array) -> jax.Array:  # [n, d] -> []
+        return jnp.where(jnp.isfinite(rows[:honest]).all(), 1.0, -1.0)
+
+    return Hypothesis("honest rows are finite" if honest else "rows are finite", margin)
 
 
 def within(
@@ -169,6 +186,7 @@ def within(
         "robustness", name, f"κ of this rule, n = {n}, f = {f}",
         f"‖F(x) - x̄_S‖² ≤ κ Var_S, κ = {bound:.6g}", provenance, SOURCE, Scope.ONE_STEP, sides,
         families=(Family(f"rows [{n}, 2]", 2 * n, lambda z: z.reshape(n, 2)),),
+        hypotheses=(finite_rows(h),),
         checks=(sampled(), searched()),
     )  # fmt: skip
 
@@ -199,6 +217,7 @@ def defined(
         "robustness", f"code/{name}", "the shipped rule", "F(x) is what its definition says",
         Provenance.DERIVED, "derived here: the definition, written plainly", Scope.IDENTITY, sides,
         families=(Family(f"rows [{n}, 2]", 2 * n, lambda z: z.reshape(n, 2)),),
+        hypotheses=(finite_rows(),),
         checks=(sampled(1e-13),),
     )  # fmt: skip
 
@@ -237,6 +256,7 @@ def dissimilarity(h: int = 3, d: int = 2, *, scale: float = 1.0) -> Claim:
         "sup_x (1/h) Σ ‖∇L_i - ∇L_H‖² - B² ‖∇L_H‖² = G² = r + qᵀ(B² I - Q)⁻¹ q",
         Provenance.DERIVED, SOURCE, Scope.ONE_STEP, sides,
         families=(Family(f"points, d = {d}", d, lambda z: z),),
+        unconditional="one problem, whose B² is large enough, at every point",
         checks=(sampled(), searched()),
     )  # fmt: skip
 

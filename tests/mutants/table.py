@@ -10,6 +10,7 @@ from jaxbyz.theory import Budget, Claim, Provenance, Report, Status, robustness
 from jaxbyz.theory.byz_dm21 import lemmas as byz
 from jaxbyz.theory.byz_dm21.code import code_matches
 from jaxbyz.theory.byz_dm21.lemmas import MOMENTUM, RECURSIVE, Method
+from jaxbyz.theory.byz_dm21.lyapunov_claims import lyapunov
 from jaxbyz.theory.rosdhb import code, constants, freshness, lemmas
 from jaxbyz.theory.rosdhb.exact import all_states
 from jaxbyz.theory.rosdhb.lyapunov import Planted, first_form, second_form
@@ -165,9 +166,9 @@ MUTANTS: tuple[Mutant, ...] = (
     _coefficient("L6", byz.compression, MOMENTUM, "p_p", 0.9),
     _coefficient("L6", byz.compression, RECURSIVE, "p_n", 0.5),
     Mutant("byz_dm21", "claim", "L7 (DM): step size 300 times too large",
-           lambda: byz.lyapunov(MOMENTUM, 300.0), lambda: byz.lyapunov(MOMENTUM)),
+           lambda: lyapunov(MOMENTUM, 300.0), lambda: lyapunov(MOMENTUM)),
     Mutant("byz_dm21", "claim", "L7 (VR): step size 300 times too large",
-           lambda: byz.lyapunov(RECURSIVE, 300.0), lambda: byz.lyapunov(RECURSIVE)),
+           lambda: lyapunov(RECURSIVE, 300.0), lambda: lyapunov(RECURSIVE)),
     # ---- Byz-DM21, code ----
     *(Mutant("byz_dm21", "code", f"worker: {name}",
              lambda m=method, lines=lines: code_matches(m, workers.written(m, **lines)),

@@ -742,15 +742,19 @@ def test_merge_exchange_has_as_many_steps_as_in_the_book():
 
 
 @pytest.mark.parametrize("n", range(1, 10))
-def test_selection_networks_select(n):
-    # By the same principle: ones on the wanted wires count those of the sorted sequence there.
+def test_partition_networks_bring_every_rank_into_its_class(n):
+    # By the same principle: ones on the wires of a class count those of the sorted sequence there.
     wires = zero_one_inputs(n)
     ordered = np.sort(wires, axis=1)
-    for low, high in itertools.combinations(range(n + 1), 2):
-        network = sorting.selection_network(n, low, high)
+    selections = list(itertools.combinations(range(n + 1), 2))
+    ends = [(*range(f + 1), *range(n - f, n)) for f in range((n + 1) // 2)]
+    for cuts in [*selections, *ends]:
+        classes = tuple(sum(cut <= rank for cut in cuts) for rank in range(n))
+        network = sorting.partition_network(classes)
         assert len(network) <= len(sorting.merge_exchange(n))
-        chosen = through(network, wires)[:, low:high]
-        assert np.array_equal(chosen.sum(axis=1), ordered[:, low:high].sum(axis=1))
+        found = through(network, wires)
+        for a, b in itertools.pairwise((0, *cuts, n)):
+            assert np.array_equal(found[:, a:b].sum(axis=1), ordered[:, a:b].sum(axis=1))
 
 
 def test_networks_on_arrays_sort_infinities_and_ties():

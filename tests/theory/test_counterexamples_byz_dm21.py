@@ -20,10 +20,9 @@ from jaxbyz.theory.byz_dm21.lemmas import (
     direction,
     dispersion_bound,
     first_momentum,
-    lyapunov,
-    lyapunov_pl,
     second_momentum,
 )
+from jaxbyz.theory.byz_dm21.lyapunov_claims import lyapunov, lyapunov_pl
 from jaxbyz.theory.byz_dm21.weights import Steps
 from jaxbyz.theory.checker import rationals
 from jaxbyz.theory.engines import sampled, searched
@@ -123,8 +122,10 @@ def evaluated():
         family = claims["L1"].families[0]
 
         def all_sides(z):
-            state = family.make(z)
-            return state, {name: claim.sides(state) for name, claim in claims.items()}
+            # The same state for all, but for σ², which is that at the claim's own x⁺.
+            states = {name: claim.families[0].make(z) for name, claim in claims.items()}
+            sides = {name: claim.sides(states[name]) for name, claim in claims.items()}
+            return states["L1"], sides
 
         zs = jax.random.normal(jax.random.key(0), (4, family.size))
         zs *= jnp.array([1.0, 1.0, 0.2, 5.0])[:, None]

@@ -30,21 +30,25 @@ from jaxbyz.algorithms.estimators import AveragedState, StormState
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast
 from jaxbyz.core import Algorithm, Compressor, Key, Oracle
 from jaxbyz.messages import Sparse
+from jaxbyz.theory.byz_dm21.hypotheses import first
 from jaxbyz.theory.byz_dm21.instances import (
     Instance,
     errors,
-    exact_setting,
     instances,
     move,
     next_errors,
+    setting_of,
     squares,
 )
 from jaxbyz.theory.byz_dm21.lemmas import RECURSIVE, Method
-from jaxbyz.theory.claims import Claim, Provenance, Scope
+from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
 from jaxbyz.theory.engines import sampled, searched
+from jaxbyz.theory.margins import vanishes
 
 __all__ = ["code_matches", "code_ratio", "shipped"]
 
+# What the code is run with: all that the identities need, as they hold for any numbers.
+RAND_1 = Hypothesis("α = 1/d", lambda state: vanishes(state.alpha * state.g.shape[1] - 1, 1.0))
 Maker = Callable[[Any, Any, Compressor], Algorithm]  # (η, β, compressor) -> the algorithm
 
 
@@ -119,7 +123,14 @@ def _run(method: Method, maker: Maker, state: Instance, step: jax.Array) -> tupl
     return jax.vmap(over_pairs, (0, None, None))(jnp.arange(workers), pairs, every)
 
 
-def _claim(name: str, scope: Scope, title: str, statement: str, sides: Any) -> Claim:
+def _claim(
+    name: str,
+    scope: Scope,
+    title: str,
+    statement: str,
+    sides: Any,
+    hypotheses: tuple[Hypothesis, ...],
+) -> Claim:
     check = sampled() if scope is Scope.IDENTITY else searched()
     return Claim(
         paper="byz_dm21",
@@ -131,6 +142,7 @@ def _claim(name: str, scope: Scope, title: str, statement: str, sides: Any) -> C
         scope=scope,
         sides=sides,
         families=(instances(alpha=0.5),),
+        hypotheses=hypotheses,
         checks=(check,),
     )
 
@@ -169,7 +181,8 @@ def code_matches(method: Method, maker: Maker | None = None) -> Claim:
         )
 
     statement = "E P⁺, E Q⁺, E R⁺ of the shipped worker = those of the recursions; x⁺ is kept"
-    return _claim(f"code-{method.name}", Scope.IDENTITY, "code and recursion", statement, sides)
+    name, title = f"code-{method.name}", "code and recursion"
+    return _claim(name, Scope.IDENTITY, title, statement, sides, (RAND_1,))
 
 
 def code_ratio(maker: Maker | None = None) -> Claim:
@@ -186,11 +199,12 @@ def code_ratio(maker: Maker | None = None) -> Claim:
         step = move(state, jnp.asarray(1.0))
         v, *_ = _run(RECURSIVE, make, state, step)
         gradients = state.gradients + jnp.einsum("iab,b->ia", state.hessians, step)
-        point = exact_setting(state, step)
+        point = setting_of(state)
         c = RECURSIVE.steps(point, state.eta, state.beta)
         moved = (step**2).sum()
         right = c.r_r * errors(state).r + c.r_s * moved + c.r_n * point.noise_variance
         return squares(v - gradients[:, None, None]), right
 
     statement = "E R⁺ ≤ (1-η)² R + 2(1-η)² ℓ² S + 2η² σ², run by the shipped worker"
-    return _claim("ratio", Scope.ONE_STEP, "recursive estimate in the code", statement, sides)
+    title = "recursive estimate in the code"
+    return _claim("ratio", Scope.ONE_STEP, title, statement, sides, first(recursive=True))

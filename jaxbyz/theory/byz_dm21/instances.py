@@ -1,12 +1,15 @@
 """States of quadratics with finite-sum noise, with exact constants and exact expectations.
 
 Worker i has N samples, s_i(x+y; j) = ∇_i + A_i y + z_ij + Z_ij y, with z and Z centred over j, so
-that the mean over j is the gradient of a quadratic. All constants are exact:
+that the mean over j is the gradient of a quadratic. The least constants of the hypotheses are
+known exactly:
 
     L = ‖mean A_i‖,  L̃² = ‖mean A_i²‖,  ℓ² = ‖mean_ij Z_ijᵀZ_ij‖,  σ² = mean_ij ‖z_ij + Z_ij y‖²
 
-with y = x⁺ - x: σ² at x⁺, the only place where the lemmas use it. The round is y = -γ (ḡ + e),
-‖e‖² ≤ κV, and the compressor is Rand-k without rescaling, E‖C(q) - q‖² = (1-α) ‖q‖², or Top-k.
+with y = x⁺ - x: σ² at x⁺, the only place where the lemmas use it. An instance states its constants,
+and claims use the stated ones; that these are at least the exact ones is a hypothesis
+(`hypotheses`). Families state the exact ones. The round is y = -γ (ḡ + e), ‖e‖² ≤ κV, and the
+compressor is Rand-k without rescaling, E‖C(q) - q‖² = (1-α) ‖q‖², or Top-k.
 """
 
 from __future__ import annotations
@@ -20,7 +23,30 @@ import jax.numpy as jnp
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.claims import Family
 
-__all__ = ["Errors", "Instance", "errors", "exact_setting", "instances", "move", "next_errors"]
+__all__ = [
+    "Constants",
+    "Errors",
+    "Instance",
+    "errors",
+    "exact_constants",
+    "instances",
+    "move",
+    "next_errors",
+    "noise_variance",
+    "setting_of",
+    "stated",
+]
+
+
+class Constants(NamedTuple):
+    """The constants of the hypotheses, each []."""
+
+    smoothness: jax.Array  # L
+    mean_square_smoothness: jax.Array  # L̃
+    sample_smoothness: jax.Array  # ℓ
+    noise_variance: jax.Array  # σ²
+    heterogeneity: jax.Array  # ζ², at x
+    mu: jax.Array  # μ of the PL condition
 
 
 class Instance(NamedTuple):
@@ -40,6 +66,7 @@ class Instance(NamedTuple):
     kappa: jax.Array  # []
     theta: jax.Array  # []
     fraction: jax.Array  # [] γ as a part of what is admissible, in (0, 1]
+    constants: Constants  # as stated
 
     def sample(self, i: Any, j: Any, y: jax.Array) -> jax.Array:
         """s_i(x + y; j), [d]."""
@@ -85,21 +112,44 @@ def move(state: Instance, step_size: jax.Array) -> jax.Array:
     return -step_size * (state.g.mean(axis=0) + radius * state.error)
 
 
-def exact_setting(state: Instance, step: jax.Array) -> Setting:
-    """The constants of the hypotheses at this instance and this step x⁺ - x."""
+def noise_variance(state: Instance, step: jax.Array) -> jax.Array:
+    """mean_ij ‖z_ij + Z_ij y‖² for y = x⁺ - x, []."""
+    return squares(state.noise + state.noise_slopes @ step)
+
+
+def exact_constants(state: Instance, step: jax.Array) -> Constants:
+    """The least constants for which the hypotheses hold, and the largest μ; `step` is x⁺ - x."""
     hessians, slopes = state.hessians, state.noise_slopes
-    mean = hessians.mean(axis=0)
     second = jnp.einsum("iba,ibc->ac", hessians, hessians) / len(hessians)
     noise_second = jnp.einsum("ijba,ijbc->ac", slopes, slopes) / (slopes.shape[0] * slopes.shape[1])
+    curvatures = jnp.linalg.eigvalsh(hessians.mean(axis=0))
+    return Constants(
+        smoothness=jnp.abs(curvatures).max(),
+        mean_square_smoothness=jnp.sqrt(jnp.linalg.eigvalsh(second).max()),
+        sample_smoothness=jnp.sqrt(jnp.linalg.eigvalsh(noise_second).max()),
+        noise_variance=noise_variance(state, step),
+        heterogeneity=dispersion(state.gradients),
+        mu=curvatures.min(),
+    )
+
+
+def stated(state: Instance, step: jax.Array) -> Instance:
+    """The instance with its exact constants as the stated ones; `step` is x⁺ - x."""
+    return state._replace(constants=exact_constants(state, step))
+
+
+def setting_of(state: Instance) -> Setting:
+    """What the claims are told: the stated constants, α, κ and the number of honest workers."""
+    known = state.constants
     return Setting(
         alpha=state.alpha,
         kappa=state.kappa,
-        honest=float(len(hessians)),
-        smoothness=jnp.abs(jnp.linalg.eigvalsh(mean)).max(),
-        mean_square_smoothness=jnp.sqrt(jnp.linalg.eigvalsh(second).max()),
-        sample_smoothness=jnp.sqrt(jnp.linalg.eigvalsh(noise_second).max()),
-        noise_variance=squares(state.noise + slopes @ step),
-        heterogeneity=dispersion(state.gradients),
+        honest=float(len(state.hessians)),
+        smoothness=known.smoothness,
+        mean_square_smoothness=known.mean_square_smoothness,
+        sample_smoothness=known.sample_smoothness,
+        noise_variance=known.noise_variance,
+        heterogeneity=known.heterogeneity,
     )
 
 
@@ -156,6 +206,7 @@ def instances(
 
     η, β, α, θ in [1/50, 1] and κ in [1/100, 10], on a logarithmic scale; `alpha` fixes α. `convex`:
     the mean Hessian is M² + I/100 with M the mean of free symmetric matrices. `noisy`: with noise.
+    The stated σ² is that at x⁺ for γ = 1, as L4-L6 take it.
 
     >>> instances().size
     59
@@ -185,7 +236,8 @@ def instances(
         # Noise of another size than everything else, and its change with x of another again.
         noise = (noise - noise.mean(axis=1, keepdims=True)) * jnp.exp(noise_z)
         slopes = (slopes - slopes.mean(axis=1, keepdims=True)) * jnp.exp(slope_z)
-        return Instance(
+        nothing = jnp.zeros(())
+        state = Instance(
             hessians=a,
             gradients=gradients,
             noise=noise,
@@ -200,7 +252,9 @@ def instances(
             kappa=_between(kappa, 0.01, 10.0),
             theta=_between(theta, 0.02, 1.0),
             fraction=_between(fraction + 2, 0.01, 1.0),
+            constants=Constants(*[nothing] * 6),
         )
+        return stated(state, move(state, jnp.asarray(1.0)))
 
     kind = (", convex" if convex else "") + ("" if noisy else ", no noise")
     return Family(f"{h} workers, {n} samples, d = {d}{kind}", sum(sizes), make)

@@ -1,4 +1,4 @@
-"""Lemmas L0-L7 of Byz-DM21 and Byz-VR-DM21 as claims; see `weights` for their symbols.
+"""Lemmas L0-L6 of Byz-DM21 and Byz-VR-DM21 as claims; see `weights` for their symbols.
 
 All are derived here. A factory takes the coefficients it states as an argument, so that a wrong
 coefficient makes a wrong claim, for tests of the checks.
@@ -12,14 +12,13 @@ coefficient makes a wrong claim, for tests of the checks.
 | L4    | E R⁺ and E R̄⁺, by `Steps`                                                               |
 | L5    | E Q⁺ and E Q̄⁺, by `Steps`                                                               |
 | L6    | E P⁺, by `Steps`                                                                        |
-| L7    | E Ψ⁺ ≤ Ψ - (γ/2) ‖∇f‖² + γ (½ (1+θ)² κ ζ² + N);  PL:  E Ψ⁺ ≤ (1-γμ) Ψ + γ (…)          |
 
 Proofs. L1: g_i = ∇f_i + [(g_i-u_i) + (u_i-v_i) + (v_i-∇f_i)], centring does not increase a mean
 square, Young with θ, Jensen with three terms. L2: Young with θ, L0, L1, and Jensen for ḡ - ∇f. L3:
 smoothness and -⟨a,b⟩ = ½(‖a-b‖² - ‖a‖² - ‖b‖²). L4: v⁺ - ∇f_i(x⁺) is (1-η)(v - ∇f_i(x)) plus, with
 momentum, (1-η)(∇f_i(x) - ∇f_i(x⁺)), plus noise. L5: u⁺ - v⁺ = (1-β)[(u-v) - (v⁺-v)]. L6: what is
-compressed is (u-g) + β[(v-u) + (v⁺-v)], and the noise in it is independent of the rest. L7: L3
-with L2, and γ times L4-L6 with the weights.
+compressed is (u-g) + β[(v-u) + (v⁺-v)], and the noise in it is independent of the rest. L7, their
+sum, is in `lyapunov_claims`.
 """
 
 from __future__ import annotations
@@ -31,35 +30,38 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.core import Aggregator
+from jaxbyz.theory.byz_dm21 import hypotheses as given
+from jaxbyz.theory.byz_dm21.adversaries import against
 from jaxbyz.theory.byz_dm21.instances import (
     Errors,
     Instance,
     dispersion,
     errors,
-    exact_setting,
     instances,
     move,
     next_errors,
+    setting_of,
     squares,
 )
 from jaxbyz.theory.byz_dm21.setting import Setting
-from jaxbyz.theory.byz_dm21.weights import Steps, momentum_steps, recursive_steps, weights
-from jaxbyz.theory.claims import Check, Claim, Family, Provenance, Scope
+from jaxbyz.theory.byz_dm21.weights import Steps, momentum_steps, recursive_steps
+from jaxbyz.theory.claims import Check, Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
-from jaxbyz.theory.engines import sampled, searched, worst_error
+from jaxbyz.theory.engines import sampled, searched
+from jaxbyz.theory.robustness import finite_rows
 
 __all__ = [
     "MOMENTUM",
     "RECURSIVE",
     "Method",
     "aggregation",
+    "claim_of",
     "compression",
+    "decrease",
     "descent",
     "direction",
     "dispersion_bound",
     "first_momentum",
-    "lyapunov",
-    "lyapunov_pl",
     "second_momentum",
 ]
 
@@ -90,19 +92,15 @@ MOMENTUM = Method("DM", momentum_steps, False)
 RECURSIVE = Method("VR", recursive_steps, True)
 
 CHECKS: tuple[Check, ...] = (sampled(), searched())
-# With the worst error of the rule: in units of √(κV), so that its ball is the unit ball.
-WORST = worst_error(
-    lambda state, e: state._replace(error=e),
-    lambda state: jnp.asarray(1.0),
-    lambda state: state.error.shape[0],
-)
+AGAINST = against()
 
 
-def _claim(
+def claim_of(
     name: str,
     title: str,
     statement: str,
     sides: Callable[[Any], tuple[Any, Any]],
+    hypotheses: tuple[Hypothesis, ...],
     families: tuple[Family, ...] = (),
     checks: tuple[Check, ...] = CHECKS,
     constants: Mapping[str, float] | None = None,
@@ -118,6 +116,7 @@ def _claim(
         scope=Scope.ONE_STEP,
         sides=sides,
         families=families or (instances(),),
+        hypotheses=hypotheses,
         checks=checks,
         recheck=None if constants is None else rechecked_by(f"byz_dm21/{name}", constants),
     )
@@ -138,7 +137,8 @@ def aggregation(rule: Aggregator, kappa: float, workers: int, byzantine: int) ->
         return squares(rule(rows) - honest.mean(axis=0)), kappa * dispersion(honest)
 
     rows = Family(f"rows of {workers} workers", workers, lambda z: z[:, None])
-    return _claim("L0", "error of the rule", "‖F(g) - ḡ‖² ≤ κ V", sides, (rows,))
+    finite = (finite_rows(workers - byzantine),)
+    return claim_of("L0", "error of the rule", "‖F(g) - ḡ‖² ≤ κ V", sides, finite, (rows,))
 
 
 def dispersion_bound(three: float = 3.0) -> Claim:
@@ -151,10 +151,10 @@ def dispersion_bound(three: float = 3.0) -> Claim:
     def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
         theta, now = state.theta, errors(state)
         scatter = three * (1 + 1 / theta) * (now.p + now.q + now.r)
-        return dispersion(state.g), (1 + theta) * dispersion(state.gradients) + scatter
+        return dispersion(state.g), (1 + theta) * state.constants.heterogeneity + scatter
 
-    statement = "V ≤ (1+θ) ζ² + 3 (1+1/θ)(P + Q + R)"
-    return _claim("L1", "dispersion", statement, sides, constants={"three": three})
+    statement, needs = "V ≤ (1+θ) ζ² + 3 (1+1/θ)(P + Q + R)", (given.THETA, given.SIMILAR)
+    return claim_of("L1", "dispersion", statement, sides, needs, constants={"three": three})
 
 
 def direction(three: float = 3.0) -> Claim:
@@ -170,15 +170,16 @@ def direction(three: float = 3.0) -> Claim:
         theta, now = state.theta, errors(state)
         kappa, a_b = (1 + theta) * state.kappa, three / 2 * (1 + 1 / theta)
         wrong = -move(state, jnp.asarray(1.0)) - state.gradients.mean(axis=0)
-        right = (1 + theta) * kappa * dispersion(state.gradients) / 2 + a_b * (
+        right = (1 + theta) * kappa * state.constants.heterogeneity / 2 + a_b * (
             (1 + kappa) * now.p + kappa * (now.q + now.r) + now.q_bar + now.r_bar
         )
         return (wrong**2).sum() / 2, right
 
     statement = "½ ‖g - ∇f‖² ≤ ½ (1+θ)² κ ζ² + A_P P + A_Q (Q + R) + A_b (Q̄ + R̄)"
-    constants, checks = {"three": three}, (*CHECKS, WORST)
-    return _claim(
-        "L2", "error of the direction", statement, sides, checks=checks, constants=constants
+    constants, checks = {"three": three}, (sampled(), AGAINST)
+    needs = (given.THETA, given.KAPPA, given.SIMILAR, given.BALL)
+    return claim_of(
+        "L2", "error of the direction", statement, sides, needs, checks=checks, constants=constants
     )
 
 
@@ -192,19 +193,21 @@ def descent(curvature: float = 1.0) -> Claim:
     """
 
     def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
-        smooth = exact_setting(state, jnp.zeros(state.g.shape[1])).smoothness
+        smooth = state.constants.smoothness
         size = 2 * state.fraction / smooth
         gradient, way = state.gradients.mean(axis=0), -move(state, jnp.asarray(1.0))
-        change = _decrease(state, -size * way) / size
+        change = decrease(state, -size * way) / size
         kept = (1 - curvature * size * smooth) / 2
         left = change + (gradient**2).sum() / 2 + kept * (way**2).sum()
         return left, ((way - gradient) ** 2).sum() / 2
 
     statement = "f(x⁺) ≤ f(x) - (γ/2) ‖∇f‖² - (1/(2γ) - L/2) S + (γ/2) ‖g - ∇f‖²"
-    return _claim("L3", "descent", statement, sides, constants={"curvature": curvature})
+    needs = (given.POSITIVE_STEP, given.SYMMETRIC, given.L_SMOOTH)
+    constants, checks = {"curvature": curvature}, (sampled(), AGAINST)
+    return claim_of("L3", "descent", statement, sides, needs, checks=checks, constants=constants)
 
 
-def _decrease(state: Instance, step: jax.Array) -> jax.Array:
+def decrease(state: Instance, step: jax.Array) -> jax.Array:
     """f(x + step) - f(x), without the cancellation of two values."""
     mean = state.hessians.mean(axis=0)
     return step @ state.gradients.mean(axis=0) + step @ mean @ step / 2
@@ -214,8 +217,8 @@ def _one_step(
     state: Instance, method: Method, top: bool = False
 ) -> tuple[Errors, Errors, jax.Array, jax.Array, Steps]:
     """(errors, E errors⁺, S, σ², coefficients) for x⁺ = x - (ḡ + e): L4-L6 hold for any x⁺."""
-    step = move(state, jnp.asarray(1.0))
-    point = exact_setting(state, step)
+    step = given.unit_step(state)
+    point = setting_of(state)
     after = next_errors(state, step, method.recursive, top)
     coefficients = method.coefficients(point, state.eta, state.beta)
     return errors(state), after, (step**2).sum(), point.noise_variance, coefficients
@@ -235,8 +238,9 @@ def first_momentum(method: Method) -> Claim:
         return jnp.stack([after.r, after.r_bar]), jnp.stack([each, mean])
 
     statement = "E R⁺ ≤ r_r R + r_s S + r_n σ²,  E R̄⁺ ≤ r̄_r̄ R̄ + r̄_s S + r̄_n σ²"
-    constants = dict(method.factors)
-    return _claim(f"L4-{method.name}", "first momentum", statement, sides, constants=constants)
+    name, constants = f"L4-{method.name}", dict(method.factors)
+    needs = given.first(method.recursive)
+    return claim_of(name, "first momentum", statement, sides, needs, constants=constants)
 
 
 def second_momentum(method: Method) -> Claim:
@@ -255,8 +259,9 @@ def second_momentum(method: Method) -> Claim:
         return jnp.stack([after.q, after.q_bar]) * scale, jnp.stack([each, mean]) * scale
 
     statement = "E Q⁺ ≤ q_q Q + q_r R + q_s S + q_n σ²,  E Q̄⁺ ≤ q̄_q̄ Q̄ + q̄_r̄ R̄ + …"
-    constants = dict(method.factors)
-    return _claim(f"L5-{method.name}", "second momentum", statement, sides, constants=constants)
+    name, constants = f"L5-{method.name}", dict(method.factors)
+    needs = given.second(method.recursive)
+    return claim_of(name, "second momentum", statement, sides, needs, constants=constants)
 
 
 def compression(method: Method, top: bool = False) -> Claim:
@@ -278,74 +283,5 @@ def compression(method: Method, top: bool = False) -> Claim:
     family = instances(alpha=0.5) if top else instances()
     statement = "E P⁺ ≤ p_p P + p_q Q + p_r R + p_s S + p_n σ²"
     name = f"L6-{method.name}" + ("-top" if top else "")
-    constants = dict(method.factors)
-    return _claim(name, "compression", statement, sides, (family,), constants=constants)
-
-
-def lyapunov(method: Method, factor: float = 1.0, noisy: bool = True) -> Claim:
-    """L7 without PL, divided by γ, at γ = factor · fraction · γ_max.
-
-    left = (E Ψ⁺ - Ψ)/γ + ½ ‖∇f‖²,  right = ½ (1+θ)² κ ζ² + N; `factor` > 1 leaves its hypothesis.
-    With noise the largest ratio tells how sharp N is, without it how sharp the neighbourhood is.
-
-    >>> lyapunov(MOMENTUM).key
-    'byz_dm21/L7-DM'
-    """
-
-    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
-        left, right, _ = _lyapunov(state, method, 0.0, factor)
-        return left + (state.gradients.mean(axis=0) ** 2).sum() / 2, right
-
-    statement = "E Ψ⁺ ≤ Ψ - (γ/2) ‖∇f‖² + γ (½ (1+θ)² κ ζ² + N)"
-    name = f"L7-{method.name}" + ("" if noisy else "-full")
-    families = (instances(noisy=noisy),)
-    constants = {"factor": factor, "spare": 0.0, **dict(method.factors)}
-    checks = (*CHECKS, WORST)
-    return _claim(name, "Lyapunov function", statement, sides, families, checks, constants)
-
-
-def lyapunov_pl(method: Method, factor: float = 1.0, spare: float = 0.5) -> Claim:
-    """L7 under PL, divided by γ: left = (E Ψ⁺ - (1-γμ) Ψ)/γ, the same right; on convex quadratics.
-
-    >>> lyapunov_pl(RECURSIVE).key
-    'byz_dm21/L7-VR-PL'
-    """
-
-    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
-        left, right, mu_psi = _lyapunov(state, method, spare, factor)
-        return left + mu_psi, right
-
-    statement = "E Ψ⁺ ≤ (1-γμ) Ψ + γ (½ (1+θ)² κ ζ² + N)"
-    name = f"L7-{method.name}-PL"
-    constants = {"factor": factor, "spare": spare, **dict(method.factors)}
-    families = (instances(convex=True),)
-    return _claim(
-        name, "Lyapunov function under PL", statement, sides, families, constants=constants
-    )
-
-
-def _lyapunov(
-    state: Instance, method: Method, spare: float, factor: float
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """((E Ψ⁺ - Ψ)/γ, ½ (1+θ)² κ ζ² + N, μ Ψ) at the step size of the weights."""
-    point = exact_setting(state, jnp.zeros(state.g.shape[1]))
-    coefficients = method.coefficients(point, state.eta, state.beta)
-    found = weights(point, coefficients, theta=state.theta, spare=spare)
-    mean, gradient = state.hessians.mean(axis=0), state.gradients.mean(axis=0)
-    limit = found.step_size
-    mu = jnp.asarray(0.0)
-    if spare:
-        mu = jnp.linalg.eigvalsh(mean).min()
-        limit = jnp.minimum(limit, found.contraction / mu)
-    size = factor * state.fraction * limit
-    step = move(state, size)
-    # The same constants, with σ² at x⁺.
-    there = weights(exact_setting(state, step), coefficients, theta=state.theta, spare=spare)
-    now, after = errors(state), next_errors(state, step, method.recursive)
-    change = there.potential(*(late - early for late, early in zip(after, now, strict=True)))
-    left = _decrease(state, step) / size + change
-    floor = (1 + state.theta) ** 2 * state.kappa * point.heterogeneity / 2
-    potential = size * there.potential(*now)
-    if spare:
-        potential += gradient @ jnp.linalg.solve(mean, gradient) / 2
-    return left, floor + there.noise, mu * potential
+    constants, needs = dict(method.factors), given.compressed(method.recursive, top)
+    return claim_of(name, "compression", statement, sides, needs, (family,), constants=constants)

@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.theory.byz_dm21 import rates
-from jaxbyz.theory.claims import Check, Claim, Family, Provenance, Scope
+from jaxbyz.theory.claims import Check, Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.engines import sampled, searched
+from jaxbyz.theory.margins import unit
 
 __all__ = ["Weighting", "lyapunov_equations", "product_claim", "stability"]
 
@@ -28,6 +29,7 @@ def _claim(
     statement: str,
     sides: Callable[[Any], tuple[Any, Any]],
     family: Family,
+    hypotheses: tuple[Hypothesis, ...],
     scope: Scope,
     checks: tuple[Check, ...],
 ) -> Claim:
@@ -41,6 +43,7 @@ def _claim(
         scope=scope,
         sides=sides,
         families=(family,),
+        hypotheses=hypotheses,
         checks=checks,
     )
 
@@ -51,6 +54,11 @@ class Weighting(NamedTuple):
     eta: jax.Array
     beta: jax.Array
     part: jax.Array  # in (0, 1)
+
+
+ETA = Hypothesis("0 < η ≤ 1", lambda given: unit(given.eta))
+BETA = Hypothesis("0 < β ≤ 1", lambda given: unit(given.beta))
+STABLE = Hypothesis("0 < h < limit", lambda given: unit(given.part))
 
 
 def _weightings() -> Family:
@@ -85,6 +93,7 @@ def stability(recursive: bool, limit: Callable[..., Any] | None = None) -> Claim
         "the spectral radius at the limit is 1",
         sides,
         _weightings(),
+        (ETA, BETA),
         Scope.IDENTITY,
         checks,
     )
@@ -116,6 +125,7 @@ def lyapunov_equations(
         "J = Σ y_t²,  V∞ = lim Var(y_t)/s²",
         sides,
         _weightings(),
+        (ETA, STABLE),
         Scope.IDENTITY,
         checks,
     )
@@ -145,6 +155,7 @@ def product_claim(constant: float = rates.PRODUCT) -> Claim:
         "J V∞ ≥ √7 - 5/2",
         sides,
         Family("stable h, η in [1e-8, 1]", 2, make),
+        (ETA, STABLE),
         Scope.CONSTANTS,
         (sampled(), searched()),
     )

@@ -21,8 +21,9 @@ import jax.numpy as jnp
 from jaxbyz.theory.byz_dm21 import rates, simplified
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.weights import momentum_steps, recursive_steps, weights
-from jaxbyz.theory.claims import Check, Claim, Family, Provenance, Scope
+from jaxbyz.theory.claims import Check, Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.engines import sampled, searched
+from jaxbyz.theory.margins import positive, unit, within
 
 __all__ = [
     "Numbers",
@@ -88,6 +89,37 @@ def numbers(least_eta: float = 1e-6) -> Family:
     return Family("box of constants", 11, make)
 
 
+def _signs(given: Numbers) -> jax.Array:
+    """κ, ℓ, σ², ζ² ≥ 0."""
+    point = given.point
+    sizes = (point.kappa, point.sample_smoothness, point.noise_variance, point.heterogeneity)
+    return jnp.min(jnp.stack(sizes))
+
+
+def _smooth(given: Numbers) -> jax.Array:
+    """0 < L ≤ L̃."""
+    least, most = given.point.smoothness, given.point.mean_square_smoothness
+    return jnp.minimum(positive(least), within(least, most))
+
+
+# Of every statement about the weights (A1-A5), and further ones.
+BOX = (
+    Hypothesis("0 < α ≤ 1", lambda given: unit(given.point.alpha)),
+    Hypothesis("κ, ℓ, σ², ζ² ≥ 0", _signs),
+    Hypothesis("G ≥ 1", lambda given: given.point.honest - 1),
+    Hypothesis("0 < L ≤ L̃", _smooth),
+)
+ETA = Hypothesis("0 < η ≤ 1", lambda given: unit(given.eta))
+BETA = Hypothesis(
+    "η ≤ β ≤ 1", lambda given: jnp.minimum(1 - given.beta, within(given.eta, given.beta))
+)
+PL = Hypothesis(
+    "PL, 0 < μ ≤ L",
+    lambda given: jnp.minimum(positive(given.mu), within(given.mu, given.point.smoothness)),
+)
+LENGTH = Hypothesis("T ≥ 1", lambda given: given.rounds - 1)
+GAP = Hypothesis("f(x⁰) ≥ f*", lambda given: given.gap)
+
 CHECKS: tuple[Check, ...] = (sampled(), searched(tight=None))
 
 
@@ -97,6 +129,7 @@ def _claim(
     statement: str,
     sides: Callable[[Any], tuple[Any, Any]],
     families: tuple[Family, ...],
+    hypotheses: tuple[Hypothesis, ...],
     scope: Scope = Scope.CONSTANTS,
     checks: tuple[Check, ...] = CHECKS,
 ) -> Claim:
@@ -110,6 +143,7 @@ def _claim(
         scope=scope,
         sides=sides,
         families=families,
+        hypotheses=hypotheses,
         checks=checks,
     )
 
@@ -183,7 +217,11 @@ def theorem_claim(
         return jnp.stack(left), jnp.stack(right)
 
     statement = "γ ≤ γ_max,  N ≤ closed form" + ("" if spare else ",  2(cR₀+c'R̄₀) ≤ closed form")
-    return _claim(f"T{row}", f"closed forms of theorem {row}", statement, sides, (numbers(),))
+    # β = η where there is one parameter; under PL also μ.
+    needs = (*BOX, ETA, *(() if single else (BETA,)), *((PL,) if spare else ()))
+    return _claim(
+        f"T{row}", f"closed forms of theorem {row}", statement, sides, (numbers(),), needs
+    )
 
 
 COROLLARIES: dict[int, tuple[int, Any, Any, Any]] = {
@@ -218,7 +256,8 @@ def corollary_claim(number: int, bound: Callable[[Setting, Any, Any], Any] | Non
         return left, stated(point, rounds, gap)
 
     statement = "bound of the theorem ≤ closed form of the corollary"
-    return _claim(f"C{number}", f"corollary {number}", statement, sides, (numbers(),))
+    needs = (*BOX, LENGTH, GAP)  # η and β are those of the corollary
+    return _claim(f"C{number}", f"corollary {number}", statement, sides, (numbers(),), needs)
 
 
 def _average(number: int, recursive: bool, scale: float) -> Claim:
@@ -253,6 +292,8 @@ def _average(number: int, recursive: bool, scale: float) -> Claim:
         statement,
         sides,
         (numbers(1e-4),),
+        # G alone of the constants enters: the others are those of this problem.
+        (ETA, BETA, BOX[2], GAP, Hypothesis("0 < λ ≤ L", lambda given: unit(given.mu))),
         Scope.TRAJECTORY,
     )
 

@@ -13,7 +13,7 @@ from jaxbyz.theory.claims import Claim, Scope
 from jaxbyz.theory.precision import require_x64
 from jaxbyz.theory.reports import Report, Status
 
-__all__ = ["TOLERANCE", "failed_hypothesis", "judge", "measure", "ratios"]
+__all__ = ["TOLERANCE", "applies", "failed_hypothesis", "judge", "measure", "ratios"]
 
 # Rounding of sums of some thousand products of float64 numbers, relative to the largest of them.
 TOLERANCE = 1e-9
@@ -27,10 +27,23 @@ def ratios(claim: Claim, left: Any, right: Any) -> Any:
     return left / right
 
 
+def applies(claim: Claim, instance: Any) -> jax.Array:
+    """Whether all hypotheses hold at an instance, up to rounding, []; not where one is unknown."""
+    # Of the margins only the signs count: no gradient is wanted of them.
+    instance = jax.lax.stop_gradient(instance)
+    margins = [jax.numpy.min(jax.numpy.asarray(h.margin(instance))) for h in claim.hypotheses]
+    return jax.numpy.all(jax.numpy.asarray([margin >= -TOLERANCE for margin in margins], bool))
+
+
 def measure(claim: Claim, instance: Any) -> jax.Array:
-    """The largest ratio of one instance (sides may be arrays: several statements at once), []."""
+    """The largest ratio of one instance (sides may be arrays: several statements at once), [].
+
+    -∞ where the claim does not apply: engines look for the largest, so that an instance outside
+    the hypotheses is never preferred to one inside, whatever its sides are.
+    """
     left, right = claim.sides(instance)
-    return jax.numpy.max(ratios(claim, jax.numpy.asarray(left), jax.numpy.asarray(right)))
+    ratio = jax.numpy.max(ratios(claim, jax.numpy.asarray(left), jax.numpy.asarray(right)))
+    return jax.numpy.where(applies(claim, instance), ratio, -jax.numpy.inf)
 
 
 def failed_hypothesis(claim: Claim, instance: Any) -> tuple[str, float] | None:
@@ -53,7 +66,8 @@ def judge(
     """Weigh what an engine found.
 
     `find()` returns the largest ratio, the instance where it was met, and what was done. Hypotheses
-    come first: if the instance fails one, NOT_APPLICABLE; if one is unknown, INCONCLUSIVE. A ratio
+    come first: if the instance fails one, NOT_APPLICABLE; if one is unknown, INCONCLUSIVE. (With
+    `measure`, that instance fails one only if all that were visited do.) A ratio
     beyond its limit (1; for identities 0) by more than `tolerance` is a suspected violation:
     REFUTED if `claim.recheck` confirms it in exact arithmetic, else INCONCLUSIVE. `tight`: a ratio
     at least this large is reported as TIGHT; None: never.

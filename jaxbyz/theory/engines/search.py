@@ -11,10 +11,10 @@ import numpy as np
 import optax
 
 from jaxbyz.theory.claims import Budget, Check, Claim, Family
-from jaxbyz.theory.engines.judge import TOLERANCE, judge, measure
+from jaxbyz.theory.engines.judge import TOLERANCE, applies, judge, measure
 from jaxbyz.theory.reports import Report
 
-__all__ = ["ascend", "key_of", "sampled", "searched"]
+__all__ = ["ascend", "ascend_with", "key_of", "sampled", "searched", "starts_of"]
 
 
 def key_of(budget: Budget, family: Family) -> jax.Array:
@@ -23,20 +23,38 @@ def key_of(budget: Budget, family: Family) -> jax.Array:
     return jax.random.fold_in(key, sum(family.name.encode()))
 
 
+def starts_of(budget: Budget, family: Family) -> jax.Array:
+    """Where ascents begin, [starts, size]: random numbers of scales 10^-1.5 to 10^1.5."""
+    key, scale_key = jax.random.split(key_of(budget, family))
+    zs = jax.random.normal(key, (budget.starts, family.size))
+    return zs * 10 ** jax.random.uniform(scale_key, (budget.starts, 1), minval=-1.5, maxval=1.5)
+
+
+def _of(claim: Claim, name: str) -> str:
+    """In which of several families the worst instance was met."""
+    return f", worst in “{name}”" if len(claim.families) > 1 else ""
+
+
 def sampled(tolerance: float = TOLERANCE) -> Check:
     """A check at random instances of every family: what simulation could find at best."""
 
     def check(claim: Claim, budget: Budget) -> Report:
         def find() -> tuple[float, Any, str]:
-            worst, where = -np.inf, None
+            worst, where, name, outside = -np.inf, None, "", 0
             for family in claim.families:
+
+                def look(z: jax.Array, f: Family = family) -> tuple[jax.Array, jax.Array]:
+                    instance = f.make(z)
+                    return measure(claim, instance), applies(claim, instance)
+
                 zs = jax.random.normal(key_of(budget, family), (budget.random, family.size))
-                values = jax.jit(jax.vmap(lambda z, f=family: measure(claim, f.make(z))))(zs)
-                values = np.asarray(values)
+                values, inside = map(np.asarray, jax.jit(jax.vmap(look))(zs))
+                outside += int((~inside).sum())
                 best = int(np.argmax(np.where(np.isnan(values), np.inf, values)))
                 if where is None or not values[best] <= worst:
-                    worst, where = float(values[best]), family.make(zs[best])
-            return worst, where, f"{budget.random} random instances a family"
+                    worst, where, name = float(values[best]), family.make(zs[best]), family.name
+            done = f"{budget.random} random instances a family{_of(claim, name)}"
+            return worst, where, done + (f", {outside} outside the hypotheses" if outside else "")
 
         return judge(claim, "random instances", find, tolerance=tolerance)
 
@@ -53,23 +71,42 @@ def ascend(
 
     The rate falls to a hundredth along a cosine. A start whose gradient is not finite stands still.
     """
-    optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps, alpha=0.01))
-    slope = jax.value_and_grad(value)
+    points, values, _ = ascend_with(lambda z: (value(z), ()), starts, steps, rate)
+    return points, values
 
-    def one(z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        def step(carry: tuple, _: None) -> tuple[tuple, None]:
-            z, memory, best, top = carry
-            now, gradient = slope(z)
+
+def ascend_with(
+    value: Callable[[jax.Array], tuple[jax.Array, Any]],
+    starts: jax.Array,
+    steps: int,
+    rate: float = 0.1,
+) -> tuple[jax.Array, jax.Array, Any]:
+    """The same for a function that returns its value and what else is known at the point.
+
+    What is known at the best points comes third, with leading axis S.
+    """
+    optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps, alpha=0.01))
+    slope = jax.value_and_grad(value, has_aux=True)
+
+    def one(z: jax.Array) -> tuple[jax.Array, jax.Array, Any]:
+        def step(carry: tuple, turn: jax.Array) -> tuple[tuple, None]:
+            z, memory, best, top, known = carry
+            (now, news), gradient = slope(z)
             better = now > top
             best, top = jnp.where(better, z, best), jnp.where(better, now, top)
+            first = turn == 0  # whatever its value is, -∞ outside the hypotheses or NaN
+            known = jax.tree.map(lambda new, old: jnp.where(better | first, new, old), news, known)
             gradient = jnp.where(jnp.isfinite(gradient).all(), gradient, 0.0)
             change, memory = optimizer.update(-gradient, memory)
-            return (optax.apply_updates(z, change), memory, best, top), None
+            return (optax.apply_updates(z, change), memory, best, top, known), None
 
-        begin = (z, optimizer.init(z), z, jnp.asarray(-jnp.inf, z.dtype))
+        unknown = jax.tree.map(
+            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(value, z)[1]
+        )
+        begin = (z, optimizer.init(z), z, jnp.asarray(-jnp.inf, z.dtype), unknown)
         # The best point visited: the last one is not looked at, which would compile all once more.
-        (_, _, best, top), _ = jax.lax.scan(step, begin, None, length=steps + 1)
-        return best, top
+        (_, _, best, top, known), _ = jax.lax.scan(step, begin, jnp.arange(steps + 1))
+        return best, top, known
 
     return jax.vmap(one)(starts)
 
@@ -82,20 +119,17 @@ def searched(tolerance: float = TOLERANCE, tight: float | None = 0.999, rate: fl
 
     def check(claim: Claim, budget: Budget) -> Report:
         def find() -> tuple[float, Any, str]:
-            worst, where = -np.inf, None
+            worst, where, name = -np.inf, None, ""
             for family in claim.families:
-                key, scale_key = jax.random.split(key_of(budget, family))
-                zs = jax.random.normal(key, (budget.starts, family.size))
-                spread = jax.random.uniform(scale_key, (budget.starts, 1), minval=-1.5, maxval=1.5)
                 value = lambda z, f=family: measure(claim, f.make(z))  # noqa: E731
                 found = jax.jit(lambda zs, v=value: ascend(v, zs, budget.steps, rate))
-                points, values = found(zs * 10**spread)
+                points, values = found(starts_of(budget, family))
                 values = np.asarray(values)
                 best = int(np.nanargmax(values)) if not np.isnan(values).all() else 0
                 if where is None or not values[best] <= worst:
-                    worst, where = float(values[best]), family.make(points[best])
+                    worst, where, name = float(values[best]), family.make(points[best]), family.name
             done = f"best of {budget.starts} ascents of {budget.steps} steps a family"
-            return worst, where, done
+            return worst, where, done + _of(claim, name)
 
         return judge(claim, "instance search", find, tolerance=tolerance, tight=tight)
 

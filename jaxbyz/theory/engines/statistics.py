@@ -3,6 +3,11 @@
 For expectations that have no closed form and cannot be enumerated. Values lie in [0, 1] by a
 *proved* bound, never by an assumed one.
 
+Where it applies: claims of chance about shipped code, whose law nobody may assume (`code/share` of
+RoSDHB: is a coordinate in the mask?). One-step claims do not use it: a mask enters them by its
+first two moments, samples are enumerated, and runs of linear rules have exact moments; an exact
+expectation at one instance says more than an interval, and can be searched for the worst instance.
+
 Betting against H0: E X ≤ b (Waudby-Smith and Ramdas, JRSS B 2024; quoted from memory):
 
     W_t = Π_{s≤t} (1 + λ_s (X_s - b)),   λ_s in [0, 1/(2b)] a function of X_1 … X_{s-1}

@@ -24,9 +24,10 @@ from jaxbyz.aggregators import stateless
 from jaxbyz.algorithms import rosdhb
 from jaxbyz.algorithms.rosdhb import RoSDHBBroadcast, RoSDHBState
 from jaxbyz.problems.quadratics import QuadraticData, quadratics
-from jaxbyz.theory.claims import Claim, Family, Provenance, Scope
+from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.engines import sampled
 from jaxbyz.theory.expectations import all_subsets, play
+from jaxbyz.theory.margins import vanishes
 from jaxbyz.theory.rosdhb.lemmas import expected_deviation, expected_drift
 from jaxbyz.theory.rosdhb.lyapunov import expected_change
 from jaxbyz.theory.rosdhb.states import Parameters, State, mean_square
@@ -167,6 +168,25 @@ def _drift(momenta: jax.Array) -> jax.Array:
     return mean_square(momenta - momenta.mean(axis=0))
 
 
+def _symmetric(moment: Moment) -> jax.Array:
+    """∇L_H has a potential."""
+    mean = moment.matrices.mean(axis=0)
+    return vanishes(mean - mean.T, moment.matrices)
+
+
+def _stationary(moment: Moment) -> jax.Array:
+    """The mean gradient is 0 at the optimum, from which gradients and gaps are measured."""
+    terms = moment.matrices.mean(axis=0) * moment.optimum
+    left = terms.sum(axis=1) - moment.vectors.mean(axis=0)
+    return vanishes(left, jnp.stack([jnp.abs(terms).max(), jnp.abs(moment.vectors).max()]))
+
+
+HYPOTHESES = (
+    Hypothesis("the mean Hessian is symmetric", _symmetric),
+    Hypothesis("∇L_H = 0 at the optimum", _stationary),
+)
+
+
 def _claim(name: str, title: str, statement: str, left: Any, right: Any, make: Any) -> Claim:
     """left(moment, outcome) and right(moment, outcome, k), compared for k = 1..d."""
     dimension = 3
@@ -189,6 +209,7 @@ def _claim(name: str, title: str, statement: str, left: Any, right: Any, make: A
         scope=Scope.IDENTITY,
         sides=sides,
         families=(moments_family(3, dimension),),
+        hypotheses=HYPOTHESES,
         checks=(sampled(ROUNDING),),
     )
 

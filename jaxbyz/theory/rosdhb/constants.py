@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxbyz.theory.claims import Budget, Check, Claim, Family, Provenance, Scope
+from jaxbyz.theory.claims import Budget, Check, Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.engines import judge, measure, sampled, searched
+from jaxbyz.theory.margins import positive, unit
 from jaxbyz.theory.reports import Report
 from jaxbyz.theory.rosdhb.parameters import theorem_a
 from jaxbyz.theory.rosdhb.states import Parameters, bound_terms
@@ -113,7 +114,50 @@ def _c2(setting: Parameters, most: float) -> tuple[jax.Array, jax.Array]:
     return 1 - rest, jnp.full_like(rest, most)
 
 
-def _constants(name: str, title: str, statement: str, sides: Any, family: Family) -> Claim:
+def _weights_fit(box: BoxA) -> jax.Array:
+    """0 < ρ < 24, s > 0, A ≤ ρ(1-1/c), the last relative to its right side."""
+    most = box.rho * (1 - 1 / box.c)
+    room = 1 - (1 + box.s) / (24 - box.rho) / most
+    return jnp.min(jnp.stack([positive(box.rho), positive(24 - box.rho), positive(box.s), room]))
+
+
+def _hypotheses_a(least_c: float = 24.0) -> tuple[Hypothesis, ...]:
+    """Those of Theorem A; `least_c` is the least c that a statement admits."""
+    return (
+        Hypothesis(f"c ≥ {least_c:g}", lambda box: box.c / least_c - 1),
+        Hypothesis("a = d/k ≥ 1", lambda box: box.inflation - 1),
+        Hypothesis("0 < γ ≤ k/(dcL)", lambda box: unit(box.share)),
+        Hypothesis("0 < ρ < 24, s > 0, A ≤ ρ(1-1/c)", _weights_fit),
+        Hypothesis("κB² ≥ 0", lambda box: box.kappa_b_squared),
+    )
+
+
+def _spare_a(box: BoxA) -> jax.Array:
+    """q ≥ 0, of terms of size 1."""
+    spent = (1 + 1 / box.s) * box.kappa_b_squared * (1 + 12 / box.c)
+    return 1 - 144 * (1 + box.s) / (24 - box.rho) / box.c - spent
+
+
+def _hypotheses_b(most: float) -> tuple[Hypothesis, ...]:
+    """Those of Theorem B, for κB² ≤ `most`."""
+    return (
+        Hypothesis("k/d in (0, 1]", lambda box: unit(box.ratio)),
+        Hypothesis("0 < γ ≤ k/(8dL)", lambda box: unit(box.share)),
+        Hypothesis(
+            f"0 ≤ κB² ≤ {most:.6g}",
+            lambda box: jnp.minimum(box.kappa_b_squared, 1 - box.kappa_b_squared / most),
+        ),
+    )
+
+
+def _constants(
+    name: str,
+    title: str,
+    statement: str,
+    sides: Any,
+    family: Family,
+    hypotheses: tuple[Hypothesis, ...],
+) -> Claim:
     return Claim(
         paper="rosdhb",
         name=name,
@@ -124,6 +168,7 @@ def _constants(name: str, title: str, statement: str, sides: Any, family: Family
         scope=Scope.CONSTANTS,
         sides=sides,
         families=(family,),
+        hypotheses=hypotheses,
         checks=(sampled(CANCELLATION), gridded(), searched(CANCELLATION)),
     )
 
@@ -149,6 +194,7 @@ def constants_a(
         f"c ≥ 24, x ≤ 1/(ca), A = (1+s)/(24-ρ) ≤ ρ(1-1/c): {statement}",
         sides,
         _box_a(False, least_c),
+        _hypotheses_a(least_c),
     )
 
 
@@ -166,6 +212,7 @@ def constants_a_doubled() -> Claim:
         "q > 0 implies r - Nx(1+x) ≥ 0",
         lambda box: _doubled(box.parameters()),
         _box_a(True),
+        (*_hypotheses_a(), Hypothesis("q > 0", _spare_a)),
     )
 
 
@@ -211,6 +258,7 @@ def constants_b(part: str, *, first: float = 1 / 3, second: float = 5 / 2) -> Cl
         f"β = 1-k/(4d), x ≤ k/(8d), s = 1, p = k/(10d), A = (16/3)(d/k)x: {statement}",
         sides,
         _box_b(4 / 15),
+        _hypotheses_b(4 / 15),
     )
 
 
@@ -222,6 +270,7 @@ def constants_b_doubled(most: float = 1 / 7) -> Claim:
         "κB² ≤ 1/7 implies r - Nx(1+x) ≥ 0",
         lambda box: _doubled(box.parameters()),
         _box_b(most),
+        _hypotheses_b(most),
     )
 
 
@@ -259,6 +308,7 @@ def table_a(rows: Sequence[tuple[float, float, float]] = TABLE) -> Claim:
         source=SOURCE,
         scope=Scope.CONSTANTS,
         sides=sides,
+        unconditional="printed numbers beside formulas at fixed arguments",
         checks=(check,),
     )
 

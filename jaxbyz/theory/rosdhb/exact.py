@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxbyz.theory.claims import Budget, Claim, Provenance, Scope
+from jaxbyz.theory.claims import Budget, Claim, Hypothesis, Provenance, Scope
 from jaxbyz.theory.reports import Report, Status
 
 __all__ = ["Rational", "all_states", "exact_certificate", "is_semidefinite", "small_problem"]
@@ -80,19 +80,31 @@ def _inverse(matrix: np.ndarray) -> np.ndarray:
     return table[:, n:]
 
 
+def least_pivot(matrix: np.ndarray) -> Fraction | float:
+    """The least pivot of LDLᵀ of a symmetric matrix of Fractions; ≥ 0 iff it is ⪰ 0.
+
+    A decision, not an estimate. -∞ where a pivot is 0 and its row is not: A is indefinite.
+
+    >>> least_pivot(_fractions([[1, 1], [1, 1]])), least_pivot(_fractions([[0, 1], [1, 1]]))
+    (Fraction(0, 1), -inf)
+    """
+    rest, least = matrix.copy(), Fraction(1) if not len(matrix) else matrix[0, 0]
+    while len(rest):
+        pivot, row = rest[0, 0], rest[0, 1:]
+        if pivot == 0 and any(entry != 0 for entry in row):
+            return -float("inf")
+        least = min(least, pivot)
+        rest = rest[1:, 1:] - (np.outer(row, row) / pivot if pivot else 0)
+    return least
+
+
 def is_semidefinite(matrix: np.ndarray) -> bool:
-    """Whether a symmetric matrix of Fractions is ⪰ 0, by LDLᵀ; a decision, not an estimate.
+    """Whether a symmetric matrix of Fractions is ⪰ 0.
 
     >>> is_semidefinite(_fractions([[1, 1], [1, 1]])), is_semidefinite(_fractions([[0, 1], [1, 1]]))
     (True, False)
     """
-    rest = matrix.copy()
-    while len(rest):
-        pivot, row = rest[0, 0], rest[0, 1:]
-        if pivot < 0 or (pivot == 0 and any(entry != 0 for entry in row)):
-            return False
-        rest = rest[1:, 1:] - (np.outer(row, row) / pivot if pivot else 0)
-    return True
+    return least_pivot(matrix) >= 0
 
 
 def g_squared(problem: Rational) -> Fraction:
@@ -164,8 +176,8 @@ def exact_certificate(problem: Rational, *, floor_scale: Fraction = Fraction(1))
     return grown
 
 
-def failed_condition(problem: Rational) -> str | None:
-    """Which of (c1), (c2'), smoothness 1 a problem fails, exactly; None: it satisfies all."""
+def _terms(problem: Rational) -> tuple[Fraction, Fraction]:
+    """N and r of the one-step inequality."""
     h, d, _ = problem.matrices.shape
     a, beta, x = Fraction(d, problem.k), problem.momentum, problem.step_size
     s, p, weight = problem.s, problem.p, problem.weight
@@ -173,15 +185,37 @@ def failed_condition(problem: Rational) -> str | None:
     kappa = h * sum((w - Fraction(1, h)) ** 2 for w in problem.weights)
     drift = (1 + 1 / s) * kappa * problem.b_squared * (1 + omega * (a - 1))
     noise = weight / x * omega**2 * (a - 1) + drift
-    rest = 1 - x - weight * beta**2 * (1 + 1 / p) * x
-    mean = problem.matrices.sum(axis=0) / h
-    if weight * (1 - beta**2 * (1 + p)) < (1 + s) * x:
-        return "(c1) fails"
-    if rest - noise * x * (1 + x) < 0:
-        return "(c2') fails"
-    if not is_semidefinite(_fractions(np.eye(d, dtype=int)) - mean):
-        return "L_H is not 1-smooth"
-    return None
+    return noise, 1 - x - weight * beta**2 * (1 + 1 / p) * x
+
+
+def _c1(problem: Rational) -> Fraction:
+    left = problem.weight * (1 - problem.momentum**2 * (1 + problem.p))
+    return left / ((1 + problem.s) * problem.step_size) - 1
+
+
+def _c2_doubled(problem: Rational) -> Fraction:
+    noise, rest = _terms(problem)
+    return rest - noise * problem.step_size * (1 + problem.step_size)
+
+
+def _smooth(problem: Rational) -> Fraction | float:
+    h, d, _ = problem.matrices.shape
+    return least_pivot(_fractions(np.eye(d, dtype=int)) - problem.matrices.sum(axis=0) / h)
+
+
+# Their margins are fractions: whether they hold is decided, not measured.
+HYPOTHESES = (
+    Hypothesis("(c1)", _c1),
+    Hypothesis("(c2')", _c2_doubled),
+    Hypothesis("L_H is 1-smooth", _smooth),
+    Hypothesis("Σ w_i = 1", lambda problem: -abs(sum(problem.weights) - 1)),
+)
+
+
+def failed_condition(problem: Rational) -> str | None:
+    """Which hypothesis a problem fails, exactly; None: it satisfies all."""
+    failed = (h.name for h in HYPOTHESES if h.margin(problem) < 0)
+    return next((f"{name} fails" for name in failed), None)
 
 
 def all_states(problem: Rational | None = None, *, floor_scale: Fraction = Fraction(1)) -> Claim:
@@ -214,5 +248,6 @@ def all_states(problem: Rational | None = None, *, floor_scale: Fraction = Fract
         source="derived here: all-states certificate",
         scope=Scope.ONE_STEP,
         sides=lambda instance: (np.nan, np.nan),
+        hypotheses=HYPOTHESES,
         checks=(check,),
     )

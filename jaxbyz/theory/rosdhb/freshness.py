@@ -139,6 +139,7 @@ def uniform_masks(
         source="derived here: counts of pairs of masks in runs of the shipped code",
         scope=Scope.ONE_STEP,
         sides=lambda counts: (furthest(counts), jnp.asarray(tolerance)),
+        unconditional="it speaks of the shipped code alone; runs have independent keys",
         checks=(check,),
     )
 
@@ -162,5 +163,6 @@ def mask_share(
         source="derived here: a betting e-process on runs of the shipped code",
         scope=Scope.ONE_STEP,
         sides=lambda share: (share, jnp.asarray(bound)),
+        unconditional="it speaks of the shipped code alone; runs have independent keys",
         checks=(mean_at_most(draw, bound, count=20_000),),
     )

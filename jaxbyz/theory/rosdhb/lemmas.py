@@ -14,12 +14,26 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.aggregators import trimmed_mean
 from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
-from jaxbyz.theory.engines import sampled, searched, worst_error
+from jaxbyz.theory.engines import (
+    sampled,
+    searched,
+)
 from jaxbyz.theory.expectations import mask_mean
-from jaxbyz.theory.rosdhb.states import State, free_parameters, mean_square, states
+from jaxbyz.theory.rosdhb.adversaries import AGAINST
+from jaxbyz.theory.rosdhb.aggregation import aggregation_linear, aggregation_trimmed
+from jaxbyz.theory.rosdhb.hypotheses import (
+    CENTRED,
+    FRESH,
+    INFLATED,
+    SMOOTH,
+    STEP,
+    YOUNG_P,
+    YOUNG_S,
+    of,
+)
+from jaxbyz.theory.rosdhb.states import SOURCE, State, free_parameters, mean_square, states
 
 __all__ = [
     "LEMMAS",
@@ -34,15 +48,6 @@ __all__ = [
     "expected_drift",
     "mask_moments",
 ]
-
-# The worst error of the ball; the dissimilarities do not enter where it is used.
-WORST = worst_error(
-    lambda state, e: state._replace(error=e),
-    lambda state: jnp.sqrt(state.parameters.kappa * mean_square(state.spread)),
-    lambda state: state.error.shape[0],
-)
-
-SOURCE = "derived here: RoSDHB, one-step lemmas"
 
 
 def expected_drift(state: State) -> jax.Array:
@@ -94,6 +99,7 @@ def mask_moments(dimension: int = 4, *, pair_scale: float = 1.0) -> Claim:
         scope=Scope.IDENTITY,
         sides=sides,
         families=(Family(f"vectors, d = {d}", 2 * d, lambda z: (z[:d], z[d:])),),
+        unconditional="u, v are any vectors, and the law of the mask is enumerated",
         checks=(sampled(),),
     )
 
@@ -111,6 +117,10 @@ def _over_all_ratios(state: State, enumerate_at, closed) -> tuple[jax.Array, jax
 
 def _general(name: str, **size: int) -> Family:
     return states(name, free_parameters, **size)
+
+
+def _of_parameters(*hypotheses: Hypothesis) -> tuple[Hypothesis, ...]:
+    return tuple(of(lambda state: state.parameters, hypothesis) for hypothesis in hypotheses)
 
 
 def drift_identity(*, scale: float = 1.0) -> Claim:
@@ -138,6 +148,7 @@ def drift_identity(*, scale: float = 1.0) -> Claim:
         scope=Scope.IDENTITY,
         sides=sides,
         families=(_general("states, d = 4", dimension=4),),
+        hypotheses=(CENTRED,),
         checks=(sampled(),),
     )
 
@@ -160,6 +171,7 @@ def drift_bound(*, power: float = 1.0) -> Claim:
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
+        hypotheses=(*_of_parameters(FRESH, INFLATED), CENTRED),
         checks=(sampled(), searched()),
         recheck=rechecked_by("rosdhb/L2<=", {"power": power}),
     )
@@ -188,6 +200,7 @@ def deviation_identity(*, scale: float = 1.0) -> Claim:
         scope=Scope.IDENTITY,
         sides=sides,
         families=(_general("states, d = 4", dimension=4),),
+        unconditional="m̄, ∇_t, ∇_{t+1} and ω are any, and the law of the mask is enumerated",
         checks=(sampled(),),
     )
 
@@ -213,6 +226,7 @@ def deviation_bound(*, power: float = 1.0) -> Claim:
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
+        hypotheses=(*_of_parameters(FRESH, INFLATED, STEP, YOUNG_P), SMOOTH),
         checks=(sampled(), searched()),
         recheck=rechecked_by("rosdhb/L3<=", {"power": power}),
     )
@@ -223,9 +237,12 @@ def descent(*, power: float = 1.0) -> Claim:
 
     def sides(state: State) -> tuple[jax.Array, jax.Array]:
         x, s = state.parameters.x, state.parameters.s
-        spent = (state.gradient**2).sum() + (1 - x) * (state.aggregate**2).sum()
+        # ‖∇‖² + ‖R‖² - 2⟨∇, R⟩ as ‖R - ∇‖², and γRᵀHR - x‖R‖² in one: gradients that are large
+        # beside δ and ξ would cancel, and leave an error as large as the right side.
+        away, bent = state.deviation + state.error, state.curvature / state.parameters.smoothness
+        left = (away**2).sum() + x * ((bent - 1) * state.aggregate**2).sum()
         allowed = (1 + s) * (state.deviation**2).sum() + (1 + 1 / s) * (state.error**2).sum()
-        return 2 * state.loss_change + spent, power * allowed
+        return left, power * allowed
 
     return Claim(
         paper="rosdhb",
@@ -238,67 +255,9 @@ def descent(*, power: float = 1.0) -> Claim:
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
-        checks=(sampled(), searched(), WORST),
+        hypotheses=(*_of_parameters(STEP, YOUNG_S), SMOOTH),
+        checks=(sampled(), AGAINST),
         recheck=rechecked_by("rosdhb/L4", {"power": power}),
-    )
-
-
-def aggregation_linear(workers: int = 4, dimension: int = 2, *, power: float = 1.0) -> Claim:
-    """L5 for linear rules, whose κ is exact. `power` multiplies κ."""
-    h, d = workers, dimension
-
-    def make(z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        tilt = z[:h] - z[:h].mean()
-        return 1 / h + tilt, z[h:].reshape(h, d)
-
-    def sides(instance: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        weights, momenta = instance
-        kappa = h * ((weights - 1 / h) ** 2).sum()
-        mean = momenta.mean(axis=0)
-        error = ((weights @ momenta - mean) ** 2).sum()
-        return error, power * kappa * mean_square(momenta - mean)
-
-    return Claim(
-        paper="rosdhb",
-        name="L5/linear",
-        title="aggregation error of a linear rule",
-        statement="R = Σ w_i m_i with Σ w_i = 1: ‖R - m̄‖² ≤ κΥ with κ = h Σ (w_i - 1/h)²",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
-        scope=Scope.ONE_STEP,
-        sides=sides,
-        families=(Family("weights and momenta", h + h * d, make),),
-        checks=(sampled(), searched()),
-    )
-
-
-def aggregation_trimmed(honest: int = 4, byzantine: int = 1, *, power: float = 1.0) -> Claim:
-    """L5 for the shipped trimmed mean with its exact κ = f/(n-2f). `power` multiplies κ."""
-    rule = trimmed_mean(byzantine)
-    kappa = byzantine / (honest - byzantine)
-    n, d = honest + byzantine, 2
-
-    def sides(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-        _, aggregated = rule.apply(jax.random.key(0), rule.init(d), rows)
-        mean = rows[:honest].mean(axis=0)
-        error = ((aggregated.value - mean) ** 2).sum()
-        return error, power * kappa * mean_square(rows[:honest] - mean)
-
-    def sensible(rows: jax.Array) -> jax.Array:
-        return mean_square(rows[:honest] - rows[:honest].mean(axis=0))
-
-    return Claim(
-        paper="rosdhb",
-        name="L5/trimmed",
-        title="aggregation error of the trimmed mean",
-        statement="‖F(m_1..m_n) - m̄‖² ≤ κΥ with κ = f/(n-2f), any f rows being Byzantine",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
-        scope=Scope.ONE_STEP,
-        sides=sides,
-        families=(Family(f"rows, n = {n}", n * d, lambda z: z.reshape(n, d)),),
-        hypotheses=(Hypothesis("drift", sensible),),
-        checks=(sampled(), searched()),
     )
 
 

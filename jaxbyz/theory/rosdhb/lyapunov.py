@@ -16,13 +16,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 
-from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
+from jaxbyz.theory.claims import Claim, Provenance, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
-from jaxbyz.theory.engines import sampled, searched
-from jaxbyz.theory.rosdhb.lemmas import SOURCE
+from jaxbyz.theory.engines import sampled
+from jaxbyz.theory.rosdhb.adversaries import AGAINST
+from jaxbyz.theory.rosdhb.hypotheses import (
+    C2,
+    C2_DOUBLED,
+    CENTRED,
+    DISSIMILAR,
+    PROOF,
+    ROBUST,
+    SMOOTH,
+    of,
+)
 from jaxbyz.theory.rosdhb.states import (
+    SOURCE,
     State,
     bound_terms,
     free_parameters,
@@ -66,40 +76,12 @@ def expected_change(state: State, deviation: float = 1.0, drift: float = 1.0) ->
     )
 
 
-def _c1(state: State) -> jax.Array:
-    _, x, fresh, *_, s, p, weight = state.parameters
-    return weight / x * (1 - (1 - fresh) ** 2 * (1 + p)) / (1 + s) - 1
-
-
-def _c2(state: State) -> jax.Array:
-    return bound_terms(state.parameters)[1]
-
-
-def _c2_doubled(state: State) -> jax.Array:
-    noise, rest, _ = bound_terms(state.parameters)
-    x = state.parameters.x
-    return rest - noise * x * (1 + x)
-
-
-def _inside(state: State) -> jax.Array:
-    allowed = state.parameters.kappa * mean_square(state.spread)
-    return (allowed - (state.error**2).sum()) / (allowed + 1e-300)
-
-
-def _similar(state: State) -> jax.Array:
-    allowed = state.g_squared + state.parameters.b_squared * (state.next_gradient**2).sum()
-    return 1 - mean_square(state.difference) / allowed
-
-
-def _smooth(state: State) -> jax.Array:
-    return 1 - jnp.abs(state.curvature).max() / state.parameters.smoothness
-
-
 COMMON = (
-    Hypothesis("(c1)", _c1),
-    Hypothesis("L_H is L-smooth", _smooth),
-    Hypothesis("(G, B)-dissimilarity", _similar),
-    Hypothesis("error in the ball", _inside),
+    *(of(lambda state: state.parameters, hypothesis) for hypothesis in PROOF),
+    CENTRED,
+    SMOOTH,
+    DISSIMILAR,
+    ROBUST,
 )
 
 
@@ -127,8 +109,8 @@ def first_form(planted: Planted | None = None) -> Claim:
             states("(c1), (c2)", free_parameters),
             states("Theorem A", theorem_a_parameters),
         ),
-        hypotheses=(*COMMON, Hypothesis("(c2)", _c2)),
-        checks=(sampled(), searched()),
+        hypotheses=(*COMMON, of(lambda state: state.parameters, C2)),
+        checks=(sampled(), AGAINST),
         recheck=rechecked_by("rosdhb/L6", planted._asdict()),
     )
 
@@ -157,8 +139,8 @@ def second_form(planted: Planted | None = None) -> Claim:
             states("(c1), (c2')", lambda z: free_parameters(z, doubled=True)),
             states("Theorem A", theorem_a_parameters),
         ),
-        hypotheses=(*COMMON, Hypothesis("(c2')", _c2_doubled)),
-        checks=(sampled(), searched()),
+        hypotheses=(*COMMON, of(lambda state: state.parameters, C2_DOUBLED)),
+        checks=(sampled(), AGAINST),
         recheck=rechecked_by("rosdhb/L6'", planted._asdict()),
     )
 

@@ -30,6 +30,7 @@ import jax.numpy as jnp
 from jaxbyz.theory.claims import Family
 
 __all__ = [
+    "SOURCE",
     "Parameters",
     "State",
     "bound_terms",
@@ -38,6 +39,8 @@ __all__ = [
     "states",
     "theorem_a_parameters",
 ]
+
+SOURCE = "derived here: RoSDHB, one-step lemmas"
 
 
 class Parameters(NamedTuple):

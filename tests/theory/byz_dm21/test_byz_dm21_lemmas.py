@@ -15,10 +15,9 @@ from jaxbyz.theory.byz_dm21.lemmas import (
     direction,
     dispersion_bound,
     first_momentum,
-    lyapunov,
-    lyapunov_pl,
     second_momentum,
 )
+from jaxbyz.theory.byz_dm21.lyapunov_claims import lyapunov, lyapunov_pl
 from jaxbyz.theory.engines import sampled, searched
 
 pytestmark = pytest.mark.usefixtures("x64")

@@ -91,6 +91,14 @@ def test_equality_of_the_descent():
     assert ratio(lemmas.descent(power=0.98), state) == pytest.approx(1 / 0.98)
 
 
+def test_the_left_side_of_the_descent_is_the_stated_one():
+    state = a_state()
+    x = state.parameters.x
+    stated = 2 * state.loss_change + (state.gradient**2).sum()
+    stated += (1 - x) * (state.aggregate**2).sum()
+    assert float(lemmas.descent().sides(state)[0]) == pytest.approx(float(stated), rel=1e-10)
+
+
 def test_equality_of_the_aggregation():
     weights, direction = jnp.array([0.4, 0.3, 0.2, 0.1]), jnp.array([1.0, 2.0])
     rows = jnp.outer(weights - 0.25, direction)

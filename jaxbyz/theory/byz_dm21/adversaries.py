@@ -1,0 +1,58 @@
+"""Adversaries of the one-step claims of Byz-DM21 (see `engines.adversary`). Derived here.
+
+They choose F(g) = ḡ + √(κV) e with ‖e‖ ≤ 1. L4-L6 are not held against them: these hold for any x⁺,
+and families reach any.
+
+    stall    ∇f_i = (1 + c_i/√κ) ∇f and g_i = u_i = v_i = ∇f_i, with Σ c_i = 0 and mean c_i² = 1:
+             then κV = ‖∇f‖² = κζ², the linear rule of weights (1-√κ c_i)/G gives F(g) = 0, and x
+             stays where the squared gradient is κζ².
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.theory.byz_dm21.instances import Instance, dispersion
+from jaxbyz.theory.claims import Check
+from jaxbyz.theory.engines.adversary import Adversary, Reach, fixed, worst_adversary
+from jaxbyz.theory.rosdhb.adversaries import balanced
+
+__all__ = ["against", "ball", "linear", "stalled"]
+
+
+def ball(state: Instance) -> Reach:
+    """All errors of the unit ball."""
+    d = state.error.shape[0]
+    return Reach(state, jnp.zeros(d), jnp.eye(d))
+
+
+def linear(state: Instance) -> Reach:
+    """F(g) = Σ w_i g_i with G Σ (w_i - 1/G)² ≤ κ: errors Σ t_i (g_i - ḡ)/√(GV), ‖t‖ ≤ 1."""
+    h, d = state.g.shape
+    size = jnp.sqrt(h * dispersion(state.g)) + 1e-300  # V may be 0
+    return Reach(state, jnp.zeros(d), (state.g - state.g.mean(axis=0)) / size)
+
+
+def stalled(state: Instance) -> Reach:
+    """The stall of this mean gradient."""
+    c = balanced(state.g.shape[0])[:, None] / jnp.sqrt(state.kappa)
+    rows = (1 + c) * state.gradients.mean(axis=0)
+    known = state.constants._replace(heterogeneity=dispersion(rows))
+    state = state._replace(gradients=rows, v=rows, u=rows, g=rows, constants=known)
+    mean = rows.mean(axis=0)
+    return fixed(state, -mean / (jnp.sqrt(state.kappa * dispersion(rows)) + 1e-300))
+
+
+ADVERSARIES: dict[str, Adversary] = {"ball": ball, "linear": linear, "stall": stalled}
+
+
+def against(restated: Callable[[Instance], Instance] = lambda state: state) -> Check:
+    """The check; `restated` gives an instance the σ² of its own x⁺, where the claim has a σ²."""
+
+    def replace(state: Instance, error: jax.Array) -> Instance:
+        return restated(state._replace(error=error))
+
+    return worst_adversary(ADVERSARIES, replace, lambda state: state.error)

@@ -1,0 +1,73 @@
+"""Adversaries of RoSDHB's one-step claims (see `engines.adversary`). Derived here.
+
+The error ξ of the rule is within ‖ξ‖² ≤ κΥ. Who chooses ξ chooses the model θ_t and with it
+∇_{t+1}, beside which dissimilarity is measured: so the ν_i stay, Δ is large enough for every ξ of
+the ball, and G² = Δ - B²‖∇_{t+1}‖² is what is left, > 0. left - right is then quadratic in ξ.
+
+    stall    μ_i = c_i m̄/√κ, ν_i = c_i ∇/√κ, R = 0, with Σ c_i = 0 and mean c_i² = 1: then
+             Υ = ‖m̄‖²/κ, the linear rule of weights (1-√κ c_i)/h has ξ = -m̄, on the sphere,
+             and θ stays.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.theory.engines.adversary import Adversary, Reach, fixed, worst_adversary
+from jaxbyz.theory.rosdhb.states import State, mean_square
+
+__all__ = ["AGAINST", "balanced", "ball", "linear", "stalled"]
+
+
+def with_error(state: State, error: jax.Array) -> State:
+    """The state with another ξ, and with G² so that dissimilarity is active."""
+    state = state._replace(error=error)
+    spent = state.parameters.b_squared * (state.next_gradient**2).sum()
+    return state._replace(g_squared=mean_square(state.difference) - spent)
+
+
+def _radius(state: State) -> jax.Array:
+    return jnp.sqrt(state.parameters.kappa * mean_square(state.spread))
+
+
+def _roomy(state: State) -> State:
+    """ν so large that G² ≥ 1 for every ξ of the ball: ‖∇_{t+1}‖ ≤ ‖∇_{t+1} at ξ = 0‖ + xρ."""
+    rest = state._replace(error=jnp.zeros_like(state.error))
+    most = jnp.linalg.norm(rest.next_gradient) + state.parameters.x * _radius(state)
+    size = 1 + state.parameters.b_squared * most**2
+    now = mean_square(state.difference) + 1e-300  # ν may be 0
+    return state._replace(difference=state.difference * jnp.sqrt(size / now))
+
+
+def ball(state: State) -> Reach:
+    """All ξ with ‖ξ‖² ≤ κΥ."""
+    d = state.error.shape[0]
+    return Reach(_roomy(state), jnp.zeros(d), _radius(state) * jnp.eye(d))
+
+
+def linear(state: State) -> Reach:
+    """ξ = Σ (w_i - 1/h) μ_i, all weights with h Σ (w_i - 1/h)² ≤ κ; those are linear rules."""
+    h, d = state.spread.shape
+    return Reach(_roomy(state), jnp.zeros(d), jnp.sqrt(state.parameters.kappa / h) * state.spread)
+
+
+def balanced(h: int) -> jax.Array:
+    """Numbers c [h] of sum 0 and mean square 1.
+
+    >>> balanced(2).tolist()
+    [1.0, -1.0]
+    """
+    return jnp.sqrt(h / 2) * jnp.zeros(h).at[0].set(1.0).at[1].set(-1.0)
+
+
+def stalled(state: State) -> Reach:
+    """The stall of this gradient and this mean momentum."""
+    c = balanced(state.spread.shape[0])[:, None] / jnp.sqrt(state.parameters.kappa)
+    mean = state.gradient + state.deviation
+    state = state._replace(spread=c * mean, difference=c * state.gradient)
+    return fixed(state, -mean)
+
+
+ADVERSARIES: dict[str, Adversary] = {"ball": ball, "linear": linear, "stall": stalled}
+AGAINST = worst_adversary(ADVERSARIES, with_error, lambda state: state.error)

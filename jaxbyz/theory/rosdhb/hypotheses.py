@@ -1,0 +1,115 @@
+"""Hypotheses of RoSDHB's claims, each with its margin: how far an instance is from failing it.
+
+Those of `Parameters` are functions of scalars, for states between two rounds and for whole runs
+alike; `of(part, hypothesis)` lifts them to instances. Margins are relative, so that one tolerance
+of rounding serves all. Derived here: which lemma needs which hypothesis is read off its proof.
+
+| claim         | needs                                                                          |
+|---------------|--------------------------------------------------------------------------------|
+| L2=, L2<=     | centred μ, ν; L2<= also 0 < ω ≤ 1 and a ≥ 1. Not smoothness: Δ is what it is   |
+| L3<=          | 0 < ω ≤ 1, a ≥ 1, x > 0, p > 0, L-smoothness of L_H                            |
+| L4            | x > 0, s > 0, L-smoothness of L_H. Any ξ: its square stands on the right       |
+| L6, L6', runs | all of these, and κ ≥ 0, (f, κ)-robustness, (G, B)-dissimilarity, (c1), (c2)   |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.theory.claims import Hypothesis
+from jaxbyz.theory.margins import positive, unit, vanishes, within
+from jaxbyz.theory.rosdhb.states import Parameters, State, bound_terms, mean_square
+
+__all__ = [
+    "C1",
+    "C2",
+    "C2_DOUBLED",
+    "CENTRED",
+    "DISSIMILAR",
+    "FRESH",
+    "INFLATED",
+    "PROOF",
+    "ROBUST",
+    "SMOOTH",
+    "STEP",
+    "YOUNG_P",
+    "YOUNG_S",
+    "of",
+]
+
+
+def of(part: Callable[[Any], Any], hypothesis: Hypothesis) -> Hypothesis:
+    """The hypothesis about a part of an instance."""
+    return Hypothesis(hypothesis.name, lambda instance: hypothesis.margin(part(instance)))
+
+
+def _c1(given: Parameters) -> jax.Array:
+    # 1 - β²(1+p) = ω(2-ω) - pβ²: of numbers of its own size, not of size 1.
+    omega, beta = given.fresh, 1 - given.fresh
+    left = omega * (2 - omega) - given.p * beta**2
+    return given.weight / given.x * left / (1 + given.s) - 1
+
+
+def _c2(given: Parameters) -> jax.Array:
+    return bound_terms(given)[1]
+
+
+def _c2_doubled(given: Parameters) -> jax.Array:
+    noise, rest, _ = bound_terms(given)
+    return rest - noise * given.x * (1 + given.x)
+
+
+def _signs(given: Parameters) -> jax.Array:
+    """κ ≥ 0 and B² ≥ 0."""
+    return jnp.minimum(given.kappa, given.b_squared)
+
+
+# ---- of Parameters -----------------------------------------------------------------------------
+
+FRESH = Hypothesis("0 < ω ≤ 1", lambda given: unit(given.fresh))
+INFLATED = Hypothesis("a = d/k ≥ 1", lambda given: given.inflation - 1)
+STEP = Hypothesis("γ > 0, L > 0", lambda given: positive(jnp.minimum(given.x, given.smoothness)))
+YOUNG_S = Hypothesis("s > 0", lambda given: positive(given.s))
+YOUNG_P = Hypothesis("p > 0", lambda given: positive(given.p))
+SIGNS = Hypothesis("κ ≥ 0, B² ≥ 0", _signs)
+WEIGHT = Hypothesis("A > 0", lambda given: positive(given.weight))
+C1 = Hypothesis("(c1)", _c1)
+C2 = Hypothesis("(c2)", _c2)
+C2_DOUBLED = Hypothesis("(c2')", _c2_doubled)
+# Of every claim that adds the lemmas up, beside (c2) or (c2').
+PROOF = (FRESH, INFLATED, STEP, SIGNS, YOUNG_S, YOUNG_P, WEIGHT, C1)
+
+
+# ---- of states ---------------------------------------------------------------------------------
+
+
+def _smooth(state: State) -> jax.Array:
+    return within(jnp.abs(state.curvature).max(), state.parameters.smoothness)
+
+
+def _similar(state: State) -> jax.Array:
+    allowed = state.g_squared + state.parameters.b_squared * (state.next_gradient**2).sum()
+    room = within(mean_square(state.difference), allowed)
+    return jnp.minimum(room, jnp.where(state.g_squared >= 0, 1.0, -1.0))
+
+
+def _inside(state: State) -> jax.Array:
+    allowed = state.parameters.kappa * mean_square(state.spread)
+    return within((state.error**2).sum(), allowed)
+
+
+def _centred(state: State) -> jax.Array:
+    """Both sums over workers are 0, beside the rows."""
+    return jnp.stack(
+        [vanishes(rows.mean(axis=0), rows) for rows in (state.spread, state.difference)]
+    )
+
+
+CENTRED = Hypothesis("μ and ν are centred", _centred)
+SMOOTH = Hypothesis("L_H is L-smooth", _smooth)
+DISSIMILAR = Hypothesis("(G, B)-dissimilarity", _similar)
+ROBUST = Hypothesis("error in the ball", _inside)
