@@ -206,8 +206,7 @@ def quadratics_from_arrays(
 
     def oracle(local: QuadraticData) -> Oracle:
         def full(x: jax.Array) -> jax.Array:
-            # x first, although A_i is symmetric: many models are then one product of matrices.
-            return jnp.matmul(x, local.matrix, precision="highest") - local.vector
+            return jnp.matmul(local.matrix, x, precision="highest") - local.vector
 
         def draw(key: Key) -> jax.Array:  # the sample is the noise itself, [d]
             if noise == 0:
