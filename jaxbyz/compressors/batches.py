@@ -24,10 +24,9 @@ def sees_its_batch(function: Callable[[jax.Array], Any]) -> Callable[[jax.Array]
     Its argument is a constant for differentiation: for integers only.
 
     >>> import jax.numpy as jnp
-    >>> seen = sees_its_batch(lambda x: (print(x.shape), x.argmax(axis=-1))[1])
-    >>> jax.vmap(jax.vmap(seen))(jnp.ones((4, 2, 3))).shape
-    (4, 2, 3)
-    (4, 2)
+    >>> vectors = sees_its_batch(lambda x: jnp.full(x.shape[:-1], x[..., 0].size))
+    >>> jax.vmap(jax.vmap(vectors))(jnp.ones((2, 3, 5))).tolist()
+    [[6, 6, 6], [6, 6, 6]]
     """
     # Compiled as one, for those who call it step by step outside `jit`.
     aware = jax.custom_batching.custom_vmap(jax.jit(function))

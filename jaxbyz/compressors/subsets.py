@@ -37,14 +37,16 @@ def _drawn(d: int, k: int) -> Callable[[jax.Array], jax.Array]:
 
     def one(data: jax.Array) -> jax.Array:
         high_key, low_key = jax.random.split(jax.random.wrap_key_data(data))
+        high_data, low_data = jax.random.key_data(high_key), jax.random.key_data(low_key)
+        count = jnp.arange(d, dtype=jnp.uint32)
         # Both words of every hash; `jax.random.bits` keeps one of them.
-        high = threefry_2x32(jax.random.key_data(high_key), jnp.arange(d, dtype=jnp.uint32))
+        high = threefry_2x32(high_data, count)
         edge = kth_largest(high, k)
         above, at_edge = high > edge, high == edge
         missing = k - above.sum()
 
         def by_lower_bits() -> jax.Array:
-            low = jnp.where(at_edge, jax.random.bits(low_key, (d,), jnp.uint32) | 1, 0)
+            low = jnp.where(at_edge, threefry_2x32(low_data, count) | 1, 0)
             return above | (at_edge & largest_keys(low, missing))
 
         decided = at_edge.sum() == missing

@@ -133,7 +133,13 @@ def of_library(name, setting):
 
 
 # The estimates that matter most also with additive noise, under another attack and rule.
-RUNS = [(name, "sampled") for name in CASES] + [("dm21", "noisy"), ("vr-dm21", "noisy")]
+RUNS = [
+    pytest.param(
+        name, setting, marks=() if name in ("dm21", "vr-dm21", "ef21") else pytest.mark.long
+    )
+    for name, setting in [(name, "sampled") for name in CASES]
+    + [("dm21", "noisy"), ("vr-dm21", "noisy")]
+]
 
 
 @pytest.mark.short

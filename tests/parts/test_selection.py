@@ -115,7 +115,13 @@ def test_comparing_and_walking_scatter_the_same():
 
 def test_ties_of_the_first_numbers_are_decided_by_more_bits(monkeypatch):
     # All first numbers equal: the second ones alone choose, and still every subset is as likely.
-    monkeypatch.setattr(subsets, "threefry_2x32", lambda key, count: jnp.full_like(count, 5))
+    hashed, calls = subsets.threefry_2x32, []
+
+    def tied(key, count):
+        calls.append(key)  # the first numbers first, in every trace
+        return jnp.full_like(count, 5) if len(calls) % 2 else hashed(key, count)
+
+    monkeypatch.setattr(subsets, "threefry_2x32", tied)
     subsets._drawn.cache_clear()  # of programs with other first numbers
     found = set()
     for seed in range(30):
@@ -123,6 +129,7 @@ def test_ties_of_the_first_numbers_are_decided_by_more_bits(monkeypatch):
         assert len(set(subset)) == 2
         found.add(subset)
     subsets._drawn.cache_clear()
+    assert len(calls) % 2 == 0
     # Thirty draws miss a given subset of the ten with probability 0.9^30 = 4 %.
     assert len(found) >= 8
 

@@ -131,7 +131,7 @@ FAULTS = {
 }  # fmt: skip
 
 
-OFTEN = ("no d/k", "omega 1 - k/d", "half of its bits", "x changed", "0/0")
+OFTEN = ("no d/k", "half of its bits")
 
 
 @pytest.mark.parametrize("fault", often(FAULTS, OFTEN))

@@ -84,7 +84,13 @@ def test_how_things_are_mapped_does_not_matter(problem, map_workers, map_seeds):
     np.testing.assert_allclose(plain.parameters, other.parameters, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("algorithm", [rosdhb(), dasha()], ids=["rosdhb", "dasha"])
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        pytest.param(rosdhb(), id="rosdhb"),
+        pytest.param(dasha(), id="dasha", marks=pytest.mark.long),
+    ],
+)
 def test_four_devices_give_what_one_gives(problem, algorithm):
     one = jb.train(algorithm, problem, attack=jb.sign_flip(), seeds=2, **FAST)
     four = jb.train(

@@ -31,7 +31,9 @@ __all__ = [
     "trajectories",
 ]
 
-D, K, H = 2, 1, 3  # two coordinates, of which one is sent; three workers
+D = 2  # coordinates
+K = 1  # of which so many are sent
+H = 3  # workers
 A = D / K
 
 
