@@ -95,7 +95,7 @@ def largest_entries(rows: jax.Array) -> jax.Array:
 
 
 def in_order(values: jax.Array, rank: jax.Array | int) -> jax.Array:
-    """The number of values [n] that has `rank` smaller ones before it, []; Inf is a number.
+    """The number of values [n] that has `rank` smaller ones before it, []; Inf may be, NaN not.
 
     By comparing all pairs, which for as many numbers as there are workers is faster than sorting
     them, and compiles faster.

@@ -21,7 +21,7 @@ LONG = 2**14  # vectors so long are taken one after another
 def sees_its_batch(function: Callable[[jax.Array], Any]) -> Callable[[jax.Array], Any]:
     """The function [..., d] -> [..., *], to which every `vmap` gives one more leading axis.
 
-    Its argument is a constant for differentiation: for integers only.
+    Its argument is a constant for differentiation: for functions whose values are integers.
 
     >>> import jax.numpy as jnp
     >>> vectors = sees_its_batch(lambda x: jnp.full(x.shape[:-1], x[..., 0].size))
@@ -49,11 +49,9 @@ def mapped(function: Callable[[jax.Array], Any], x: jax.Array, axes: int, length
     >>> mapped(lambda x: x.sum(), jnp.ones((4, 2, 3)), axes=2, length=3).shape
     (4, 2)
     """
-    if length < LONG:
+    if axes == 0 or length < LONG:
         for _ in range(axes):
             function = jax.vmap(function)
-        return function(x)
-    if axes == 0:
         return function(x)
     leading = x.shape[:axes]
     found = jax.lax.map(function, x.reshape(math.prod(leading), *x.shape[axes:]))

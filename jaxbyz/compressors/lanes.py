@@ -34,13 +34,13 @@ def largest_in_lanes(x: jax.Array, k: int) -> jax.Array:
     def insert(j: jax.Array, best: tuple[list[jax.Array], ...]) -> tuple[list[jax.Array], ...]:
         new = key = jax.lax.dynamic_index_in_dim(keys, j, -2, keepdims=False)
         place = jnp.full(lanes, j, jnp.int32)
-        found: tuple[list[jax.Array], list[jax.Array]] = ([], [])
+        keys_found, places_found = [], []
         for old_key, old_place in zip(*best, strict=True):
             better = new > old_key  # and then than all that follow, which move on by one, ties too
-            for kept, old, coming in ((0, old_key, key), (1, old_place, place)):
-                found[kept].append(jnp.where(better, coming, old))
+            keys_found.append(jnp.where(better, key, old_key))
+            places_found.append(jnp.where(better, place, old_place))
             key, place = jnp.where(better, old_key, key), jnp.where(better, old_place, place)
-        return found
+        return keys_found, places_found
 
     none = [jnp.full(lanes, -1, integer)] * k, [jnp.zeros(lanes, jnp.int32)] * k
     _, places = jax.lax.fori_loop(0, x.shape[-1], insert, none, unroll=TURN)

@@ -36,7 +36,7 @@ def _drawn(d: int, k: int) -> Callable[[jax.Array], jax.Array]:
         return mapped(one, keys, keys.ndim - 1, d)
 
     def one(data: jax.Array) -> jax.Array:
-        high_key, low_key = jax.random.split(jax.random.wrap_key_data(data))
+        high_key, low_key = jax.random.split(jax.random.wrap_key_data(data, impl="threefry2x32"))
         high_data, low_data = jax.random.key_data(high_key), jax.random.key_data(low_key)
         count = jnp.arange(d, dtype=jnp.uint32)
         # Both words of every hash; `jax.random.bits` keeps one of them.

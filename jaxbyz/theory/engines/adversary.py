@@ -145,15 +145,11 @@ def worst_adversary(
                 return float("nan"), where, f"duality gap {gap:.1e} too large"
             order = sorted(reached, key=lambda name: -reached[name])
             said = ", ".join(f"{name} {reached[name]:.6g}" for name in order)
-            return (
-                top,
-                where,
-                (
-                    f"{said}, search alone {alone:.6g}; {budget.starts} random states and as many "
-                    "found ones a family, "
-                    f"{steps} steps from each, duality gap {gap:.1e}"
-                ),
+            done = (
+                f"{said}, search alone {alone:.6g}; {budget.starts} random states and as many "
+                f"found ones a family, {steps} steps from each, duality gap {gap:.1e}"
             )
+            return top, where, done
 
         report = judge(claim, "adversaries", find, tolerance=tolerance, tight=tight)
         name = max(reached, key=lambda name: reached[name])

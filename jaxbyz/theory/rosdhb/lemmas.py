@@ -11,6 +11,9 @@ whose constants are arguments, so that a wrong constant can be planted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -104,7 +107,9 @@ def mask_moments(dimension: int = 4, *, pair_scale: float = 1.0) -> Claim:
     )
 
 
-def _over_all_ratios(state: State, enumerate_at, closed) -> tuple[jax.Array, jax.Array]:  # type: ignore[no-untyped-def]
+def _over_all_ratios(
+    state: State, enumerate_at: Callable[..., Any], closed: Callable[[State], jax.Array]
+) -> tuple[jax.Array, jax.Array]:
     """Sides for k = 1..d: the enumerated and the closed form, [d] each."""
     d = state.gradient.shape[0]
     left, right = [], []
