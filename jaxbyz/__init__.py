@@ -72,7 +72,7 @@ from jaxbyz.attacks import (
     no_attack,
     sign_flip,
 )
-from jaxbyz.comparison import compare
+from jaxbyz.comparison import Comparison, compare, compare_aggregators
 from jaxbyz.compressors import (
     bernoulli,
     blockwise,
@@ -90,7 +90,6 @@ from jaxbyz.compressors import (
 from jaxbyz.describe import Description, describe
 from jaxbyz.effects import Effect, effect
 from jaxbyz.history import History
-from jaxbyz.race import Comparison
 from jaxbyz.simulation import build, in_batches, one_by_one, over_mesh, over_pmap, run
 from jaxbyz.training import TooManyBadRows, train
 
@@ -188,6 +187,7 @@ __all__ = [
     "TooManyBadRows",
     "build",
     "compare",
+    "compare_aggregators",
     "describe",
     "effect",
     "in_batches",

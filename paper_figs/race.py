@@ -10,7 +10,6 @@ the honest objective. Ten minutes on 2 cores; an interrupted race continues.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ import jax
 import optax
 
 import jaxbyz as jb
+from jaxbyz.compiling import compile_quickly
 from paper_figs import records
 
 HONEST, BYZANTINE = 12, 8
@@ -34,8 +34,8 @@ RULES = {
 }
 
 
-def methods(rule: Any, samples: int) -> dict[str, Callable[[Any], Any]]:
-    """Every row of the table, as a function of the step size."""
+def methods(samples: int) -> dict[str, Callable[[Any, jb.Aggregator], Any]]:
+    """Every row of the table, as a function of the step size and the rule after mixing."""
     top, random = jb.top_k(ratio=RATIO), jb.seeded_rand_k(ratio=RATIO)
     full = BATCH / (BATCH + samples)  # how often PAGE and MARINA compute full gradients
     made: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
@@ -59,8 +59,10 @@ def methods(rule: Any, samples: int) -> dict[str, Callable[[Any], Any]]:
         "Byz-VR-DM21": (jb.byz_vr_dm21, {"compressor": top, "eta": ETA}),
     }
 
-    def of(make: Callable[..., Any], options: dict[str, Any]) -> Callable[[Any], Any]:
-        return lambda step: make(optimizer=optax.sgd(step), aggregator=rule, **options)
+    def of(make: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
+        return lambda step, rule: make(
+            optimizer=optax.sgd(step), aggregator=jb.nnm(BYZANTINE, rule), **options
+        )
 
     return {name: of(make, options) for name, (make, options) in made.items()}
 
@@ -70,14 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m paper_figs.race", description=__doc__)
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument(
-        "--out", type=Path, default=records.ROOT / "paper_figs" / "results" / "race"
-    )
+    parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args(arguments)
-    # Compiling is two thirds of the time; LLVM's first level is nearly twice as fast as its
-    # default, and what it makes is no slower here. Said before JAX starts its CPU client.
-    flags = os.environ.get("XLA_FLAGS", "")
-    os.environ["XLA_FLAGS"] = f"{flags} --xla_backend_optimization_level=1".strip()
+    compile_quickly()  # it is most of the time, and what is made is no slower here
     jax.config.update("jax_compilation_cache_dir", str(records.ROOT / ".jax_cache"))
     problem = jb.problems.logistic(
         jb.data.breast_cancer(),
@@ -92,18 +89,19 @@ def main(arguments: list[str] | None = None) -> int:
         "uplink_bits": chosen.rounds * 32 * RATIO * problem.dimension,
         "gradients": float(chosen.rounds * BATCH),
     }
-    for name in chosen.rules:
-        race = jb.compare(
-            methods(jb.nnm(BYZANTINE, RULES[name]), problem.samples),
-            problem,
-            attacks=attacks,
-            steps=STEPS,
-            rounds=chosen.rounds,
-            evaluate_every=EVERY,
-            measure="gradient_norm",
-            budgets=budgets,
-            folder=chosen.out / name.replace(" ", "-"),
-        )
+    races = jb.compare_aggregators(
+        methods(problem.samples),
+        {name: RULES[name] for name in chosen.rules},
+        problem,
+        attacks=attacks,
+        steps=STEPS,
+        rounds=chosen.rounds,
+        evaluate_every=EVERY,
+        measure="gradient_norm",
+        budgets=budgets,
+        folder=chosen.out,
+    )
+    for name, race in races.items():
         print(f"== NNM, {name}\n{race}\n", flush=True)
     return 0
 

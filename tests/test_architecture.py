@@ -23,6 +23,7 @@ LEVELS = {
     "data": 2,
     "algorithms": 3,
     "simulation": 4,
+    "comparison": 5,
 }
 TRAINING = 5  # training, history, checkpoints, plotting, … : whatever else is at the top
 BESIDE = {"theory", "testing"}  # read everything, are read by nobody below paper_figs and tests

@@ -1,6 +1,7 @@
 """Robust aggregation rules: R^{n×d} -> R^d, whatever f of the rows are."""
 
 from jaxbyz.aggregators.central import aksel, cge, monna, nearest_mean
+from jaxbyz.aggregators.choice import one_of
 from jaxbyz.aggregators.clipping import (
     centered_clipping,
     centered_clipping_from,
@@ -50,6 +51,7 @@ __all__ = [
     "nearest_mean",
     "neutralize",
     "nnm",
+    "one_of",
     "phocas",
     "robustness",
     "smea",

@@ -12,6 +12,7 @@ import time
 
 import jax
 
+from jaxbyz.compiling import compile_quickly
 from jaxbyz.theory.audit import CLAIMS, FULL, QUICK, audit, chosen, line, markdown
 from jaxbyz.theory.reports import Status
 
@@ -28,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
         claims = chosen(given.paper, given.claim)
     except ValueError as error:
         parser.error(str(error))
+    if given.quick:
+        compile_quickly()
     began = time.perf_counter()
     with jax.enable_x64(True):
         tell = None if given.markdown else lambda finding: print(line(finding), flush=True)

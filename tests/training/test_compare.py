@@ -6,9 +6,7 @@ import optax
 import pytest
 
 import jaxbyz as jb
-from jaxbyz import comparison
-from jaxbyz.comparison import compare
-from jaxbyz.race import Cell, Comparison
+from jaxbyz.comparison import Cell, Comparison, compare, compare_aggregators, races
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -70,6 +68,42 @@ def test_attacks_share_a_program_and_stay_what_they_are():
             np.testing.assert_allclose(cell.columns[name][0], values, rtol=1e-10, atol=1e-12)
         ends.append(cell.columns["loss"][0, 0, -1])
     assert len(set(ends)) == len(ALL_KINDS)
+
+
+def test_aggregators_share_a_program_and_stay_what_they_are(tmp_path):
+    rules = {"mean": jb.mean(), "the median": jb.coordinate_median(1)}
+    shared = {"attacks": [jb.sign_flip(), jb.ipm()], "steps": [0.2], "rounds": 20, "seeds": 2}
+    made = {
+        "D-SGD": lambda step, rule: jb.robust_sgd(
+            optimizer=optax.sgd(step), aggregator=jb.nnm(1, rule)
+        )
+    }
+    races = compare_aggregators(made, rules, problem(), folder=tmp_path, **shared)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mean", "the-median"]
+    assert list(races) == list(rules)
+    for name, rule in rules.items():
+        alone = compare({"D-SGD": lambda step, rule=rule: made["D-SGD"](step, rule)}, problem(),
+                        **shared)  # fmt: skip
+        assert set(races[name].cells) == set(alone.cells)
+        assert races[name].server_seconds["D-SGD"] > 0
+        for key, cell in alone.cells.items():
+            for column, values in cell.columns.items():
+                # Another program: some roundings in 20 rounds.
+                found = races[name].cells[key].columns[column]
+                np.testing.assert_allclose(found, values, rtol=1e-10, atol=1e-12)
+    ends = [races[name].cells["D-SGD", "IPM"].columns["loss"][0, 0, -1] for name in rules]
+    assert ends[0] != ends[1]
+    again = compare_aggregators(made, rules, problem(), folder=tmp_path, **shared)
+    for name in rules:
+        for key, cell in races[name].cells.items():
+            assert again[name].cells[key].seconds == cell.seconds  # read, not made
+
+
+def test_no_aggregators_are_refused():
+    with pytest.raises(ValueError, match=r"aggregators must be given, got \{\}"):
+        compare_aggregators({}, {}, problem(), attacks=[], steps=[1.0], rounds=10)
+    with pytest.raises(ValueError, match="rules must be at least one aggregator"):
+        jb.aggregators.one_of([], 0)
 
 
 def test_one_of_several_attacks_must_do_something():
@@ -201,6 +235,6 @@ def test_bad_arguments(change, message):
     ],
 )
 def test_what_is_asked_for_is_checked_before_anything_is_run(monkeypatch, change, message):
-    monkeypatch.setattr(comparison, "_run", None)
+    monkeypatch.setattr(races, "play", None)
     with pytest.raises(ValueError, match=message):
         race(**change)

@@ -1,0 +1,50 @@
+"""A rule among which a number chooses, so that one program serves all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax
+
+from jaxbyz.core import Aggregated, Aggregator, Key, Tree
+
+__all__ = ["one_of"]
+
+
+def one_of(rules: Sequence[Aggregator], which: jax.Array | int) -> Aggregator:
+    """The rule of this number; it may be traced, so that one program serves all of them.
+
+    R = rules[which], with the states of all of them as its state. What the rules say besides
+    value and bad rows is not passed on: it differs between them. Only the chosen one runs, if the
+    number is not mapped over. Put it inside what the rules have in common:
+    nnm(f, one_of([trimmed_mean(f), coordinate_median(f)], which)) mixes once.
+
+    No κ is given.
+
+    Raises:
+        ValueError: no rules.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxbyz.aggregators import coordinate_median, mean
+    >>> rows = jnp.array([[0.0], [0.0], [3.0]])
+    >>> apply = jax.jit(lambda which: one_of([mean(), coordinate_median()], which)(rows))
+    >>> apply(0).item(), apply(1).item()
+    (1.0, 0.0)
+    """
+    if not rules:
+        raise ValueError(f"rules must be at least one aggregator, got {rules!r}")
+
+    def init(d: int) -> tuple[Tree, ...]:
+        return tuple(rule.init(d) for rule in rules)
+
+    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
+        def branch(i: int, rule: Aggregator) -> Callable[[jax.Array], tuple[Tree, Aggregated]]:
+            def run(rows: jax.Array) -> tuple[Tree, Aggregated]:
+                after, said = rule.apply(key, state[i], rows)
+                return (*state[:i], after, *state[i + 1 :]), said._replace(details={})
+
+            return run
+
+        return jax.lax.switch(which, [branch(i, rule) for i, rule in enumerate(rules)], rows)
+
+    return Aggregator(init, apply)

@@ -1,0 +1,189 @@
+"""One program for all step sizes and seeds of a method, that plays any attack before any rule."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxbyz.aggregators.choice import one_of as one_rule
+from jaxbyz.attacks import one_of as one_attack
+from jaxbyz.checkpoints import fingerprint
+from jaxbyz.comparison.results import Cell
+from jaxbyz.comparison.server_time import ServerClock
+from jaxbyz.core import Aggregator, Algorithm, Attack
+from jaxbyz.describe import describe
+from jaxbyz.ledger import Ledger
+from jaxbyz.problems.problem import Problem
+from jaxbyz.seeds import streams
+from jaxbyz.simulation import build, run
+from jaxbyz.training import measure_of, record_of
+
+__all__ = ["Method", "Runs", "play"]
+
+Method = Callable[[Any, Aggregator], Algorithm]  # (step size, rule) -> algorithm
+
+
+class Runs(NamedTuple):
+    """What all methods have in common."""
+
+    problem: Problem
+    attacks: tuple[Attack, ...]
+    aggregators: tuple[Aggregator, ...]
+    seeds: list[int]
+    rounds: int
+    every: int
+
+
+def play(
+    make: Method, runs: Runs, grid: np.ndarray, path: Callable[[int, int], Path | None]
+) -> tuple[Iterator[tuple[int, int, Cell]], ServerClock]:
+    """All runs of one method, as (attack, rule, cell) one after another, and the server's clock.
+
+    Args:
+        make: the method.
+        runs: what is run.
+        grid: step sizes [P].
+        path: (attack, rule) -> where the cell is kept, if at all; what is there is not made again.
+
+    Raises:
+        ValueError: a file of another computation.
+    """
+    rule = runs.aggregators[0]
+    compiled = _program(make, runs, grid)
+    costs = _gradients(make(grid[0], rule), runs.problem)
+    clock = ServerClock(
+        lambda which: make(grid[0], _rule(runs, which)), runs.problem, runs.attacks[0]
+    )
+    return _cells(compiled, runs, grid, costs, path), clock
+
+
+def _rule(runs: Runs, which: Any) -> Aggregator:
+    return one_rule(runs.aggregators, which) if len(runs.aggregators) > 1 else runs.aggregators[0]
+
+
+def _attack(runs: Runs, which: Any) -> Attack:
+    return one_attack(runs.attacks, which) if len(runs.attacks) > 1 else runs.attacks[0]
+
+
+class _Program(NamedTuple):
+    """The compiled runs of one method; which attack and which rule are arguments."""
+
+    call: Callable[[int, int], Any]
+    mark: Callable[[int, int], str]  # of everything that a cell depends on
+
+
+def _program(make: Method, runs: Runs, grid: np.ndarray) -> _Program:
+    problem, every = runs.problem, runs.every
+    measured = measure_of(problem, None)
+
+    def one(which: Any, step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
+        attack, rule = which
+        algorithm = make(step, _rule(runs, rule))
+        simulation = build(algorithm, problem, _attack(runs, attack))
+        model_key, start_key, round_key = keys
+        state, hello = simulation.init(start_key, problem.init(model_key), data)
+        first = None if hello is None else record_of(state, hello)
+        begin = measured(state.server.x, data, test)
+        advance = run(simulation.step, every, record_of)
+
+        def chunk(state: Any, _: None) -> tuple[Any, tuple[Any, Any]]:
+            state, record = advance(round_key, state, data)
+            return state, (record, measured(state.server.x, data, test))
+
+        _, (records, columns) = jax.lax.scan(chunk, state, None, runs.rounds // every)
+        return first, begin, records, columns
+
+    def whole(which: Any, steps: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
+        # The choice is not mapped over: one for every lane would run all attacks and rules.
+        return jax.vmap(one, (None, 0, 0, None, None))(which, steps, keys, data, test)
+
+    steps = jnp.asarray(np.repeat(grid, len(runs.seeds)), float)
+    keys = tuple(jnp.tile(key, len(grid)) for key in streams(runs.seeds))
+    first = make(grid[0], runs.aggregators[0])
+    # Data of the choice: its Byzantine workers compute wherever one of the attacks wants them to.
+    worlds = [build(first, problem, _attack(runs, i)).data for i in range(len(runs.attacks))]
+    choice = (jnp.int32(0), jnp.int32(0))
+    traced = jax.jit(whole).trace(choice, steps, keys, worlds[0], problem.test)
+    programs: list[jax.stages.Compiled] = []
+
+    def call(attack: int, rule: int) -> Any:
+        if not programs:
+            programs.append(traced.lower().compile())
+        which = jnp.int32(attack), jnp.int32(rule)
+        found = programs[0](which, steps, keys, worlds[attack], problem.test)
+        return jax.tree.map(np.asarray, found)
+
+    def mark(attack: int, rule: int) -> str:
+        seeds = np.array(runs.seeds)
+        return fingerprint(traced.jaxpr, attack, rule, steps, worlds[attack], problem.test, seeds)
+
+    return _Program(call, mark)
+
+
+def _cells(
+    program: _Program,
+    runs: Runs,
+    grid: np.ndarray,
+    gradients: tuple[float, float],
+    path: Callable[[int, int], Path | None],
+) -> Iterator[tuple[int, int, Cell]]:
+    for rule in range(len(runs.aggregators)):
+        for attack in range(len(runs.attacks)):
+            file, mark = path(attack, rule), program.mark(attack, rule)
+            if file is not None and file.exists():
+                yield attack, rule, Cell.load(file, mark)
+                continue
+            began = time.perf_counter()
+            found = program.call(attack, rule)
+            cell = _cell(found, runs, gradients, len(grid), time.perf_counter() - began)
+            if file is not None:
+                cell.save(file, mark)
+            yield attack, rule, cell
+
+
+def _cell(
+    found: tuple, runs: Runs, gradients: tuple[float, float], steps: int, seconds: float
+) -> Cell:
+    """Curves [P, S, E] from what a program returned, with nothing after a run was over."""
+    first, begin, records, columns = found
+    shape = steps, len(runs.seeds)
+    ledger = Ledger(shape[0] * shape[1], runs.problem.honest)
+    over = np.zeros(shape[0] * shape[1], bool)
+
+    def enter(record: Any) -> None:  # uplink [C, T, n, 2], downlink [C, T, 2], bad [C, T, n]
+        nonlocal over
+        over = over | (record[2].sum(axis=2) > runs.problem.byzantine).any(axis=1)
+        ledger.count(*record)
+
+    def note(done: int, measured: Mapping[str, np.ndarray]) -> None:
+        ledger.note(done, {name: np.where(over, np.nan, v) for name, v in measured.items()})
+
+    if first is not None:
+        enter([part[:, None] for part in first])
+    note(0, begin)
+    for chunk in range(runs.rounds // runs.every):
+        enter([part[:, chunk] for part in records])
+        measured = {name: values[:, chunk] for name, values in columns.items()}
+        note((chunk + 1) * runs.every, measured)
+    curves = {name: values.reshape(*shape, -1) for name, values in ledger.columns().items()}
+    at_start, per_round = gradients
+    total = at_start + per_round * np.array(ledger.rounds)
+    curves["gradients"] = np.broadcast_to(total, (*shape, len(total)))
+    return Cell(np.array(ledger.rounds), curves, seconds)
+
+
+def _gradients(algorithm: Algorithm, problem: Problem) -> tuple[float, float]:
+    """Expected gradients of single samples, by one worker: at the start, and in a round."""
+    all_of = getattr(problem, "samples", 1)
+    drawn = getattr(problem, "batch", None) or all_of
+    cost = describe(algorithm, problem.dimension)
+    return (
+        cost.start_sampled_gradients * drawn + cost.start_full_gradients * all_of,
+        cost.sampled_gradients * drawn + cost.full_gradients * all_of,
+    )

@@ -1,0 +1,234 @@
+"""`compare`: a fair race of algorithms under attacks, each with its own best step size.
+
+Every method is a function step -> algorithm, so that all its step sizes and seeds run side by side
+in one program. The step size is chosen on seeds of its own, which are not reported: the least, over
+step sizes, of the worst value over the tuning seeds, once the budget is used up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxbyz import checks
+from jaxbyz.aggregators import mean
+from jaxbyz.comparison.programs import Method, Runs, play
+from jaxbyz.comparison.results import Cell, Comparison
+from jaxbyz.comparison.server_time import ServerClock
+from jaxbyz.core import Aggregator, Algorithm, Attack
+from jaxbyz.problems.problem import Problem
+from jaxbyz.progress import Bar
+from jaxbyz.seeds import seed_list
+from jaxbyz.training import measure_of
+
+__all__ = ["compare", "compare_aggregators"]
+
+
+def compare(
+    methods: Mapping[str, Callable[[Any], Algorithm]],
+    problem: Problem,
+    *,
+    attacks: Sequence[Attack],
+    steps: Sequence[float] | Mapping[str, Sequence[float]],
+    rounds: int,
+    evaluate_every: int = 10,
+    seeds: int = 3,
+    tuning_seeds: int = 2,
+    measure: str = "loss",
+    largest: bool = False,
+    budgets: Mapping[str, float] | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    parallel: int = 2,
+    progress: bool | None = None,
+) -> Comparison:
+    """Run methods × attacks × step sizes × seeds, and choose each method's best step size.
+
+    Columns are those of `train`, and `gradients`: the expected number of gradients of single
+    samples that one worker has computed (of draws and full gradients, for problems without
+    samples).
+
+    All runs of a seed start at the same point, whatever the method. A run is over, and counts as
+    infinitely bad, once more rows are rejected in a round than there are Byzantine workers. The
+    choice is made anew for every method, attack and budget, with `measure` on the tuning seeds;
+    what is reported comes from the other seeds.
+
+    Args:
+        methods: name -> function of a step size that makes an algorithm; the step size is traced,
+            so everything else about the algorithm must not depend on it.
+        problem: from `jaxbyz.problems`.
+        attacks: from `jaxbyz.attacks`, of different names.
+        steps: the step sizes to try, for all methods or for each by its name.
+        rounds: of every run.
+        evaluate_every: rounds between evaluations.
+        seeds: how many are reported.
+        tuning_seeds: how many choose the step size, beside them.
+        measure: the column that decides.
+        largest: whether more of it is better.
+        budgets: column -> how much of it one may use; a value is that of the last evaluation
+            within the budget. Default: all rounds.
+        folder: finished runs are kept here, and not made again.
+        parallel: how many programs are compiled and run at the same time.
+        progress: as for `train`.
+
+    Raises:
+        ValueError: an argument outside its range; stored runs of another computation.
+
+    >>> import jaxbyz as jb, optax
+    >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=4)
+    >>> rule = jb.trimmed_mean(f=1)
+    >>> race = compare(
+    ...     {"D-SGD": lambda step: jb.robust_sgd(optimizer=optax.sgd(step), aggregator=rule)},
+    ...     problem, attacks=[jb.sign_flip()], steps=[0.01, 0.1], rounds=20)
+    >>> race.best("round", "sign flip")
+    'D-SGD'
+    """
+
+    def blind(make: Callable[[Any], Algorithm]) -> Method:
+        return lambda step, rule: make(step)
+
+    races = compare_aggregators(
+        {name: blind(make) for name, make in methods.items()}, {"": mean()}, problem,
+        attacks=attacks, steps=steps, rounds=rounds, evaluate_every=evaluate_every, seeds=seeds,
+        tuning_seeds=tuning_seeds, measure=measure, largest=largest, budgets=budgets,
+        folder=folder, parallel=parallel, progress=progress,
+    )  # fmt: skip
+    return races[""]
+
+
+def compare_aggregators(
+    methods: Mapping[str, Method],
+    aggregators: Mapping[str, Aggregator],
+    problem: Problem,
+    *,
+    attacks: Sequence[Attack],
+    steps: Sequence[float] | Mapping[str, Sequence[float]],
+    rounds: int,
+    evaluate_every: int = 10,
+    seeds: int = 3,
+    tuning_seeds: int = 2,
+    measure: str = "loss",
+    largest: bool = False,
+    budgets: Mapping[str, float] | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    parallel: int = 2,
+    progress: bool | None = None,
+) -> dict[str, Comparison]:
+    """Run methods × aggregators × attacks × step sizes × seeds: a table for every aggregator.
+
+    The same as `compare` for one aggregator after another, with a single program for every
+    method: compiling it is most of the time of a small race.
+
+    Args:
+        methods: name -> function of a step size and an aggregator that makes an algorithm. What
+            all rules have in common (mixing, clipping) is best put around the aggregator there.
+        aggregators: name -> rule.
+        problem: this and what follows as for `compare`; every rule has a folder of its own in
+            `folder`.
+        attacks: as for `compare`.
+        steps: as for `compare`.
+        rounds: as for `compare`.
+        evaluate_every: as for `compare`.
+        seeds: as for `compare`.
+        tuning_seeds: as for `compare`.
+        measure: as for `compare`.
+        largest: as for `compare`.
+        budgets: as for `compare`.
+        folder: as for `compare`.
+        parallel: as for `compare`.
+        progress: as for `compare`.
+
+    Raises:
+        ValueError: an argument outside its range; stored runs of another computation.
+
+    >>> import jaxbyz as jb, optax
+    >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=4)
+    >>> races = compare_aggregators(
+    ...     {"D-SGD": lambda step, rule: jb.robust_sgd(
+    ...         optimizer=optax.sgd(step), aggregator=jb.nnm(1, rule))},
+    ...     {"median": jb.coordinate_median(1), "trimmed mean": jb.trimmed_mean(f=1)},
+    ...     problem, attacks=[jb.sign_flip()], steps=[0.1], rounds=20)
+    >>> sorted(races)
+    ['median', 'trimmed mean']
+    """
+    if not aggregators:
+        raise ValueError(f"aggregators must be given, got {aggregators!r}")
+    rounds = checks.count("rounds", rounds, minimum=1)
+    every = checks.count("evaluate_every", evaluate_every, minimum=1, maximum=rounds)
+    if rounds % every:
+        raise ValueError(f"rounds must be a multiple of evaluate_every = {every}, got {rounds}")
+    reported = checks.count("seeds", seeds, minimum=1)
+    tuning = checks.count("tuning_seeds", tuning_seeds, minimum=1)
+    parallel = checks.count("parallel", parallel, minimum=1)
+    names = [attack.name for attack in attacks]
+    if not methods or not names or len(set(names)) < len(names):
+        raise ValueError(f"methods and attacks must be given, of different names, got {names}")
+    if isinstance(steps, Mapping) and not set(methods) <= set(steps):
+        missing = sorted(set(methods) - set(steps))
+        raise ValueError(f"steps must have an entry for every method, got none for {missing}")
+    grids = {name: _grid(steps[name] if isinstance(steps, Mapping) else steps) for name in methods}
+    budgets = {"round": float(rounds)} if budgets is None else dict(budgets)
+    _require_columns(problem, measure, budgets)  # before hours of computing
+    rules = list(aggregators)
+    everything = seed_list(reported + tuning)
+    runs = Runs(problem, tuple(attacks), tuple(aggregators.values()), everything, rounds, every)
+    wide = jax.dtypes.canonicalize_dtype(float) == np.float64
+
+    cells: dict[str, dict[tuple[str, str], Cell]] = {rule: {} for rule in rules}
+    clocks: dict[str, ServerClock] = {}
+    total = len(methods) * len(names) * len(rules)
+    with Bar(progress, total, unit="run") as bar, ThreadPoolExecutor(parallel) as pool:
+
+        def job(method: str) -> None:
+            def path(attack: int, rule: int) -> Path | None:
+                file = f"{_slug(method)}--{_slug(names[attack])}.npz"
+                return None if folder is None else Path(folder) / _slug(rules[rule]) / file
+
+            with jax.enable_x64(wide):  # a setting of the thread
+                found, clocks[method] = play(methods[method], runs, grids[method], path)
+                for attack, rule, cell in found:
+                    cells[rules[rule]][method, names[attack]] = cell
+                    where = f" before {rules[rule]}" if rules[rule] else ""
+                    bar.advance(1, {"last": f"{method} under {names[attack]}{where}"})
+
+        waiting = [pool.submit(job, method) for method in methods]
+        try:
+            for done in as_completed(waiting):
+                done.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return {
+        rule: Comparison(
+            problem.name, tuple(methods), tuple(names), grids, budgets, measure, largest, reported,
+            cells[rule], {method: clocks[method].seconds(i) for method in methods},
+        )
+        for i, rule in enumerate(rules)
+    }  # fmt: skip
+
+
+def _require_columns(problem: Problem, measure: str, budgets: Mapping[str, float]) -> None:
+    x = jax.eval_shape(problem.init, jax.random.key(0))
+    found = jax.eval_shape(measure_of(problem, None), x, problem.data, problem.test)
+    spent = ["uplink_bits", "downlink_bits", "rejected_rows", "gradients"]
+    known = [*spent, *found]
+    if measure not in known:
+        raise ValueError(f"measure must name a column among {known}, got {measure!r}")
+    if not budgets or not set(budgets) <= {"round", *spent}:
+        raise ValueError(f"budgets must name columns among {['round', *spent]}, got {budgets!r}")
+
+
+def _grid(steps: Sequence[float]) -> np.ndarray:
+    grid = np.asarray(steps, float)
+    if grid.ndim != 1 or grid.size == 0 or not (np.isfinite(grid) & (grid > 0)).all():
+        raise ValueError(f"steps must be positive finite numbers, got {steps!r}")
+    return np.sort(grid)
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name)

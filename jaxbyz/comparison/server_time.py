@@ -1,0 +1,79 @@
+"""What one round costs the server, in seconds, apart from everything the workers do."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.core import Algorithm, Attack
+from jaxbyz.problems.problem import Problem
+from jaxbyz.simulation import build
+
+__all__ = ["ServerClock"]
+
+ROUNDS = 20
+# What makes the messages runs once: time spent on making it fast is lost.
+HASTE: dict[str, str | bool] = {
+    "xla_backend_optimization_level": "0",
+    "xla_llvm_disable_expensive_passes": True,
+}
+
+
+class ServerClock:
+    """The server's half of a round, compiled at once and timed when asked.
+
+    The messages are those of one round of honest workers, sent by all n; nothing of the workers'
+    work is in the time. Twenty rounds are run in one call, so that starting it does not count.
+
+    Args:
+        make: number of a rule -> algorithm; the number is traced.
+        problem: from `jaxbyz.problems`.
+        attack: under which the round is played.
+    """
+
+    def __init__(
+        self, make: Callable[[Any], Algorithm], problem: Problem, attack: Attack | None = None
+    ):
+        simulation = build(make(0), problem, attack)
+        keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), 4)
+        honest, n = problem.honest, problem.honest + problem.byzantine
+
+        def prepare(data: Any) -> tuple[Any, Any, Any]:
+            algorithm = make(0)
+            state, _ = simulation.init(keys[0], problem.init(keys[1]), data)
+            broadcast = algorithm.server.broadcast(keys[2], state.server)
+
+            def speak(key: jax.Array, own: Any, entry: Any) -> Any:
+                return algorithm.worker.step(key, own, broadcast, problem.oracle(entry))[1]
+
+            some = jax.tree.map(lambda leaf: leaf[:honest], (state.workers, data))
+            messages = jax.vmap(speak)(jax.random.split(keys[3], honest), *some)
+            who = jnp.arange(n) % honest
+            return state.server, broadcast, jax.tree.map(lambda leaf: leaf[who], messages)
+
+        def serve(which: jax.Array, server: Any, broadcast: Any, messages: Any) -> Any:
+            half = make(which).server
+
+            def one(i: jax.Array, server: Any) -> Any:
+                return half.step(jax.random.fold_in(keys[3], i), server, broadcast, messages)[0]
+
+            return jax.lax.fori_loop(0, ROUNDS, one, server)
+
+        hasty = jax.jit(prepare).lower(simulation.data).compile(HASTE)
+        self._given = hasty(simulation.data)
+        self._serve = jax.jit(serve).lower(jnp.int32(0), *self._given).compile()
+
+    def seconds(self, which: int, repeats: int = 9) -> float:
+        """Median seconds of one round on this machine with this rule, over repeated runs."""
+        rule = jnp.int32(which)
+        times = []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            jax.block_until_ready(self._serve(rule, *self._given))
+            times.append((time.perf_counter() - began) / ROUNDS)
+        return statistics.median(times)

@@ -1,0 +1,22 @@
+"""How eagerly programs are compiled."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["compile_quickly"]
+
+
+def compile_quickly() -> None:
+    """Compile CPU programs at LLVM's first level, in about half of the time.
+
+    For commands that spend most of their time on compiling many programs of small arrays. Must be
+    called before JAX is first used; an `xla_backend_optimization_level` in XLA_FLAGS stays.
+
+    >>> compile_quickly()
+    >>> "backend_optimization_level" in os.environ["XLA_FLAGS"]
+    True
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "backend_optimization_level" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_backend_optimization_level=1".strip()
