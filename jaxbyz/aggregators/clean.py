@@ -148,7 +148,11 @@ def lengths(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     if d < SHORT:
         return _careful_lengths(rows, largest_entries(rows))
     limits = jnp.finfo(rows.dtype)
-    squares = (rows * rows).sum(axis=1)
+
+    def squared(start: int, width: int) -> jax.Array:
+        return jax.lax.slice_in_dim(rows, start, start + width, axis=1) ** 2
+
+    squares = row_sums(squared, d)
     # At least so much that squares which vanished are less than one rounding of the sum.
     plain = jnp.isfinite(squares) & (squares >= d * float(limits.tiny) / float(limits.eps))
     return jax.lax.cond(

@@ -35,6 +35,7 @@ class Columnwise(Aggregator):
     """An aggregator without state that is one function of the entries of a column."""
 
     columns: ColumnRule | None = None
+    is_mean: bool = False  # then the value of mixtures of rows is one mixture
 
 
 def apply_to_finite(
@@ -66,11 +67,15 @@ def apply_to_weighted(
     """What a rule makes of the rows Σ_j w_ij x_j; weights [m, n], of which every line is a mean."""
     if not isinstance(inner, Columnwise) or not inner.columns:
         return inner.apply(key, state, weighted(weights, clean))
+    none = jnp.zeros(len(weights), bool)
     rule, largest = inner.columns, jnp.finfo(clean.raw.dtype).max
+    if inner.is_mean:
+        value = weighted(weights.mean(axis=0), clean)
+        return state, Aggregated(jnp.clip(value, -largest, largest), none, {})
 
     def some(start: jax.Array | int, width: int) -> jax.Array:
         mixed = weighted_columns(weights, clean, start, width)
         return rule(jnp.clip(mixed, -largest, largest))  # a mean may be rounded to Inf
 
     value = over_columns(some, clean.raw.shape[1])
-    return state, Aggregated(value, jnp.zeros(len(weights), bool), {})
+    return state, Aggregated(value, none, {})

@@ -42,7 +42,7 @@ def mean() -> Aggregator:
         lambda rows: (average([rows.row(i) for i in range(rows.raw.shape[0])]), {}),
         constant(lambda n, f: None if f else 0.0, cells=lambda n: ranks(n, 0, n)),
     )
-    return Columnwise(whole.init, whole.apply, whole.robustness, average)
+    return Columnwise(whole.init, whole.apply, whole.robustness, average, is_mean=True)
 
 
 def trimmed_mean(f: int, trim: int | None = None) -> Aggregator:
@@ -148,21 +148,21 @@ def lower_median(f: int = 0) -> Aggregator:
     return _by_entries(rule, constant(exact, cells=cells))
 
 
-def window_mean(ordered: Rows, centre: jax.Array, keep: int) -> jax.Array:
-    """Mean of the `keep` values nearest to a centre, from the sorted values; ties: the lower one.
+def nearest_values(ordered: Rows, centre: jax.Array, keep: int) -> list[jax.Array]:
+    """The `keep` values nearest to a centre, from the sorted values; ties: the lower one.
 
     In order y_0 ≤ … ≤ y_{n-1} they are a window. It does not begin at y_k or before exactly if
-    y_{k+keep} is strictly nearer to the centre than y_k, which then takes its place.
+    y_{k+keep} is strictly nearer to the centre than y_k, which then takes its place in the list.
     """
     window = list(ordered[:keep])
     for k in range(len(ordered) - keep):
         stays = centre - ordered[k] <= ordered[k + keep] - centre
         window[k % keep] = jnp.where(stays, window[k % keep], ordered[k + keep])
-    return average(window)
+    return window
 
 
 def _ends(n: int, f: int) -> list[int]:
-    """Cuts around each of the f lowest and f highest ranks, which `window_mean` weighs up."""
+    """Cuts around each of the f lowest and f highest ranks, which `nearest_values` weighs up."""
     return [*range(f + 1), *range(n - f, n)]
 
 
@@ -189,7 +189,7 @@ def meamed(f: int) -> Aggregator:
         require_majority("meamed", n, f)
         middle = (n - 1) // 2, n // 2 + 1
         ordered = partly_sorted(rows, [*_ends(n, f), *middle])
-        return window_mean(ordered, average(ordered[slice(*middle)]), n - f)
+        return average(nearest_values(ordered, average(ordered[slice(*middle)]), n - f))
 
     def cells(n: int) -> list[Cell]:
         return windows(ranks(n, (n - 1) // 2, n // 2 + 1)[0].weights, n - f)
@@ -218,7 +218,13 @@ def phocas(f: int) -> Aggregator:
         n = len(rows)
         require_majority("phocas", n, f)
         ordered = partly_sorted(rows, _ends(n, f))
-        return window_mean(ordered, average(ordered[f : n - f]), n - f)
+        middle = average(ordered[f : n - f])
+        nearest = nearest_values(ordered, middle, n - f)
+        # All but the first f of them are the rows of which `middle` is the mean.
+        value = middle * ((n - 2 * f) / (n - f))
+        for row in nearest[:f]:
+            value = value + row * (1 / (n - f))
+        return value
 
     def cells(n: int) -> list[Cell]:
         return windows(ranks(n, f, n - f)[0].weights, n - f)

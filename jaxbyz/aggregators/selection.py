@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.aggregators.clean import Clean, clean_distances, detailed, mean_of
 from jaxbyz.aggregators.constants import constant, only_for, ratio, unknown
-from jaxbyz.aggregators.coordinatewise import average, window_mean
+from jaxbyz.aggregators.coordinatewise import average, nearest_values
 from jaxbyz.aggregators.rows import power_of_two, require_majority
 from jaxbyz.aggregators.sorting import sorted_rows
 from jaxbyz.core import Aggregator
@@ -116,7 +116,7 @@ def bulyan(f: int) -> Aggregator:
         ordered = sorted_rows(rows.finite[chosen])
         count = len(ordered)
         centre = average(ordered[(count - 1) // 2 : count // 2 + 1])
-        value = window_mean(ordered, centre, count - 2 * f)
+        value = average(nearest_values(ordered, centre, count - 2 * f))
         return value, {"selected": jnp.zeros(n, bool).at[chosen].set(True)}
 
     return detailed(rule)
