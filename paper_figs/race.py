@@ -34,8 +34,8 @@ RULES = {
 }
 
 
-def methods(samples: int) -> dict[str, Callable[[Any, jb.Aggregator], Any]]:
-    """Every row of the table, as a function of the step size and the rule after mixing."""
+def methods(samples: int, f: int = BYZANTINE) -> dict[str, Callable[[Any, jb.Aggregator], Any]]:
+    """Every row of the table, as a function of the step size and the rule after mixing for f workers."""
     top, random = jb.top_k(ratio=RATIO), jb.seeded_rand_k(ratio=RATIO)
     full = BATCH / (BATCH + samples)  # how often PAGE and MARINA compute full gradients
     made: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
@@ -61,7 +61,7 @@ def methods(samples: int) -> dict[str, Callable[[Any, jb.Aggregator], Any]]:
 
     def of(make: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
         return lambda step, rule: make(
-            optimizer=optax.sgd(step), aggregator=jb.nnm(BYZANTINE, rule), **options
+            optimizer=optax.sgd(step), aggregator=jb.nnm(f, rule), **options
         )
 
     return {name: of(make, options) for name, (make, options) in made.items()}
