@@ -4,7 +4,7 @@ Logistic regression with the nonconvex regulariser on the breast-cancer data; 12
 8 Byzantine ones, under ALIE, IPM, sign flip and label flip; nearest-neighbour mixing before the
 trimmed mean, the median and RFA; one tenth of the coordinates. Every method has the step size that
 is best for it, chosen on other seeds (see `jaxbyz.compare`); what decides is the gradient norm of
-the honest objective. Ten minutes on 2 cores; an interrupted race continues.
+the honest objective. Six minutes on 2 cores; an interrupted race continues.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RULES = {
 
 
 def methods(samples: int, f: int = BYZANTINE) -> dict[str, Callable[[Any, jb.Aggregator], Any]]:
-    """Every row of the table, as a function of the step size and the rule after mixing for f workers."""
+    """Every row of the table: functions of the step size and of the rule, before which is mixed."""
     top, random = jb.top_k(ratio=RATIO), jb.seeded_rand_k(ratio=RATIO)
     full = BATCH / (BATCH + samples)  # how often PAGE and MARINA compute full gradients
     made: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {

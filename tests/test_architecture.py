@@ -1,7 +1,7 @@
 """Who may import whom, who may talk to devices, and what every public name has.
 
-messages, blocks, checks → core → compressors, aggregators, attacks, problems, data → algorithms
-→ simulation → training and what users meet; an arrow reads "is imported by".
+messages, blocks, entrance, checks → core → compressors, aggregators, attacks, problems, data →
+algorithms → simulation → training and what users meet; an arrow reads "is imported by".
 """
 
 import ast
@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1] / "jaxbyz"
 LEVELS = {
     "messages": 0,
     "blocks": 0,
+    "entrance": 0,
     "checks": 0,
     "core": 1,
     "compressors": 2,
@@ -27,7 +28,7 @@ LEVELS = {
 }
 TRAINING = 5  # training, history, checkpoints, plotting, … : whatever else is at the top
 BESIDE = {"theory", "testing"}  # read everything, are read by nobody below paper_figs and tests
-SIBLINGS = {("problems", "data"), ("messages", "blocks")}  # who may import whom within one level
+SIBLINGS = {("problems", "data"), ("entrance", "blocks")}  # who may import whom within one level
 NOT_FOR_ALGORITHMS = {"attacks", "problems", "simulation", "theory"}
 
 WHERE = {

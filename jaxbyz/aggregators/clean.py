@@ -71,11 +71,11 @@ class Clean(NamedTuple):
         A row beyond that bound is a huge row beside the median row; what it becomes is as
         legitimate as what it was, and distances to it stay the largest ones.
         """
-        return self._in_unit(self.finite)
+        return self.in_unit(self.finite)
 
     def columns(self, start: jax.Array | int, width: int) -> jax.Array:
         """Some columns of `unit`, [n, width]."""
-        return self._in_unit(self.finite_columns(start, width))
+        return self.in_unit(self.finite_columns(start, width))
 
     def finite_columns(self, start: jax.Array | int, width: int) -> jax.Array:
         """Some columns of `finite`, [n, width]."""
@@ -97,9 +97,10 @@ class Clean(NamedTuple):
 
     def at(self, chosen: jax.Array) -> jax.Array:
         """Columns [b] of `unit` by their indices, [n, b]."""
-        return self._in_unit(jnp.where(self.out[:, None], self.fill[chosen], self.raw[:, chosen]))
+        return self.in_unit(jnp.where(self.out[:, None], self.fill[chosen], self.raw[:, chosen]))
 
-    def _in_unit(self, rows: jax.Array) -> jax.Array:
+    def in_unit(self, rows: jax.Array) -> jax.Array:
+        """Entries / scale, cut where squares of differences could not be summed; any shape."""
         bound = square_bound(self.raw)
         return jnp.clip(rows * (1 / self.scale), -bound, bound)
 
@@ -226,7 +227,7 @@ def weighted_unit(weights: jax.Array, clean: Clean, centre: jax.Array | float = 
     """Σ w_i (x_i - z) over the rows in unit `scale`, weights [n] -> [d]."""
     n = clean.raw.shape[0]
     if n <= UNROLLED_ROWS:
-        rows = [clean._in_unit(clean.row(i)) - centre for i in range(n)]
+        rows = [clean.in_unit(clean.row(i)) - centre for i in range(n)]
         return sum_of_rows(weights, rows)
     return jnp.matmul(weights, clean.unit - centre, precision=jax.lax.Precision.HIGHEST)
 

@@ -28,7 +28,7 @@ import optax
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.compressors.identity import identity
 from jaxbyz.core import Aggregator, Codec, Compressor, Key, Server, ServerInfo, Tree
-from jaxbyz.messages import admit
+from jaxbyz.entrance import admit
 
 __all__ = [
     "DENSE",

@@ -33,7 +33,12 @@ from jaxbyz.algorithms.descent import descend
 from jaxbyz.algorithms.momentum import fresh_weight
 from jaxbyz.compressors import shared_mask
 from jaxbyz.core import Aggregator, Algorithm, Codec, Key, Oracle, Server, ServerInfo, Worker
-from jaxbyz.messages import SEED_BITS, SharedSupport, admit, float_bits
+from jaxbyz.entrance import admit
+from jaxbyz.messages import (
+    SEED_BITS,
+    SharedSupport,
+    float_bits,
+)
 
 __all__ = ["RoSDHBBroadcast", "RoSDHBState", "rosdhb"]
 

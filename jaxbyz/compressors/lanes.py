@@ -14,7 +14,7 @@ __all__ = ["LEAST", "MOST", "largest_in_lanes"]
 
 LEAST = 256  # vectors, fewer do not fill the lanes for long enough
 MOST = 2**11  # d k, beyond which counting is faster
-TURN = 5  # coordinates in one turn of the loop: fewer ways through memory, more to compile
+TURN = 10  # coordinates in one turn of the loop: fewer ways through memory, more to compile
 
 
 def largest_in_lanes(x: jax.Array, k: int) -> jax.Array:

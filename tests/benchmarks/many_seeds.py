@@ -1,7 +1,8 @@
 """Toy scale: a thousand seeds and a thousand rounds of Byz-DM21 in one call, against NumPy.
 
 Seeds differ by their start. One call goes through them in batches whose state stays in a core's
-cache, every core with batches of its own: `make bench` starts this with a device for every core.
+cache, every core with batches of its own: `make bench` starts this with a device for every core and
+with the widest registers.
 The NumPy loop is the one anybody would write: Python over seeds and rounds, arrays over
 workers. It is timed on fewer rounds, which cost the same each. Both must find the same models.
 """
@@ -20,7 +21,8 @@ from jax.sharding import PartitionSpec as Spec
 import jaxbyz as jb
 
 N, F, D, K, ETA, GAMMA = 20, 4, 50, 5, 0.1, 0.05
-SEEDS, ROUNDS, BATCH = 1000, 1000, 125
+# Whole vectors of the widest registers, on both of two devices.
+SEEDS, ROUNDS, BATCH = 1024, 1000, 128
 TURNS, SLOW_ROUNDS = 5, 1000
 # Single precision against double: in so many rounds 1e-6 of roundings grow at most by the
 # selections of Top-k that they turn around.

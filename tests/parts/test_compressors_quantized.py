@@ -25,7 +25,13 @@ from jaxbyz.compressors import (
     top_k,
     wrappers,
 )
-from jaxbyz.messages import Blocks, Exponents, Levels, Masked, admit
+from jaxbyz.entrance import admit
+from jaxbyz.messages import (
+    Blocks,
+    Exponents,
+    Levels,
+    Masked,
+)
 
 pytestmark = pytest.mark.usefixtures("x64")
 

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxbyz.entrance import admit, oversized
 from jaxbyz.messages import (
     SEED_BITS,
     Blocks,
@@ -15,11 +16,9 @@ from jaxbyz.messages import (
     SharedSupport,
     Signs,
     Sparse,
-    admit,
     bit_words,
     float_bits,
     index_bits,
-    oversized,
 )
 
 pytestmark = pytest.mark.usefixtures("x64")
