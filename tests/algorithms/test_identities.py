@@ -510,7 +510,7 @@ def test_only_what_is_sent_is_judged(liars):
     assert sent.any()
 
 
-@pytest.mark.parametrize("lie", ["NaN", "huge"])
+@pytest.mark.parametrize("lie", ["NaN", pytest.param("huge", marks=pytest.mark.long)])
 def test_eager_is_compiled(liars, lie):
     """One round, op by op."""
     name, runs = liars

@@ -102,6 +102,7 @@ def test_they_are_as_strong_with_thirteen_workers(entry):
     assert strengths(entry.make(F), searched, h=13 - F).min() >= 0.999
 
 
+@pytest.mark.long
 def test_a_one_sided_grid_and_one_without_refinement_are_caught():
     rule = multi_krum(F)
     assert strengths(rule, searched).min() >= 0.999

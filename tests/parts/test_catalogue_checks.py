@@ -16,7 +16,7 @@ CLAIMS = {
 }
 
 
-OFTEN = ("trimmed mean", "krum", "nnm, trimmed mean")
+OFTEN = ("trimmed mean", "nnm, trimmed mean")
 
 
 @pytest.mark.parametrize("entry", often(AGGREGATORS, OFTEN))
@@ -39,7 +39,7 @@ def test_aggregator(entry):
     assert ("never further than κ allows" in report.checked) >= (entry.kappa is not None)
 
 
-@pytest.mark.parametrize("entry", often(COMPRESSORS, ("top-k", "rand-k")))
+@pytest.mark.parametrize("entry", often(COMPRESSORS, ("top-k",)))
 def test_compressor(entry):
     report = check_compressor(entry.make(3), d=6, zero=entry.name != "sign")
     assert ("unbiased" in report.checked, "contractive" in report.checked) == (

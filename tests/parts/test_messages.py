@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from lengths import often
 
 from jaxbyz.entrance import admit, oversized
 from jaxbyz.messages import (
@@ -484,7 +485,7 @@ def test_oversized_at_the_bound_of_every_dtype():
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("d", [2047, 2048, 5000, 20_000])
+@pytest.mark.parametrize("d", often([2047, 2048, 5000, 20_000], ["20000"]))
 def test_a_bad_number_in_a_long_message_is_not_overlooked(value, d):
     # A maximum of floats forgets NaN on CPU where an axis has thousands of entries, and so this
     # did let it in.

@@ -35,7 +35,7 @@ ALGORITHMS = {
     "byz_vr_marina_no_sync": lambda: algorithms.byz_vr_marina_no_sync(probability=0.3, **RANDOM),
     "rosdhb_local": lambda: algorithms.rosdhb_local(momentum=0.5, **RANDOM),
 }
-USUAL = ("robust_sgd", "rosdhb", "byz_dasha_page", "byz_vr_dm21")
+USUAL = ("rosdhb", "byz_vr_dm21")
 NAMES = often(ALGORITHMS, USUAL)
 # Liars without data, so that 8 workers compute; and liars with data, so that 12 do.
 ATTACKS = {"ALIE": lambda: attacks.alie(z=1.5), "none": attacks.no_attack}

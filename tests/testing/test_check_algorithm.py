@@ -113,6 +113,7 @@ def test_several_devices():
     assert jax.device_count() == 1 or "one device = several" in report.checked
 
 
+@pytest.mark.long
 def test_gradient_descent():
     assert "gradient descent" in check_algorithm(MEAN, descent=0.1).checked
 

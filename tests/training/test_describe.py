@@ -132,10 +132,16 @@ def numbers(tree):
 # One of every kind of memory, message and question.
 PLAYED = ("robust D-SHB", "Byz-EF14", "BROADCAST", "Byz-VR-MARINA", "Byz-DASHA-PAGE", "Byz-DM21",
           "Byz-EF21-STORM", "RoSDHB")  # fmt: skip
+OFTEN = ("Byz-EF14", "Byz-VR-MARINA", "Byz-DM21")
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in TABLE if row[0].name in PLAYED], ids=lambda row: row[0].name
+    "row",
+    [
+        pytest.param(row, marks=() if row[0].name in OFTEN else pytest.mark.long, id=row[0].name)
+        for row in TABLE
+        if row[0].name in PLAYED
+    ],
 )
 def test_a_run_costs_what_is_said(row):
     """Bits, numbers in states and questions to the oracle; of coins, what fell."""

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("x64")
 FEW = Budget(random=500, starts=8, steps=300)
 MANY = Budget(random=4000)
 
-SHORT = {"L0", "L1", "L4-VR", "L7-DM"}  # the others are searched by make test-all
+SHORT = {"L0", "L4-VR", "L7-DM"}  # the others are searched by make test-all
 LEMMAS = {  # claim -> at least so much of the bound is used
     "L0": (aggregation(trimmed_mean(f=1), 1 / 2, 4, 1), 0.999),
     "L1": (dispersion_bound(), 0.99),

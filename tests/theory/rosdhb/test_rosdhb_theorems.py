@@ -53,7 +53,7 @@ def test_theorem_b_needs_its_range_of_kappa_b_squared():
         theorems.measured,
         theorems.theorem_a_runs,
         theorems.theorem_b_runs,
-        theorems.corollary,
+        pytest.param(theorems.corollary, marks=pytest.mark.long),
     ],
     ids=lambda make: make.__name__,
 )
