@@ -222,9 +222,9 @@ def stall(rounds: int = 64) -> Claim:
 
     def make(z: jax.Array) -> Stall:
         sigmoid = jax.nn.sigmoid
-        return Stall(
-            share(z[0], 0.05, 0.9), jnp.exp(z[1]), jnp.exp(z[2]), jnp.exp(z[3] / 4), sigmoid(z[4])
-        )
+        # It stands still with every step; with γ(1 - √κ b0) < 1 roundings do not grow, either.
+        step = share(z[3], 0.01, 0.9)
+        return Stall(share(z[0], 0.05, 0.9), jnp.exp(z[1]), jnp.exp(z[2]), step, sigmoid(z[4]))
 
     def sides(instance: Stall) -> tuple[jax.Array, jax.Array]:
         tilt, kappa, g0, step, fresh = instance

@@ -75,6 +75,16 @@ def test_stall():
     assert claim.checks[0](claim, BUDGET).status is Status.SEARCHED
 
 
+@pytest.mark.parametrize("step", [-8.0, 0.0, 8.0])
+def test_roundings_of_a_stall_do_not_grow(step):
+    # With unbounded step sizes the rounds after the first were those of an unstable method.
+    claim = theorems.stall()
+    for tilt, fresh in ((-3.0, 4.0), (3.0, 4.0), (0.0, -4.0)):
+        instance = claim.families[0].make(np.array([tilt, 0.5, 1.0, step, fresh]))
+        gradient, floor = claim.sides(instance)
+        np.testing.assert_allclose(gradient, floor, rtol=1e-11)  # 64 rounds of 1e-15, thrice over
+
+
 def test_nothing_is_said_of_the_paper():
     claim = theorems.paper_theorem()
     report = claim.checks[0](claim, BUDGET)
