@@ -8,10 +8,11 @@ __all__ = ["compile_quickly"]
 
 
 def compile_quickly() -> None:
-    """Compile CPU programs at LLVM's first level, in about half of the time.
+    """Compile CPU programs at LLVM's first level, in less time.
 
     For commands that spend most of their time on compiling many programs of small arrays. Must be
-    called before JAX is first used; an `xla_backend_optimization_level` in XLA_FLAGS stays.
+    called before JAX starts its devices, and does nothing afterwards (importing the library starts
+    none); an `xla_backend_optimization_level` in XLA_FLAGS stays.
 
     >>> compile_quickly()
     >>> "backend_optimization_level" in os.environ["XLA_FLAGS"]

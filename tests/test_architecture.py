@@ -5,6 +5,9 @@ algorithms → simulation → training and what users meet; an arrow reads "is i
 """
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -172,6 +175,18 @@ def test_parts_and_algorithms_are_not_compiled_by_themselves(module):
     free = room(module) == "data" or module == "jaxbyz.compressors.batches"
     if level(module) < TRAINING and not free:
         assert not {"jax.jit", "jit", "open", "jax.debug.print"} & set(calls(module))
+
+
+@pytest.mark.parametrize("module", ["jaxbyz.theory.audit", "paper_figs.race"])
+def test_importing_starts_no_device(module):
+    """Otherwise flags, numbers of devices and `jax.distributed` could not be set after it."""
+    # JAX refuses this setting once it has started.
+    code = f"import jax, {module}; jax.config.update('jax_num_cpu_devices', 1)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent, env=without_flags())
+
+
+def without_flags():
+    return {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
 
 
 def public(module):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 
+from jaxbyz import checks
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["one_of"]
@@ -22,7 +23,7 @@ def one_of(rules: Sequence[Aggregator], which: jax.Array | int) -> Aggregator:
     No κ is given.
 
     Raises:
-        ValueError: no rules.
+        ValueError: no rules; a number that is not traced and not one of theirs.
 
     >>> import jax.numpy as jnp
     >>> from jaxbyz.aggregators import coordinate_median, mean
@@ -33,6 +34,9 @@ def one_of(rules: Sequence[Aggregator], which: jax.Array | int) -> Aggregator:
     """
     if not rules:
         raise ValueError(f"rules must be at least one aggregator, got {rules!r}")
+
+    if not isinstance(which, jax.Array):  # what is traced cannot be checked
+        which = checks.count("which", which, maximum=len(rules) - 1)
 
     def init(d: int) -> tuple[Tree, ...]:
         return tuple(rule.init(d) for rule in rules)

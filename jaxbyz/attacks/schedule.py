@@ -53,7 +53,8 @@ def one_of(attacks: Sequence[Attack], which: jax.Array | int) -> Attack:
     number is not mapped over.
 
     Raises:
-        ValueError: no attacks, or one that neither forges nor poisons.
+        ValueError: no attacks, or one that neither forges nor poisons; a number that is not traced
+            and not one of theirs.
 
     >>> from jaxbyz.attacks.signs import sign_flip
     >>> one_of([sign_flip()], 0).name
@@ -62,6 +63,8 @@ def one_of(attacks: Sequence[Attack], which: jax.Array | int) -> Attack:
     names = [attack.name for attack in attacks]
     if not attacks or any(a.forge is None and a.poison is None for a in attacks):
         raise ValueError(f"attacks must be some that forge or poison, got {names}")
+    if not isinstance(which, jax.Array):  # what is traced cannot be checked
+        which = checks.count("which", which, maximum=len(attacks) - 1)
 
     def init(key: Key, d: int) -> tuple[Tree, ...]:
         return tuple(attack.init(key, d) for attack in attacks)

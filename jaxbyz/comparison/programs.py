@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -110,13 +111,11 @@ def _program(make: Method, runs: Runs, grid: np.ndarray) -> _Program:
     worlds = [build(first, problem, _attack(runs, i)).data for i in range(len(runs.attacks))]
     choice = (jnp.int32(0), jnp.int32(0))
     traced = jax.jit(whole).trace(choice, steps, keys, worlds[0], problem.test)
-    programs: list[jax.stages.Compiled] = []
+    compiled = functools.cache(lambda: traced.lower().compile())  # not if all is there already
 
     def call(attack: int, rule: int) -> Any:
-        if not programs:
-            programs.append(traced.lower().compile())
         which = jnp.int32(attack), jnp.int32(rule)
-        found = programs[0](which, steps, keys, worlds[attack], problem.test)
+        found = compiled()(which, steps, keys, worlds[attack], problem.test)
         return jax.tree.map(np.asarray, found)
 
     def mark(attack: int, rule: int) -> str:

@@ -168,6 +168,12 @@ def compare_aggregators(
     names = [attack.name for attack in attacks]
     if not methods or not names or len(set(names)) < len(names):
         raise ValueError(f"methods and attacks must be given, of different names, got {names}")
+    for what, given in (("methods", methods), ("attacks", names), ("aggregators", aggregators)):
+        if folder is not None and len({_slug(name) for name in given}) < len(given):
+            raise ValueError(
+                f"{what} must have names that differ in letters or digits, of which the names of "
+                f"files are made, got {list(given)}"
+            )
     if isinstance(steps, Mapping) and not set(methods) <= set(steps):
         missing = sorted(set(methods) - set(steps))
         raise ValueError(f"steps must have an entry for every method, got none for {missing}")

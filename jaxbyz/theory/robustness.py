@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections.abc import Callable
@@ -241,12 +242,17 @@ def dissimilarity(h: int = 3, d: int = 2, *, scale: float = 1.0) -> Claim:
     spread = random.normal(size=(h, d, d)) * 0.2
     spread = spread + spread.transpose(0, 2, 1)
     matrices = mean + spread - spread.mean(axis=0)
-    problem = quadratics_from_arrays(matrices, random.normal(size=(h, d)))
-    b_squared = 2 * problem.least_b_squared
-    g_squared = problem.g_squared(b_squared)
+    vectors = random.normal(size=(h, d))
+
+    @functools.cache
+    def constants() -> tuple[float, float]:
+        problem = quadratics_from_arrays(matrices, vectors)
+        b_squared = 2 * problem.least_b_squared
+        return b_squared, problem.g_squared(b_squared)
 
     def sides(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        gradients = jnp.asarray(matrices) @ x - jnp.asarray(problem.vectors)  # [h, d]
+        b_squared, g_squared = constants()
+        gradients = jnp.asarray(matrices) @ x - jnp.asarray(vectors)  # [h, d]
         average = gradients.mean(axis=0)
         left = ((gradients - average) ** 2).sum() / h - b_squared * (average**2).sum()
         return left, jnp.asarray(scale * g_squared)

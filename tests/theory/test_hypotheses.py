@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("x64")
 
 KNOWN = {claim.key: claim for claim in CLAIMS}
 WITH = {claim.key: claim for claim in CLAIMS if claim.hypotheses and claim.families}
-# One of every kind of instance and of hypothesis; the others with `make test-all`.
+# Some of both papers; the others with `make test-all`.
 SOME = ("rosdhb/L3<=", "rosdhb/L5/linear", "rosdhb/L6'", "rosdhb/B/N", "byz_dm21/L2",
         "byz_dm21/L6-DM-top", "byz_dm21/T4")  # fmt: skip
 FEW = Budget(random=20, starts=2, steps=4)

@@ -106,6 +106,14 @@ def test_no_aggregators_are_refused():
         jb.aggregators.one_of([], 0)
 
 
+@pytest.mark.parametrize("which", [-1, 1, 0.0])
+def test_a_number_of_nobody_is_refused(which):
+    with pytest.raises(ValueError, match=r"which must be an integer in 0\.\.0, got"):
+        jb.aggregators.one_of([jb.mean()], which)
+    with pytest.raises(ValueError, match=r"which must be an integer in 0\.\.0, got"):
+        jb.attacks.one_of([jb.ipm()], which)
+
+
 def test_one_of_several_attacks_must_do_something():
     nothing = jb.attacks.no_attack()._replace(poison=None)
     with pytest.raises(ValueError, match="must be some that forge or poison, got \\['none'\\]"):
@@ -238,3 +246,9 @@ def test_what_is_asked_for_is_checked_before_anything_is_run(monkeypatch, change
     monkeypatch.setattr(races, "play", None)
     with pytest.raises(ValueError, match=message):
         race(**change)
+
+
+def test_two_names_of_one_file_are_refused(tmp_path):
+    twice = {"a b": METHODS["D-SGD"], "a-b": METHODS["D-SGD"]}
+    with pytest.raises(ValueError, match=r"methods must have names that differ .*\['a b', 'a-b'\]"):
+        race(tmp_path, methods=twice)
