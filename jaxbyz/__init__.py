@@ -90,6 +90,7 @@ from jaxbyz.compressors import (
 from jaxbyz.describe import Description, describe
 from jaxbyz.effects import Effect, effect
 from jaxbyz.history import History
+from jaxbyz.lanes import side_by_side
 from jaxbyz.simulation import build, in_batches, one_by_one, over_mesh, over_pmap, run
 from jaxbyz.training import TooManyBadRows, train
 
@@ -195,5 +196,6 @@ __all__ = [
     "over_mesh",
     "over_pmap",
     "run",
+    "side_by_side",
     "train",
 ]

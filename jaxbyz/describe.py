@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.core import Algorithm, Key, Oracle, Tree
-from jaxbyz.messages import Blocks, Either
+from jaxbyz.messages import Blocks, Either, SparseInPlace
 
 __all__ = ["Description", "describe"]
 
@@ -183,4 +183,4 @@ def _kind(message: Any) -> str:
         return f"{_kind(message.first)} or {_kind(message.second)}"
     if isinstance(message, Blocks):
         return ", ".join(_kind(part) for part in message.parts)
-    return type(message).__name__
+    return "Sparse" if isinstance(message, SparseInPlace) else type(message).__name__

@@ -105,11 +105,17 @@ def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *arguments: jax.lax.map(lambda entry: function(*entry), arguments)
 
 
-def in_batches(size: int) -> Callable[..., Callable[..., Any]]:
+def in_batches(
+    size: int, together: Callable[..., Any] = jax.vmap
+) -> Callable[..., Callable[..., Any]]:
     """Map a function over leading axes, so many entries at once (between `vmap` and `one_by_one`).
 
     For many seeds of a small problem: a hundred at once whose state stays in a core's cache are
     faster than all at once.
+
+    Args:
+        size: of a batch; the last one may be smaller.
+        together: how the entries of a batch are mapped: `jax.vmap` or `jaxbyz.side_by_side`.
 
     Raises:
         ValueError: size < 1.
@@ -120,9 +126,25 @@ def in_batches(size: int) -> Callable[..., Callable[..., Any]]:
     size = checks.count("size", size, minimum=1)
 
     def mapping(function: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *arguments: jax.lax.map(
-            lambda entry: function(*entry), arguments, batch_size=size
-        )
+        batch = together(function)
+
+        def mapped(*arguments: Any) -> Any:
+            entries = len(jax.tree.leaves(arguments)[0])
+            whole = entries - entries % size
+
+            def cut(leaf: jax.Array) -> jax.Array:
+                return leaf[:whole].reshape(-1, size, *leaf.shape[1:])
+
+            def joined(leaf: jax.Array, *rest: jax.Array) -> jax.Array:
+                return jnp.concatenate([leaf.reshape(whole, *leaf.shape[2:]), *rest])
+
+            last = jax.tree.map(lambda leaf: leaf[whole:], arguments)
+            if whole == 0:
+                return batch(*last)
+            rest = [batch(*last)] if entries > whole else []
+            return jax.tree.map(joined, one_by_one(batch)(*jax.tree.map(cut, arguments)), *rest)
+
+        return mapped
 
     return mapping
 

@@ -85,8 +85,8 @@ def train(
         checkpoint_every: rounds between checkpoints, a multiple of evaluate_every (default:
             evaluate_every). A kill never costs more than these rounds.
         map_workers: `jax.vmap`, or `jaxbyz.one_by_one` for models that are slow when batched.
-        map_seeds: the same for seeds, or `jaxbyz.in_batches(size)`; under `vmap` both sides of
-            PAGE's coin are computed.
+        map_seeds: the same for seeds, or `jaxbyz.in_batches(size)`, `jaxbyz.side_by_side`; under
+            all but `one_by_one` both sides of PAGE's coin are computed.
         devices: spread the computing workers over these devices.
         watch: (state before, state after, what the round was, data) -> columns, each []: applied
             to the last round before every evaluation (NaN at round 0); for terms of a proof along

@@ -18,9 +18,9 @@ import jax.numpy as jnp
 
 from jaxbyz.blocks import row_sums
 from jaxbyz.compressors.batches import mapped, sees_its_batch
-from jaxbyz.compressors.lanes import LEAST, MOST, largest_in_lanes
+from jaxbyz.compressors.tournament import LEAST, LONGEST, are_largest_in_lanes
 
-__all__ = ["indices_of", "kth_largest", "largest_keys", "largest_magnitudes"]
+__all__ = ["are_largest", "indices_of", "kth_largest", "largest_keys", "largest_magnitudes"]
 
 FEW = 64  # fewer than one key in so many: a heap of k is faster than the passes
 WORD = 32  # bits
@@ -103,22 +103,42 @@ def largest_magnitudes(x: jax.Array, k: int) -> jax.Array:
     >>> sorted(largest_magnitudes(jnp.array([1.0, -3.0, 2.0]), 2).tolist())
     [1, 2]
     """
-    return _largest(k)(x)
+    return _indices(k)(x)
+
+
+def are_largest(x: jax.Array, k: int) -> jax.Array:
+    """Which are the k largest |x_j| of x [d], [d] bool; ties and NaN as above.
+
+    >>> are_largest(jnp.array([1.0, -3.0, 2.0]), 2).tolist()
+    [False, True, True]
+    """
+    return _marks(k)(x)
 
 
 @functools.cache
-def _largest(k: int) -> Callable[[jax.Array], jax.Array]:
-    def largest(x: jax.Array) -> jax.Array:  # [..., d] -> [..., k]
-        *batch, d = x.shape
-        if math.prod(batch) >= LEAST and d * k <= MOST:
-            return largest_in_lanes(x, k)
-        return mapped(one, x, len(batch), d)
-
+def _indices(k: int) -> Callable[[jax.Array], jax.Array]:
     def one(x: jax.Array) -> jax.Array:  # [d] -> [k]
         if k * FEW <= x.shape[0]:
             return jax.lax.top_k(jnp.abs(x), k)[1]
-        # Absolute values are ordered as their bits.
-        keys = jax.lax.bitcast_convert_type(jnp.abs(x), jnp.dtype(f"uint{8 * x.dtype.itemsize}"))
-        return indices_of(largest_keys(keys, k), k)
+        return indices_of(largest_keys(_keys(x), k), k)
+
+    return sees_its_batch(lambda x: mapped(one, x, x.ndim - 1, x.shape[-1]))
+
+
+@functools.cache
+def _marks(k: int) -> Callable[[jax.Array], jax.Array]:
+    def one(x: jax.Array) -> jax.Array:  # [d] -> [d]
+        return largest_keys(_keys(x), k)
+
+    def largest(x: jax.Array) -> jax.Array:  # [..., d] -> [..., d]
+        *batch, d = x.shape
+        if batch and batch[0] >= LEAST and math.prod(batch[1:]) > 1 and d <= LONGEST:
+            return are_largest_in_lanes(x, k)
+        return mapped(one, x, len(batch), d)
 
     return sees_its_batch(largest)
+
+
+def _keys(x: jax.Array) -> jax.Array:
+    """Absolute values as unsigned integers, which are in the same order."""
+    return jax.lax.bitcast_convert_type(jnp.abs(x), jnp.dtype(f"uint{8 * x.dtype.itemsize}"))

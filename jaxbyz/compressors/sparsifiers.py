@@ -12,18 +12,19 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.compressors.floats import coins
-from jaxbyz.compressors.lanes import MOST
-from jaxbyz.compressors.selection import largest_magnitudes
+from jaxbyz.compressors.selection import are_largest, largest_magnitudes
 from jaxbyz.compressors.subsets import keep_count, random_subset
 from jaxbyz.core import Compressor, Key
-from jaxbyz.messages import Masked, Seeded, SharedSupport, Sparse
+from jaxbyz.messages import Masked, Seeded, SharedSupport, Sparse, SparseInPlace
+
+MOST = 2**11  # up to so large a d k, comparing places is faster than walking to them
 
 __all__ = ["SharedMask", "bernoulli", "rand_k", "seeded_rand_k", "shared_mask", "top_k"]
 
 
 def scatter(values: jax.Array, subset: jax.Array, d: int) -> jax.Array:
     """Put values [k] at distinct places [k] of a zero vector [d]."""
-    if len(values) * d <= MOST:  # then comparing is faster than walking, most of all side by side
+    if len(values) * d <= MOST:
         vector = jnp.zeros(d, values.dtype)
         for i in range(len(values)):
             vector = jnp.where(subset[i] == jnp.arange(d), values[i], vector)
@@ -104,12 +105,18 @@ def top_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
     """
     keep = keep_count(k, ratio)
 
-    def compress(key: Key, x: jax.Array) -> Sparse:
+    def compress(key: Key, x: jax.Array) -> Sparse | SparseInPlace:
         del key
-        subset = largest_magnitudes(x, keep(x.shape[0]))
-        return Sparse(x[subset], subset, size=x.shape[0])
+        d, k = x.shape[0], keep(x.shape[0])
+        if d * k <= MOST:
+            return SparseInPlace(jnp.where(are_largest(x, k), x, 0), kept=k)
+        subset = largest_magnitudes(x, k)
+        return Sparse(x[subset], subset, size=d)
 
-    return Compressor(compress, _decompress, compress, None, lambda d: keep(d) / d)
+    def decompress(message: Sparse | SparseInPlace) -> jax.Array:
+        return message.values if isinstance(message, SparseInPlace) else _decompress(message)
+
+    return Compressor(compress, decompress, compress, None, lambda d: keep(d) / d)
 
 
 def bernoulli(probability: Any) -> Compressor:

@@ -1,8 +1,8 @@
 """Toy scale: a thousand seeds and a thousand rounds of Byz-DM21 in one call, against NumPy.
 
 Seeds differ by their start. One call goes through them in batches whose state stays in a core's
-cache, every core with batches of its own: `make bench` starts this with a device for every core and
-with the widest registers.
+cache, side by side in its registers, every core with batches of its own: `make bench` starts this
+with a device for every core and with the widest registers.
 The NumPy loop is the one anybody would write: Python over seeds and rounds, arrays over
 workers. It is timed on fewer rounds, which cost the same each. Both must find the same models.
 """
@@ -73,7 +73,7 @@ def main() -> None:
             return play(round_key, state, data)[0].server.x
 
         def many(starts: jax.Array, keys: jax.Array, data: object) -> jax.Array:
-            of = jb.in_batches(BATCH)(lambda start, key: one(start, key, data))
+            of = jb.in_batches(BATCH, jb.side_by_side)(lambda start, key: one(start, key, data))
             return of(starts, keys)
 
         mesh = Mesh(jax.devices(), ("seeds",))

@@ -19,7 +19,8 @@ from jaxbyz.compressors import (
     sparsifiers,
     top_k,
 )
-from jaxbyz.messages import Dense, Masked, Seeded, SharedSupport, Signs, Sparse
+from jaxbyz.compressors.sparsifiers import MOST
+from jaxbyz.messages import Dense, Masked, Seeded, SharedSupport, Signs, Sparse, SparseInPlace
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -274,10 +275,20 @@ def test_top_k_keeps_exactly_k_and_the_lowest_index_of_ties():
         for k in (1, 2, 4) if x[0] == 1 else (2,):
             order = sorted(range(4), key=lambda j: (-abs(x[j]), j))[:k]
             message = top_k(k=k).compress(KEY, np.array(x))
-            assert sorted(message.indices.tolist()) == sorted(order)
-            assert message.values.tolist() == [x[j] for j in message.indices]
+            assert message.values.tolist() == [x[j] if j in order else 0 for j in range(4)]
     message = top_k(k=2).compress(KEY, jnp.array([3.0, jnp.nan, -jnp.inf, -jnp.nan]))
-    assert sorted(message.indices.tolist()) == [1, 3]
+    assert jnp.isnan(message.values).tolist() == [False, True, False, True]
+
+
+@pytest.mark.parametrize("d", [MOST // 3, MOST // 3 + 1])
+def test_top_k_of_long_vectors_is_that_of_short_ones(d):
+    """Numbers and their places where a vector is long, the vector itself where it is short."""
+    compressor, x = top_k(k=3), np.random.default_rng(d).normal(size=d)
+    message = compressor.compress(KEY, jnp.array(x))
+    assert isinstance(message, SparseInPlace if 3 * d <= MOST else Sparse)
+    assert message.bits() == 3 * (64 + 10)
+    expected = np.where(np.abs(x) >= np.sort(np.abs(x))[-3], x, 0)
+    np.testing.assert_array_equal(compressor.decompress(message), expected)
 
 
 # ---- the law of the subset ---------------------------------------------------------------------
@@ -393,9 +404,13 @@ def test_k_above_d_is_refused_when_d_is_known():
 def test_messages_have_exactly_k_numbers_and_their_bits(entry):
     x = jnp.asarray(np.random.default_rng(1).normal(size=100))
     message = entry.make(7).compress(KEY, x)
-    expected = {Dense: 100 * 64, Sparse: 7 * (64 + 7), Seeded: 7 * 64}[type(message)]
+    sparse = 7 * (64 + 7)
+    lengths = {Dense: 100 * 64, Sparse: sparse, SparseInPlace: sparse, Seeded: 7 * 64}
+    expected = lengths[type(message)]
     assert message.bits() == expected
-    if not isinstance(message, Dense):
+    if isinstance(message, SparseInPlace):
+        assert np.count_nonzero(message.values) == 7
+    elif not isinstance(message, Dense):
         assert message.values.shape == message.indices.shape == (7,)
         assert len(set(message.indices.tolist())) == 7
     lie = entry.make(7).encode(KEY, x)
@@ -412,10 +427,14 @@ def test_encode_says_what_is_wanted_as_nearly_as_is_legal(entry, k):
     message = compressor.encode(KEY, jnp.array(wanted))
     heard = np.asarray(compressor.decompress(message))
     support = np.zeros(D, bool)
-    support[np.arange(D) if isinstance(message, Dense) else np.asarray(message.indices)] = True
+    if isinstance(message, SparseInPlace):
+        support = heard != 0  # no number that is wanted is 0
+        assert support.sum() == k
+    else:
+        support[np.arange(D) if isinstance(message, Dense) else np.asarray(message.indices)] = True
     # No factor is applied: on the support the server reads exactly what was wanted.
     assert np.array_equal(heard, np.where(support, wanted, 0))
-    if isinstance(message, Sparse):  # free choice of the support: none would do better
+    if isinstance(message, Sparse | SparseInPlace):  # free choice: no support would do better
         errors = [np.delete(wanted, subset) @ np.delete(wanted, subset) for subset in subsets(D, k)]
         assert ((heard - wanted) ** 2).sum() == pytest.approx(min(errors), abs=1e-15)
     if isinstance(message, Seeded):  # no choice: the subset is the key's

@@ -17,6 +17,7 @@ from jaxbyz.messages import (
     SharedSupport,
     Signs,
     Sparse,
+    SparseInPlace,
     bit_words,
     float_bits,
     index_bits,
@@ -65,9 +66,20 @@ def width_of_an_index(d):
     return width
 
 
+def picked_out(message):
+    """The numbers of a message that is held in place; zeros for those that are not to be seen."""
+    values = np.asarray(message.values)
+    sent = np.flatnonzero(values.view(PATTERNS[values.itemsize]))  # -0.0 is one
+    assert len(sent) <= message.kept
+    places = np.append(sent, np.setdiff1d(np.arange(len(values)), sent))[: message.kept]
+    return Sparse(values[places], places, size=len(values))
+
+
 def encode(message, d):
     """The bits that a sender of this message puts on the wire."""
     tape = Tape()
+    if isinstance(message, SparseInPlace):
+        message = picked_out(message)
     values = np.asarray(message.values)
     for pattern in values.view(PATTERNS[values.itemsize]):
         tape.write(int(pattern), 8 * values.itemsize)
@@ -83,15 +95,17 @@ def decode(kind, data, dtype, d, k, derived):
     count = d if kind is Dense else k
     patterns = [tape.read(8 * dtype.itemsize) for _ in range(count)]
     values = jnp.asarray(np.array(patterns, PATTERNS[dtype.itemsize]).view(dtype))
-    if kind is Sparse:
+    if kind in (Sparse, SparseInPlace):
         indices = [tape.read(width_of_an_index(d)) for _ in range(k)]
-        return Sparse(values, jnp.asarray(indices), size=d)
+        if kind is Sparse:
+            return Sparse(values, jnp.asarray(indices), size=d)
+        return SparseInPlace(jnp.zeros(d, dtype).at[jnp.asarray(indices)].set(values), kept=k)
     if kind is Seeded:
         return Seeded(values, derived, size=d)
     return kind(values)
 
 
-@pytest.mark.parametrize("kind", [Dense, Sparse, Seeded, SharedSupport])
+@pytest.mark.parametrize("kind", [Dense, Sparse, SparseInPlace, Seeded, SharedSupport])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64, jnp.float16])
 @pytest.mark.parametrize(("d", "k"), [(1, 1), (2, 1), (8, 3), (9, 9), (1000, 17), (1025, 4)])
 def test_bits_are_those_of_an_encoder(kind, dtype, d, k):
@@ -104,6 +118,7 @@ def test_bits_are_those_of_an_encoder(kind, dtype, d, k):
     message = {
         Dense: lambda: Dense(values),
         Sparse: lambda: Sparse(values, subset, size=d),
+        SparseInPlace: lambda: SparseInPlace(jnp.zeros(d, dtype).at[subset].set(values), kept=k),
         Seeded: lambda: Seeded(values, subset, size=d),
         SharedSupport: lambda: SharedSupport(values),
     }[kind]()

@@ -8,9 +8,15 @@ import pytest
 from jaxbyz.blocks import PAIRED, in_order
 from jaxbyz.compressors import random_subset, subsets, top_k
 from jaxbyz.compressors.batches import LONG, mapped, sees_its_batch
-from jaxbyz.compressors.lanes import LEAST, MOST
-from jaxbyz.compressors.selection import indices_of, largest_keys, largest_magnitudes
-from jaxbyz.compressors.sparsifiers import scatter
+from jaxbyz.compressors.tournament import LEAST, LONGEST, largest_in_order
+from jaxbyz.compressors.tournament import in_order as put_in_order
+from jaxbyz.compressors.selection import (
+    are_largest,
+    indices_of,
+    largest_keys,
+    largest_magnitudes,
+)
+from jaxbyz.compressors.sparsifiers import MOST, scatter
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -34,23 +40,64 @@ def test_the_largest_magnitudes_are_those_of_a_stable_sort(dtype):
             np.testing.assert_array_equal(found, by_stable_sort(x, k))
 
 
-@pytest.mark.parametrize("last", [False, True])
-def test_the_largest_of_many_short_vectors(last):
+@pytest.mark.parametrize(
+    ("dtype", "d"),
+    [(np.float16, 9), (np.float32, 1), (np.float32, 2), (np.float32, 33), (np.float64, 9)],
+)
+def test_the_largest_of_many_short_vectors(dtype, d):
     """In lanes, whichever axis the vectors lie along; levels, so that there are ties at edges."""
-    d, k = 24, 5
-    x = np.random.default_rng(5).integers(-9, 10, (20, 16, d)).astype(np.float32)
-    assert x[..., 0].size >= LEAST
-    assert d * k <= MOST
-    x[3, 4] = 0
-    x[5, 6, 7:9] = np.nan
-    x[5, 7, 3] = -np.inf
-    rows = jax.vmap(lambda row: largest_magnitudes(row, k))
-    if last:
-        found = jax.jit(jax.vmap(rows, -1, -1))(jnp.moveaxis(jnp.array(x), 0, -1))
-        found = np.moveaxis(np.asarray(found), -1, 0)
-    else:
-        found = np.asarray(jax.jit(jax.vmap(rows))(jnp.array(x)))
-    np.testing.assert_array_equal(np.sort(found, axis=-1), by_stable_sort(x, k))
+    assert d <= LONGEST
+    x = np.random.default_rng(5).integers(-9, 10, (LEAST + 1, 3, d)).astype(dtype)
+    x[3, 1] = 0
+    x[5, 1, : d // 2] = np.nan
+    x[5, 2, d // 2] = -np.inf
+    for k in {1, d // 5 + 1, d}:
+        rows = jax.vmap(lambda row, k=k: are_largest(row, k))
+        expected = np.zeros(x.shape, bool)
+        np.put_along_axis(expected, by_stable_sort(x, k), True, -1)
+        first = jax.jit(jax.vmap(rows))(jnp.array(x))
+        last = jax.jit(jax.vmap(rows, -1, -1))(jnp.moveaxis(jnp.array(x), 0, -1))
+        np.testing.assert_array_equal(first, expected)
+        np.testing.assert_array_equal(np.moveaxis(last, -1, 0), expected)
+
+
+@pytest.mark.parametrize("few", [(3,), (LEAST,), (LEAST, 1), (LEAST - 1, 2), (2, 2, 5)])
+def test_the_largest_of_few_short_vectors(few):
+    """Not in lanes."""
+    x = np.random.default_rng(6).integers(-9, 10, (*few, 13)).astype(np.float32)
+    marks = lambda row: are_largest(row, 4)  # noqa: E731
+    for _ in few:
+        marks = jax.vmap(marks)
+    expected = np.zeros(x.shape, bool)
+    np.put_along_axis(expected, by_stable_sort(x, 4), True, -1)
+    np.testing.assert_array_equal(marks(jnp.array(x)), expected)
+
+
+def test_a_valley_is_put_in_order():
+    """All zeros and ones that fall and rise, hence all numbers.
+
+    (The 0-1 principle: what a sequence of minima and maxima does to numbers it does to all their
+    thresholds, and thresholds of a valley are valleys.)
+    """
+    for n in (*range(1, 20), 31, 32, 33, 50, 63, 64):
+        ends = [(a, b) for a in range(n + 1) for b in range(n + 1 - a)]
+        valleys = np.array([[1] * a + [0] * (n - a - b) + [1] * b for a, b in ends])
+        found = np.array(put_in_order(list(valleys.T)))
+        np.testing.assert_array_equal(found.T, np.sort(valleys, axis=1))
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 8])
+def test_the_k_largest_are_in_order(k):
+    """All zeros and ones of up to 11 numbers; those that are not put in order fall and rise."""
+    for n in range(1, 12):
+        bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+        expected = np.sort(bits, axis=1)[:, -k:]
+        rising = np.array(largest_in_order(list(bits.T), k)).T
+        np.testing.assert_array_equal(rising, expected)
+        valley = np.array(largest_in_order(list(bits.T), k, ordered=False)).T
+        np.testing.assert_array_equal(np.sort(valley, axis=1), expected)
+        steps = np.diff(valley, axis=1)
+        assert not ((steps < 0) & (np.maximum.accumulate(steps, axis=1) > 0)).any()
 
 
 @pytest.mark.parametrize("k", [3, LONG // 7, LONG])
@@ -64,12 +111,12 @@ def test_the_largest_of_long_vectors(k):
 
 
 def test_a_gradient_goes_through_the_values_that_top_k_keeps():
-    x = jnp.array(np.random.default_rng(7).normal(size=(LEAST, 6)))
+    x = jnp.array(np.random.default_rng(7).normal(size=(LEAST, 2, 6)))
     compressor = top_k(k=2)
 
     def energy(x):
-        kept = jax.vmap(lambda row: compressor.decompress(compressor.compress(None, row)))(x)
-        return (kept**2).sum() / 2
+        one = lambda row: compressor.decompress(compressor.compress(None, row))  # noqa: E731
+        return (jax.vmap(jax.vmap(one))(x) ** 2).sum() / 2
 
     gradient = np.asarray(jax.jit(jax.grad(energy))(x))
     expected = np.zeros_like(x)

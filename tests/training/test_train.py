@@ -72,6 +72,7 @@ def test_seeds_are_independent_runs(problem):
         pytest.param(jax.vmap, jb.one_by_one, marks=pytest.mark.long),
         pytest.param(jb.one_by_one, jax.vmap, marks=pytest.mark.long),
         (jb.one_by_one, jb.one_by_one),
+        pytest.param(jax.vmap, jb.in_batches(1, jb.side_by_side), marks=pytest.mark.long),
     ],
 )
 def test_how_things_are_mapped_does_not_matter(problem, map_workers, map_seeds):
