@@ -8,8 +8,6 @@ import pytest
 from jaxbyz.blocks import PAIRED, in_order
 from jaxbyz.compressors import random_subset, subsets, top_k
 from jaxbyz.compressors.batches import LONG, mapped, sees_its_batch
-from jaxbyz.compressors.tournament import LEAST, LONGEST, largest_in_order
-from jaxbyz.compressors.tournament import in_order as put_in_order
 from jaxbyz.compressors.selection import (
     are_largest,
     indices_of,
@@ -17,6 +15,8 @@ from jaxbyz.compressors.selection import (
     largest_magnitudes,
 )
 from jaxbyz.compressors.sparsifiers import MOST, scatter
+from jaxbyz.compressors.tournament import LEAST, LONGEST, largest_in_order
+from jaxbyz.compressors.tournament import in_order as put_in_order
 
 pytestmark = pytest.mark.usefixtures("x64")
 
