@@ -126,13 +126,14 @@ class Sparse:
 class SparseInPlace:
     """The message of `Sparse`, held as the vector that it stands for: k (b + ⌈log₂ d⌉) bits.
 
-    Few numbers are put in place faster all at once than one by one.
+    A short vector of which some numbers are kept is computed faster than k numbers are gathered,
+    and put in place again by everybody who reads them. Whoever makes one answers for its k.
 
     >>> SparseInPlace(jnp.array([0.0, 5.0, 0.0, 7.0]), kept=2).bits()
     68
     """
 
-    values: jax.Array  # [d], 0 at all but k places
+    values: jax.Array  # [d], at most k of them not 0
     kept: int = dataclasses.field(metadata={"static": True})  # k
 
     def bits(self) -> int:

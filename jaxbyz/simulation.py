@@ -25,6 +25,7 @@ from jax.sharding import PartitionSpec as Spec
 from jaxbyz import checks
 from jaxbyz.attacks import no_attack
 from jaxbyz.core import Algorithm, Attack, Codec, Key, ServerInfo, Tree, View
+from jaxbyz.lanes import entries_of
 from jaxbyz.messages import bit_words
 from jaxbyz.problems.problem import Problem
 
@@ -114,11 +115,12 @@ def in_batches(
     faster than all at once.
 
     Args:
-        size: of a batch; the last one may be smaller.
+        size: of a batch. It should divide the number of entries: a smaller last batch is compiled
+            apart.
         together: how the entries of a batch are mapped: `jax.vmap` or `jaxbyz.side_by_side`.
 
     Raises:
-        ValueError: size < 1.
+        ValueError: size < 1; when called, arguments without a leading axis common to all.
 
     >>> in_batches(2)(lambda a, b: a + b)(jnp.arange(3), jnp.ones(3)).tolist()
     [1.0, 2.0, 3.0]
@@ -129,7 +131,7 @@ def in_batches(
         batch = together(function)
 
         def mapped(*arguments: Any) -> Any:
-            entries = len(jax.tree.leaves(arguments)[0])
+            entries = entries_of(arguments)
             whole = entries - entries % size
 
             def cut(leaf: jax.Array) -> jax.Array:

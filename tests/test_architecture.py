@@ -19,6 +19,7 @@ LEVELS = {
     "blocks": 0,
     "entrance": 0,
     "checks": 0,
+    "lanes": 0,
     "core": 1,
     "compressors": 2,
     "aggregators": 2,

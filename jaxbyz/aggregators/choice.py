@@ -35,7 +35,7 @@ def one_of(rules: Sequence[Aggregator], which: jax.Array | int) -> Aggregator:
     if not rules:
         raise ValueError(f"rules must be at least one aggregator, got {rules!r}")
 
-    if not isinstance(which, jax.Array):  # what is traced cannot be checked
+    if not checks.is_traced(which):
         which = checks.count("which", which, maximum=len(rules) - 1)
 
     def init(d: int) -> tuple[Tree, ...]:

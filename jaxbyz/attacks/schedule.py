@@ -63,7 +63,7 @@ def one_of(attacks: Sequence[Attack], which: jax.Array | int) -> Attack:
     names = [attack.name for attack in attacks]
     if not attacks or any(a.forge is None and a.poison is None for a in attacks):
         raise ValueError(f"attacks must be some that forge or poison, got {names}")
-    if not isinstance(which, jax.Array):  # what is traced cannot be checked
+    if not checks.is_traced(which):
         which = checks.count("which", which, maximum=len(attacks) - 1)
 
     def init(key: Key, d: int) -> tuple[Tree, ...]:

@@ -21,7 +21,7 @@ LONG = 2**14  # vectors so long are taken one after another
 def sees_its_batch(function: Callable[[jax.Array], Any]) -> Callable[[jax.Array], Any]:
     """The function [..., d] -> [..., *], to which every `vmap` gives one more leading axis.
 
-    Its argument is a constant for differentiation: for functions whose values are integers.
+    Its argument is a constant for differentiation: for functions whose values are places or marks.
 
     >>> import jax.numpy as jnp
     >>> vectors = sees_its_batch(lambda x: jnp.full(x.shape[:-1], x[..., 0].size))
@@ -34,8 +34,8 @@ def sees_its_batch(function: Callable[[jax.Array], Any]) -> Callable[[jax.Array]
     @aware.def_vmap
     def _(size: int, batched: list[bool], x: jax.Array) -> Any:
         del size, batched
-        indices = aware(x)
-        return indices, jax.tree.map(lambda _: True, indices)
+        found = aware(x)
+        return found, jax.tree.map(lambda _: True, found)
 
     return lambda x: aware(jax.lax.stop_gradient(x))
 

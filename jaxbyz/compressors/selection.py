@@ -4,7 +4,7 @@ The k-th largest key is found bit by bit: the answer has a bit if at least k key
 is known so far with this bit set. That is a fixed number of counting passes, one for each bit,
 where a sort or a heap of k numbers walks through memory. The indices of the chosen ones come from
 their bits, packed in words: the bits of words are counted, and the r-th one of a word is found by
-halving.
+halving. Very many short vectors are compared side by side (see `tournament`).
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def largest_magnitudes(x: jax.Array, k: int) -> jax.Array:
 
 
 def are_largest(x: jax.Array, k: int) -> jax.Array:
-    """Which are the k largest |x_j| of x [d], [d] bool; ties and NaN as above.
+    """Which of x [d] are its k largest |x_j|, [d] bool; ties: the lowest index; NaN is largest.
 
     >>> are_largest(jnp.array([1.0, -3.0, 2.0]), 2).tolist()
     [False, True, True]
@@ -132,6 +132,7 @@ def _marks(k: int) -> Callable[[jax.Array], jax.Array]:
 
     def largest(x: jax.Array) -> jax.Array:  # [..., d] -> [..., d]
         *batch, d = x.shape
+        # One vector in each lane would be no loop, without which a tournament is slow.
         if batch and batch[0] >= LEAST and math.prod(batch[1:]) > 1 and d <= LONGEST:
             return are_largest_in_lanes(x, k)
         return mapped(one, x, len(batch), d)

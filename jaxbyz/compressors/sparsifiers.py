@@ -17,7 +17,7 @@ from jaxbyz.compressors.subsets import keep_count, random_subset
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Masked, Seeded, SharedSupport, Sparse, SparseInPlace
 
-MOST = 2**11  # up to so large a d k, comparing places is faster than walking to them
+MOST = 2**11  # up to so large a d k, whole vectors are computed faster than places are walked to
 
 __all__ = ["SharedMask", "bernoulli", "rand_k", "seeded_rand_k", "shared_mask", "top_k"]
 
@@ -93,7 +93,8 @@ def seeded_rand_k(k: int | None = None, *, ratio: float | None = None) -> Compre
 def top_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
     """Contractive Top-k: the k largest |x_j| as they are, exactly k (ties: the lowest index).
 
-    k (b + ⌈log₂ d⌉) bits; ‖C(x) - x‖² ≤ (1 - k/d) ‖x‖², with equality for equal magnitudes.
+    k (b + ⌈log₂ d⌉) bits; ‖C(x) - x‖² ≤ (1 - k/d) ‖x‖², with equality for equal magnitudes. The
+    message is held in place (`SparseInPlace`) where d k ≤ 2048, else as `Sparse`.
 
     Raises:
         ValueError: not exactly one of k, ratio; k outside 1..d; ratio outside (0, 1].

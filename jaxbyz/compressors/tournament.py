@@ -1,8 +1,8 @@
 """The largest of few numbers, for very many short vectors at once.
 
 A processor does the same with sixteen numbers as fast as with one, if they lie side by side. Here
-those are the numbers of different vectors, and all vectors go through the same tournament: two
-lists of the k largest of a half each make the list of the k largest of both, by a fixed sequence
+those are the numbers of different vectors, and all vectors go through the same tournament: the k
+largest of each half, both in order, are merged into the k largest of the whole, by a fixed sequence
 of minima and maxima.
 """
 
@@ -20,8 +20,11 @@ LONGEST = 128  # coordinates; a tournament of more takes seconds to compile
 def are_largest_in_lanes(x: jax.Array, k: int) -> jax.Array:
     """Which are the k largest |x_j| of every vector of [B, ..., d], [B, ..., d] bool.
 
-    Ties go to the lowest index; NaN counts as largest. There must be two vectors or more for each
-    of the B lanes.
+    Ties go to the lowest index; NaN counts as largest. For two vectors or more in each of the B
+    lanes.
+
+    Raises:
+        ValueError: fewer.
 
     >>> are_largest_in_lanes(jnp.array([[[1.0, -3.0, 2.0], [0.0, 0.0, 0.0]]]), 2).tolist()
     [[[False, True, True], [True, True, False]]]
@@ -41,9 +44,12 @@ def are_largest_in_lanes(x: jax.Array, k: int) -> jax.Array:
         reached = sum((key >= edge).astype(jnp.int32) for key in keys)
         return jnp.where(reached == k, edge, ~edge)  # negative: more than k reach it
 
-    # In two turns, of which the compiler makes a loop: what comes out of a loop is computed once,
-    # while without one the whole tournament would be played again for every number compared to it.
-    found = jax.lax.map(edge_of, vectors, batch_size=-(-len(vectors) // 2))  # [V, B]
+    # In a loop of two turns or more, none of them shorter: what comes out of a loop is computed
+    # once, while elsewhere the compiler plays the tournament for every number compared to its end.
+    if len(vectors) < 2:
+        raise ValueError(f"x must have two vectors or more in each lane, got shape {x.shape}")
+    turns = next(t for t in range(2, len(vectors) + 1) if len(vectors) % t == 0)
+    found = jax.lax.map(edge_of, vectors, batch_size=len(vectors) // turns)  # [V, B]
     edge = jnp.maximum(found, ~found)
 
     def last_at_edge() -> jax.Array:  # [V, B], up to which index those at the edge are taken

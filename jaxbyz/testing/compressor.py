@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.core import Compressor
+from jaxbyz.messages import SparseInPlace
 from jaxbyz.testing.report import Battery, Case, Report
 
 __all__ = ["check_compressor"]
@@ -28,6 +29,8 @@ ROUNDS = 2048
 INPUTS = 2**12
 
 SETUP = f"""
+from jaxbyz.messages import SparseInPlace
+
 # `compressor` is the one that was checked.
 
 
@@ -103,6 +106,13 @@ def _length(message: Any) -> jax.Array:
     return jnp.asarray(message.bits())
 
 
+def _says_no_more_than_it_pays(message: Any) -> bool:
+    """What is held in place has at most as many numbers as are charged for."""
+    parts = jax.tree.leaves(message, is_leaf=lambda part: isinstance(part, SparseInPlace))
+    held = [part for part in parts if isinstance(part, SparseInPlace)]
+    return all(np.count_nonzero(part.values) <= part.kept for part in held)
+
+
 def _one_call(battery: Battery, compressor: Compressor, case: Case, rounding: float) -> None:
     """Shapes, dtypes, bits, purity, and the ways of calling, for one vector."""
     x, key = case.arrays["x"], jax.random.key(7)
@@ -113,6 +123,9 @@ for make in (compressor.compress, compressor.encode):
     value, bits = compressor.decompress(message), np.asarray(message.bits())
     assert value.shape == x.shape and value.dtype == x.dtype, (value.shape, value.dtype)
     assert bits.shape == () and np.isfinite(bits) and bits >= 0, bits
+    for part in jax.tree.leaves(message, is_leaf=lambda part: isinstance(part, SparseInPlace)):
+        if isinstance(part, SparseInPlace):
+            assert np.count_nonzero(part.values) <= part.kept, part
 """
     with battery.attempt(name, case, code), jax.disable_jit():
         messages = [make(key, jnp.asarray(x)) for make in (compressor.compress, compressor.encode)]
@@ -122,7 +135,10 @@ for make in (compressor.compress, compressor.encode):
             found = f"{value.dtype}{list(value.shape)} of {bits} bits"
             right = (value.shape, value.dtype, bits.shape) == (x.shape, x.dtype, ())
             right = right and bool(np.isfinite(bits) and bits >= 0)
-            reason = f"decoded {x.dtype}{list(x.shape)}, and bits a finite number >= 0"
+            right = right and _says_no_more_than_it_pays(message)
+            reason = (
+                f"decoded {x.dtype}{list(x.shape)}, and bits a finite number >= 0, for all sent"
+            )
             battery.demand(name, case, right, found, reason, code)
     name = "pure"
     code = """

@@ -7,10 +7,13 @@ import pytest
 from lengths import often
 
 import jaxbyz as jb
+from jaxbyz.compressors.selection import are_largest
+from jaxbyz.compressors.tournament import LEAST
 from jaxbyz.lanes import side_by_side
 from paper_figs import race
 
 LANES = 5
+PLACES = (-7, -1, 0, 2, 9)  # some outside, and then the nearest one inside
 KNOWN = np.linspace(-1, 2, 4, dtype=np.float32)  # the same for all entries
 
 
@@ -25,6 +28,24 @@ def loop(turns, x):
     return jax.lax.scan(turn, (0, jnp.float32(0), jnp.float32(1)), KNOWN, length=turns)
 
 
+def old_draws(x):
+    with jax.threefry_partitionable(False):
+        return x + jax.random.normal(jax.random.key(0), 4)
+
+
+def loops(x):
+    """A loop in a loop, one backwards and in strides of two; what is carried is swapped."""
+
+    def inner(carried, row):
+        a, b = carried
+        return (b, a + row), b
+
+    def outer(carried, row):
+        return jax.lax.scan(inner, (carried, row), x, reverse=True, unroll=2)[1][0], row
+
+    return jax.lax.scan(outer, jnp.float32(0), KNOWN)
+
+
 STEPS = {
     "entrywise, with what is the same": lambda x: (x - KNOWN, 3 * x, x**2, jnp.exp(x) < 1),
     "of one row and many": lambda x: x[:, None] + x[None, :] * KNOWN[:, None],
@@ -37,15 +58,22 @@ STEPS = {
     "cut and repeated": lambda x: (jnp.split(x, 2), jnp.unstack(x), jnp.tile(x, (2, 3))),
     "joined": lambda x: (jnp.concatenate([KNOWN, x]), jnp.stack([x, KNOWN]), jnp.pad(x, 2)),
     "products": lambda x: (np.outer(KNOWN, KNOWN) @ x, KNOWN @ x),
-    "a part from a place": lambda x: jax.lax.dynamic_slice(x, (jnp.int32(1),), (2,)),
-    "a part put in a place": lambda x: (
-        jax.lax.dynamic_update_slice(x, KNOWN[:2], (jnp.int32(2),)),
-        jax.lax.dynamic_update_slice(jnp.array(KNOWN), x[:2], (jnp.int32(2),)),
-    ),
+    "a part from a place": lambda x: [
+        jax.lax.dynamic_slice(x, (jnp.int32(place),), (2,)) for place in PLACES
+    ],
+    "a part put in a place": lambda x: [
+        (
+            jax.lax.dynamic_update_slice(x, KNOWN[:2], (jnp.int32(place),)),
+            jax.lax.dynamic_update_slice(jnp.array(KNOWN), x[:2], (jnp.int32(place),)),
+        )
+        for place in PLACES
+    ],
     "a loop": lambda x: loop(4, x),
+    "loops": loops,
     "a loop that is the same": lambda x: x + loop(4, jnp.array(KNOWN))[1][0],
     "a branch for all": lambda x: jax.lax.cond(KNOWN.sum() > 0, lambda: x + 1, lambda: x * KNOWN),
-    "a function of its own": lambda x: jax.jit(jnp.dot)(KNOWN, x) + jax.nn.relu(x),
+    "a function of its own": lambda x: jax.jit(jnp.dot)(KNOWN, x) + x,
+    "the same bits": lambda x: jax.lax.bitcast_convert_type(x, jnp.uint32),
     "nothing of it": lambda x: (KNOWN, 1, jnp.zeros(3)),
     "in and out": lambda x: {"it": x, "what is the same": KNOWN},
 }
@@ -62,7 +90,23 @@ MOVED = {
         jax.lax.dynamic_update_slice(x, KNOWN[:1], (jnp.argmax(x),)),
         jax.lax.pad(x, x[0], [(1, 0, 0)]),
     ),
-    "sorted": lambda x: (jnp.sort(x), jax.lax.top_k(x, 2)),
+    "sorted": lambda x: (
+        jnp.sort(x), jax.lax.top_k(x, 2), jax.lax.sort((x, KNOWN, x**2), num_keys=2)
+    ),
+    "bytes": lambda x: (
+        jax.lax.bitcast_convert_type(x, jnp.uint16),
+        jax.lax.bitcast_convert_type(x[0], jnp.uint8),
+        jax.lax.bitcast_convert_type(jax.lax.bitcast_convert_type(x, jnp.uint8), jnp.uint32),
+    ),
+    "rules of its own": lambda x: (jax.nn.relu(x), jnp.logaddexp(x, KNOWN), jax.nn.silu(x)),
+    "made again": lambda x: jax.checkpoint(jnp.sin)(x) @ x,
+    "for this kind of device": lambda x: jnp.diagonal(jnp.outer(x, x)),
+    "keys": lambda x: jax.lax.scan(
+        lambda key, k: (jax.random.fold_in(key, k), jax.random.bits(key)),
+        jax.random.key(x[0].astype(int)),
+        jnp.arange(3),
+    )[1],
+    "other draws": old_draws,
     "draws": lambda x: (
         jax.random.normal(jax.random.key(x[0].astype(int)), 3),
         x[0] * jax.random.uniform(jax.random.key(1)),
@@ -93,6 +137,46 @@ def steps_of(program):
                 yield from steps_of(getattr(inner, "jaxpr", inner))
 
 
+@pytest.mark.usefixtures("x64")
+def test_dtypes_are_those_of_vmap():
+    """Numbers that were written without a dtype stay so, and 64 bits are not lost."""
+    weak = jnp.full(LANES, 2.0)
+    assert jax.typeof(weak).weak_type
+    functions = [
+        lambda a: a * jnp.ones(2, jnp.bfloat16),
+        lambda a: a * jnp.ones((), jnp.float32) + 1,
+        lambda a: (a.astype(jnp.float32) + 0.1, a.astype(int) << 1, a.astype(jnp.float64) * 0.1),
+    ]
+    for function in functions:
+        ours, theirs = (jax.tree.leaves(f(function)(weak)) for f in (side_by_side, jax.vmap))
+        assert [jax.typeof(leaf) for leaf in ours] == [jax.typeof(leaf) for leaf in theirs]
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("shape", [(1,), (0,), (1, 3), (3, 0)])
+def test_small_shapes(shape):
+    x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    function = lambda row: (row + 1, row.sum(), row[..., None] * KNOWN)  # noqa: E731
+    for ours, theirs in zip(side_by_side(function)(x), jax.vmap(function)(x), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_derivatives_know_of_rules_of_their_own():
+    """That of relu at 0 is 0, and not a half as that of the larger of two numbers."""
+    slope = jax.grad(lambda x: side_by_side(jax.nn.relu)(x).sum())
+    assert slope(jnp.array([-1.0, 0.0, 1.0])).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4, 9])
+def test_the_tournament_is_played_side_by_side(workers):
+    """Levels, so that there are ties; exactly the same."""
+    x = np.random.default_rng(3).integers(-4, 5, (LEAST, workers, 7)).astype(np.float32)
+    marks = jax.vmap(lambda row: are_largest(row, 3))
+    np.testing.assert_array_equal(side_by_side(marks)(x), jax.vmap(marks)(x))
+    np.testing.assert_array_equal(side_by_side(marks)(x), [marks(rows) for rows in x])
+
+
 @pytest.mark.parametrize("name", STEPS)
 def test_the_axis_stays_last(name):
     """Axes are exchanged as the function itself does, on the way in, and on the way out."""
@@ -108,7 +192,8 @@ def test_what_is_closed_over_may_be_traced():
         return side_by_side(lambda row: scale * row.sum())(rows)
 
     found = jax.jit(function)(2.0, TURNED)
-    np.testing.assert_allclose(found, 2 * TURNED.sum(axis=1), rtol=1e-6)
+    # Sums of a few float32 numbers in another order.
+    np.testing.assert_allclose(found, 2 * TURNED.sum(axis=1), rtol=1e-5)
     nested = side_by_side(lambda scale: side_by_side(lambda row: scale * row.sum())(TURNED))
     scales = jnp.arange(3.0)
     np.testing.assert_allclose(nested(scales), np.outer(scales, TURNED.sum(1)), rtol=1e-5)
@@ -141,8 +226,9 @@ def test_every_method_runs_side_by_side(name):
         first, rounds = jax.random.split(key)
         return play(rounds, simulation.init(first, start, simulation.data)[0], simulation.data)
 
-    keys = jax.random.split(jax.random.key(0), LANES)
+    keys = jax.random.split(jax.random.key(0), LEAST)
     starts = jax.vmap(SUMS.init)(keys)
+    assert len(keys) >= LEAST  # Top-k is a tournament
     expected = jax.jit(jax.vmap(run))(keys, starts)
     found = jax.jit(side_by_side(run))(keys, starts)
     for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
@@ -158,3 +244,5 @@ def test_batches_are_all_entries(together, entries):
     found = mapped(rows, np.arange(entries))
     np.testing.assert_array_equal(found[0], rows.sum(axis=1) * np.arange(entries))
     np.testing.assert_array_equal(found[1], rows)
+    with pytest.raises(ValueError, match="one leading axis"):
+        mapped(rows, np.arange(entries + 1))

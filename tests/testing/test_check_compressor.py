@@ -10,7 +10,7 @@ from testing.planted import finds
 
 from jaxbyz import compressors
 from jaxbyz.compressors import bernoulli, identity, qsgd, rand_k, seeded_rand_k, sign, top_k
-from jaxbyz.messages import Dense, Signs
+from jaxbyz.messages import Dense, Signs, SparseInPlace
 from jaxbyz.testing import check_compressor
 
 D = 6
@@ -112,6 +112,10 @@ FAULTS = {
     "no number of bits": (
         "shape, dtype and bits",
         lambda: identity()._replace(compress=lambda key, x: Free(x)), {},
+    ),
+    "more numbers than are charged": (
+        "shape, dtype and bits",
+        lambda: top_k(3)._replace(compress=lambda key, x: SparseInPlace(x, kept=3)), {},
     ),
     "one coordinate short": (
         "shape, dtype and bits", lambda: after(identity(), lambda x: x[:-1]), {},

@@ -1,6 +1,7 @@
 """The race of algorithms: it runs what `train` runs, chooses by its rule, and keeps results."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -106,7 +107,7 @@ def test_no_aggregators_are_refused():
         jb.aggregators.one_of([], 0)
 
 
-@pytest.mark.parametrize("which", [-1, 1, 0.0])
+@pytest.mark.parametrize("which", [-1, 1, 0.0, np.int32(1), jnp.int32(1)])
 def test_a_number_of_nobody_is_refused(which):
     with pytest.raises(ValueError, match=r"which must be an integer in 0\.\.0, got"):
         jb.aggregators.one_of([jb.mean()], which)

@@ -72,7 +72,6 @@ def test_seeds_are_independent_runs(problem):
         pytest.param(jax.vmap, jb.one_by_one, marks=pytest.mark.long),
         pytest.param(jb.one_by_one, jax.vmap, marks=pytest.mark.long),
         (jb.one_by_one, jb.one_by_one),
-        pytest.param(jax.vmap, jb.in_batches(1, jb.side_by_side), marks=pytest.mark.long),
     ],
 )
 def test_how_things_are_mapped_does_not_matter(problem, map_workers, map_seeds):
@@ -83,6 +82,21 @@ def test_how_things_are_mapped_does_not_matter(problem, map_workers, map_seeds):
     )  # fmt: skip
     # The same sums in a different program; a few float32 roundings per round.
     np.testing.assert_allclose(plain.parameters, other.parameters, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("devices", [None, pytest.param(2, marks=pytest.mark.long)])
+def test_seeds_side_by_side_are_the_same_seeds(problem, devices):
+    """In batches of two, the last one of one; with Top-k, which is held in place."""
+    algorithm = jb.byz_ef21(
+        compressor=jb.top_k(ratio=0.1), optimizer=optax.sgd(0.5), aggregator=jb.trimmed_mean(f=2)
+    )
+    others = {"attack": jb.alie(), "seeds": 3, **FAST}
+    others["devices"] = None if devices is None else jax.devices()[:devices]
+    plain = jb.train(algorithm, problem, **others)
+    lanes = jb.train(algorithm, problem, map_seeds=jb.in_batches(2, jb.side_by_side), **others)
+    # The same sums in a different program; a few float32 roundings per round.
+    np.testing.assert_allclose(plain.parameters, lanes.parameters, rtol=1e-5, atol=1e-6)
+    assert (plain["uplink_bits"] == lanes["uplink_bits"]).all()
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,8 @@ def test_roundings_of_a_stall_do_not_grow(step):
     for tilt, fresh in ((-3.0, 4.0), (3.0, 4.0), (0.0, -4.0)):
         instance = claim.families[0].make(np.array([tilt, 0.5, 1.0, step, fresh]))
         gradient, floor = claim.sides(instance)
-        np.testing.assert_allclose(
-            gradient, floor, rtol=1e-11
-        )  # 64 roundings of 1e-15, times (1 - 0.9)⁻²
+        # 64 roundings of 1e-15, times (1 - 0.9)⁻².
+        np.testing.assert_allclose(gradient, floor, rtol=1e-11)
 
 
 def test_nothing_is_said_of_the_paper():
