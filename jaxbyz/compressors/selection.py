@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from jaxbyz.blocks import row_sums
 from jaxbyz.compressors.batches import mapped, sees_its_batch
-from jaxbyz.compressors.tournament import LEAST, LONGEST, are_largest_in_lanes
+from jaxbyz.compressors.tournament import LEAST, MOST, are_largest_in_lanes
 
 __all__ = ["are_largest", "indices_of", "kth_largest", "largest_keys", "largest_magnitudes"]
 
@@ -132,8 +132,7 @@ def _marks(k: int) -> Callable[[jax.Array], jax.Array]:
 
     def largest(x: jax.Array) -> jax.Array:  # [..., d] -> [..., d]
         *batch, d = x.shape
-        # One vector in each lane would be no loop, without which a tournament is slow.
-        if batch and batch[0] >= LEAST and math.prod(batch[1:]) > 1 and d <= LONGEST:
+        if len(batch) > 1 and math.prod(batch) >= LEAST and min(batch) > 1 and d * k <= MOST:
             return are_largest_in_lanes(x, k)
         return mapped(one, x, len(batch), d)
 

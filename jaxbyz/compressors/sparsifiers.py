@@ -14,17 +14,16 @@ from jaxbyz import checks
 from jaxbyz.compressors.floats import coins
 from jaxbyz.compressors.selection import are_largest, largest_magnitudes
 from jaxbyz.compressors.subsets import keep_count, random_subset
+from jaxbyz.compressors.tournament import MOST
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Masked, Seeded, SharedSupport, Sparse, SparseInPlace
-
-MOST = 2**11  # up to so large a d k, whole vectors are computed faster than places are walked to
 
 __all__ = ["SharedMask", "bernoulli", "rand_k", "seeded_rand_k", "shared_mask", "top_k"]
 
 
 def scatter(values: jax.Array, subset: jax.Array, d: int) -> jax.Array:
     """Put values [k] at distinct places [k] of a zero vector [d]."""
-    if len(values) * d <= MOST:
+    if len(values) * d <= MOST:  # then comparing is faster than walking
         vector = jnp.zeros(d, values.dtype)
         for i in range(len(values)):
             vector = jnp.where(subset[i] == jnp.arange(d), values[i], vector)
@@ -109,7 +108,7 @@ def top_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
     def compress(key: Key, x: jax.Array) -> Sparse | SparseInPlace:
         del key
         d, k = x.shape[0], keep(x.shape[0])
-        if d * k <= MOST:
+        if d * k <= MOST:  # then a whole vector is faster than gathering, and putting in place
             return SparseInPlace(jnp.where(are_largest(x, k), x, 0), kept=k)
         subset = largest_magnitudes(x, k)
         return Sparse(x[subset], subset, size=d)
