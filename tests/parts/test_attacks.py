@@ -295,13 +295,13 @@ def calm_play(name, labels):
 
 
 # Every attack on one algorithm, one attack on one more; the others in `make test-all`.
-OFTEN = ("sign flip", "robust D-SGD")
+OFTEN = ("sign flip", "RoSDHB")
 GAMES = [
     pytest.param(
         entry,
         name,
         id=f"{entry}-{name}",
-        marks=() if name == "RoSDHB" or (entry.name, name) == OFTEN else pytest.mark.long,
+        marks=() if name == "robust D-SGD" or (entry.name, name) == OFTEN else pytest.mark.long,
     )
     for entry in ATTACKS
     for name in ALGORITHMS
