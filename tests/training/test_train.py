@@ -88,9 +88,9 @@ def test_how_things_are_mapped_does_not_matter(problem, map_workers, map_seeds):
 def test_seeds_side_by_side_are_the_same_seeds(problem, devices):
     """In batches of two, the last one of one; with Top-k, which is held in place."""
     algorithm = jb.byz_ef21(
-        compressor=jb.top_k(ratio=0.1), optimizer=optax.sgd(0.5), aggregator=jb.trimmed_mean(f=2)
+        compressor=jb.top_k(k=2), optimizer=optax.sgd(0.5), aggregator=jb.trimmed_mean(f=1)
     )
-    others = {"attack": jb.alie(), "seeds": 3, **FAST}
+    others = {"attack": jb.sign_flip(), "seeds": 3, **FAST}
     others["devices"] = None if devices is None else jax.devices()[:devices]
     plain = jb.train(algorithm, problem, **others)
     lanes = jb.train(algorithm, problem, map_seeds=jb.in_batches(2, jb.side_by_side), **others)
