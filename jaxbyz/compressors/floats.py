@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jaxbyz.core import Key
 
-__all__ = ["Parts", "coins", "join", "power_near", "split"]
+__all__ = ["Parts", "coins", "join", "magnitude_keys", "power_near", "split"]
 
 PATTERNS = {2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}
 
@@ -82,3 +82,13 @@ def coins(key: Key, probabilities: jax.Array) -> jax.Array:
     low = jnp.floor((scaled - high) * 2.0**32)
     high, low = high.astype(jnp.uint32), low.astype(jnp.uint32)
     return (p >= 1) | (first < high) | ((first == high) & (second < low))
+
+
+def magnitude_keys(x: jax.Array, kind: str = "uint") -> jax.Array:
+    """|x| as integers ("uint", or "int", never negative) in the same order; NaN is the largest.
+
+    >>> keys = magnitude_keys(jnp.array([-2.0, 1.0, jnp.nan, jnp.inf]))
+    >>> keys.argsort().tolist()
+    [1, 0, 3, 2]
+    """
+    return jax.lax.bitcast_convert_type(jnp.abs(x), jnp.dtype(f"{kind}{8 * x.dtype.itemsize}"))

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from jaxbyz.blocks import row_sums
 from jaxbyz.compressors.batches import mapped, sees_its_batch
+from jaxbyz.compressors.floats import magnitude_keys
 from jaxbyz.compressors.tournament import LEAST, MOST, are_largest_in_lanes
 
 __all__ = ["are_largest", "indices_of", "kth_largest", "largest_keys", "largest_magnitudes"]
@@ -103,6 +104,8 @@ def largest_magnitudes(x: jax.Array, k: int) -> jax.Array:
     >>> sorted(largest_magnitudes(jnp.array([1.0, -3.0, 2.0]), 2).tolist())
     [1, 2]
     """
+    if x.shape[0] * k <= MOST:
+        return indices_of(are_largest(x, k), k)
     return _indices(k)(x)
 
 
@@ -120,7 +123,7 @@ def _indices(k: int) -> Callable[[jax.Array], jax.Array]:
     def one(x: jax.Array) -> jax.Array:  # [d] -> [k]
         if k * FEW <= x.shape[0]:
             return jax.lax.top_k(jnp.abs(x), k)[1]
-        return indices_of(largest_keys(_keys(x), k), k)
+        return indices_of(largest_keys(magnitude_keys(x), k), k)
 
     return sees_its_batch(lambda x: mapped(one, x, x.ndim - 1, x.shape[-1]))
 
@@ -128,7 +131,7 @@ def _indices(k: int) -> Callable[[jax.Array], jax.Array]:
 @functools.cache
 def _marks(k: int) -> Callable[[jax.Array], jax.Array]:
     def one(x: jax.Array) -> jax.Array:  # [d] -> [d]
-        return largest_keys(_keys(x), k)
+        return largest_keys(magnitude_keys(x), k)
 
     def largest(x: jax.Array) -> jax.Array:  # [..., d] -> [..., d]
         *batch, d = x.shape
@@ -137,8 +140,3 @@ def _marks(k: int) -> Callable[[jax.Array], jax.Array]:
         return mapped(one, x, len(batch), d)
 
     return sees_its_batch(largest)
-
-
-def _keys(x: jax.Array) -> jax.Array:
-    """Absolute values as unsigned integers, which are in the same order."""
-    return jax.lax.bitcast_convert_type(jnp.abs(x), jnp.dtype(f"uint{8 * x.dtype.itemsize}"))

@@ -14,6 +14,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxbyz.compressors.floats import magnitude_keys
+
 __all__ = ["LEAST", "LONGEST", "MOST", "are_largest_in_lanes", "in_order", "largest_in_order"]
 
 LEAST = 256  # vectors, fewer do not fill the lanes for long enough
@@ -52,9 +54,7 @@ def are_largest_in_lanes(x: jax.Array, k: int) -> jax.Array:
 
 
 def _keys(numbers: jax.Array) -> jax.Array:
-    """Absolute values as integers, in the same order and not negative."""
-    integer = jnp.dtype(f"int{8 * numbers.dtype.itemsize}")
-    return jax.lax.bitcast_convert_type(jnp.abs(numbers), integer)
+    return magnitude_keys(numbers, "int")  # signed, so that ~key is no key
 
 
 def _edges_by_tournament(vectors: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:

@@ -136,9 +136,7 @@ for make in (compressor.compress, compressor.encode):
             right = (value.shape, value.dtype, bits.shape) == (x.shape, x.dtype, ())
             right = right and bool(np.isfinite(bits) and bits >= 0)
             right = right and _says_no_more_than_it_pays(message)
-            reason = (
-                f"decoded {x.dtype}{list(x.shape)}, and bits a finite number >= 0, for all sent"
-            )
+            reason = f"decoded {x.dtype}{list(x.shape)}; bits finite and >= 0, and all is paid for"
             battery.demand(name, case, right, found, reason, code)
     name = "pure"
     code = """
