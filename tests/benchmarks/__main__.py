@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-BENCHMARKS = ("rules", "server_rounds", "many_seeds", "conv_round", "compile_time")
+BENCHMARKS = ("rules", "server_rounds", "many_seeds", "lanes", "conv_round", "compile_time")
 
 
 def environment(name: str) -> dict[str, str]:
