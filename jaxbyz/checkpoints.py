@@ -1,15 +1,23 @@
-"""Checkpoints of a training run, written with orbax.
+"""Checkpoints of a training run: arrays written with orbax, every file with its digest.
 
-A checkpoint is written whole or not at all: orbax writes beside and renames. It carries a
-fingerprint of the computation (the traced program and the data), so that a run is never continued
-by a different one.
+A checkpoint is a folder named by its rounds:
+
+    25/arrays/        the state and what was recorded, by orbax
+    25/about.json     which computation it belongs to
+    25/digests.json   SHA-256 of every other file
+
+It is written beside and renamed, so it is there whole or not at all, and nothing is read from it
+before all digests were compared. Its marks say what computation it is of, so that a run is never
+continued by a different one. A lock keeps other processes out.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import re
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,84 +25,198 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-__all__ = ["Checkpoints", "fingerprint"]
+from jaxbyz.arrays import set_aside
+from jaxbyz.callers import warn
+from jaxbyz.identities import Identity
+from jaxbyz.locks import Lock
+from jaxbyz.paths import made
+
+__all__ = ["Checkpoints"]
 
 KEPT = 2
+ABOUT, ARRAYS, DIGESTS, PARTIAL = "about.json", "arrays", "digests.json", ".partial"
 
 
 class Checkpoints:
-    """A folder of checkpoints, numbered by rounds done; the newest two are kept.
+    """A folder of checkpoints; the newest two are kept.
 
     Raises:
-        ValueError: on `restore`, when the newest checkpoint belongs to another computation.
+        ValueError: the folder cannot be made, or another process works in it.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], mark: str):
-        self.folder = Path(folder).resolve()
-        self.mark = mark
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=KEPT, create=True, enable_async_checkpointing=False
-        )
-        self.manager = ocp.CheckpointManager(self.folder, options=options)
+    def __init__(self, folder: str | os.PathLike[str], identity: Identity):
+        self.folder = made("checkpoint", folder)
+        self.identity = identity
+        self.lock = Lock(self.folder)
+        for left in self.folder.iterdir():  # by a process that was killed
+            if _number(left.name.removesuffix(PARTIAL)) is not None and left.suffix == PARTIAL:
+                shutil.rmtree(left)
 
     def __enter__(self) -> Checkpoints:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.manager.close()
+        self.lock.release()
+
+    def _rounds(self) -> list[int]:
+        """Numbers of all checkpoints, the newest last."""
+        numbers = (_number(path.name) for path in self.folder.iterdir())
+        return sorted(number for number in numbers if number is not None)
 
     def save(self, done: int, state: Any, record: dict[str, np.ndarray]) -> None:
         """Write the simulation's state and what was recorded, after `done` rounds."""
-        leaves = {str(i): np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
-        self.manager.save(
-            done,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(leaves),
-                record=ocp.args.StandardSave(record),
-                about=ocp.args.JsonSave({"fingerprint": self.mark}),
-            ),
-        )
-        self.manager.wait_until_finished()
+        partial = self.folder / f"{done}{PARTIAL}"
+        partial.mkdir()
+        leaves = {f"state {i}": _plain(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+        leaves |= {f"record {i}": _plain(values) for i, values in enumerate(record.values())}
+        # What is empty is known by its shape; orbax does not write it.
+        some = {name: leaf for name, leaf in leaves.items() if leaf.size}
+        with _orbax() as writer:
+            writer.save(partial / ARRAYS, args=ocp.args.StandardSave(some))
+        about = self.identity._asdict() | {"record": list(record)}
+        _write(partial / ABOUT, about)
+        _write(partial / DIGESTS, _digests(partial, _files(partial)))
+        partial.rename(self.folder / str(done))
+        for old in self._rounds()[:-KEPT]:
+            gone = self.folder / f"{old}{PARTIAL}"
+            (self.folder / str(old)).rename(gone)  # so that none is there in part
+            shutil.rmtree(gone)
 
-    def restore(self, like: Any) -> tuple[int, Any, dict[str, np.ndarray]] | None:
-        """Rounds done, state (shaped as `like`) and record of the newest checkpoint, or None."""
-        done = self.manager.latest_step()
-        if done is None:
-            return None
-        about = self.manager.restore(done, args=ocp.args.Composite(about=ocp.args.JsonRestore()))
-        if about["about"]["fingerprint"] != self.mark:
+    def restore(self, like: Any, rounds: int) -> tuple[int, Any, dict[str, np.ndarray]] | None:
+        """Rounds done, state (shaped as `like`) and record of the newest whole checkpoint, or None.
+
+        Newer ones that are damaged are named in a warning, and renamed.
+
+        Raises:
+            ValueError: no whole one is left of those that are there; it belongs to another
+                computation, measures something else, or is of more than so many rounds.
+        """
+        damaged: dict[int, str] = {}
+        for done in reversed(self._rounds()):
+            folder = self.folder / str(done)
+            reason = _damage(folder)
+            if reason is None:
+                break
+            damaged[done] = reason
+        else:
+            if not damaged:
+                return None
+            raise ValueError(
+                f"no checkpoint in {self.folder} is whole: {_listed(damaged)}. To begin anew, "
+                "remove that folder or give another one"
+            )
+        about = json.loads((folder / ABOUT).read_bytes())
+        self._require_same(about)
+        if done > rounds:
+            raise ValueError(
+                f"rounds must be >= {done}, which checkpoint {self.folder} holds, got {rounds}; "
+                "give another folder for a shorter run"
+            )
+        for number in damaged:
+            set_aside(self.folder / str(number))
+        if damaged:
+            warn(
+                f"damaged checkpoints in {self.folder}: {_listed(damaged)}. The run goes on from "
+                f"round {done}; the damaged ones are kept under names that end in .damaged"
+            )
+        with _orbax() as reader:
+            stored = reader.restore(folder / ARRAYS, args=ocp.args.StandardRestore())
+        shapes, structure = jax.tree.flatten(like)
+        leaves = [_shaped(stored.get(f"state {i}"), shape) for i, shape in enumerate(shapes)]
+        names = enumerate(about["record"])
+        record = {name: np.asarray(stored[f"record {i}"]) for i, name in names}
+        return done, jax.tree.unflatten(structure, leaves), record
+
+    def _require_same(self, about: dict[str, Any]) -> None:
+        if about["states"] != self.identity.states:
             raise ValueError(
                 f"checkpoint {self.folder} belongs to another computation (algorithm, attack, "
                 "hyper-parameters, data, seeds or library version differ); give another folder"
             )
-        stored = self.manager.restore(
-            done,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(), record=ocp.args.StandardRestore()
-            ),
-        )
-        shapes, structure = jax.tree.flatten(like)
-        leaves = [
-            jax.numpy.asarray(stored["state"][str(i)], shape.dtype)
-            for i, shape in enumerate(shapes)
-        ]
-        record = {name: np.asarray(values) for name, values in stored["record"].items()}
-        return done, jax.tree.unflatten(structure, leaves), record
+        stored, wanted = sorted(about["columns"]), sorted(self.identity.columns)
+        if stored != wanted:
+            raise ValueError(
+                f"checkpoint {self.folder} holds the columns {stored}, and evaluate and watch ask "
+                f"for {wanted}: ask for the same, or give another folder"
+            )
+        if about["measures"] != self.identity.measures:
+            raise ValueError(
+                f"checkpoint {self.folder} holds columns {stored} that were measured in another "
+                "way (evaluators, watch or test data differ); give another folder"
+            )
 
 
-def fingerprint(program: Any, *trees: Any) -> str:
-    """A digest of a traced program (a closed jaxpr) and of the arrays it is run on.
+def _orbax() -> ocp.Checkpointer:
+    """Of this process alone, one of several too."""
+    me = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process {me}"
+    )
+    handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
-    >>> import jax.numpy as jnp
-    >>> double, triple = (jax.make_jaxpr(lambda x, c=c: c * x)(1.0) for c in (2, 3))
-    >>> fingerprint(double) == fingerprint(double), fingerprint(double) == fingerprint(triple)
-    (True, False)
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    # Addresses of Python objects in the text differ from process to process.
-    digest.update(re.sub(r"0x[0-9a-f]+", "", str(program.jaxpr)).encode())
-    for leaf in [*program.consts, *jax.tree.leaves(trees)]:
-        array = np.ascontiguousarray(leaf)
-        digest.update(f"{array.shape}{array.dtype}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+
+def _number(name: str) -> int | None:
+    return int(name) if name.isdecimal() and name == str(int(name)) else None
+
+
+def _plain(leaf: Any) -> np.ndarray:
+    return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+
+
+def _shaped(stored: Any, like: jax.ShapeDtypeStruct) -> jax.Array:
+    if _is_key(like):
+        kind = jax.random.key_impl(jax.numpy.zeros((), like.dtype))
+        return jax.random.wrap_key_data(jax.numpy.asarray(stored), impl=kind)
+    if stored is None:
+        return jax.numpy.zeros(like.shape, like.dtype)  # without entries
+    return jax.numpy.asarray(stored, like.dtype)
+
+
+def _is_key(leaf: Any) -> bool:
+    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True)
+
+
+def _write(path: Path, value: Any) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        file.write(_text(value))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _files(folder: Path) -> list[str]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def _digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for name in names:
+        with (folder / name).open("rb") as file:
+            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _damage(folder: Path) -> str | None:
+    """What is wrong with a checkpoint, if anything."""
+    try:
+        stored = (folder / DIGESTS).read_bytes()
+        promised = json.loads(stored)
+        found = _digests(folder, [ABOUT, *promised])
+        changed = [name for name, digest in promised.items() if found[name] != digest]
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).relative_to(folder)} is missing"
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        return f"{DIGESTS} cannot be read ({error})"
+    # Then the text itself: a flipped bit may leave its meaning.
+    if not changed and stored != _text(found).encode():
+        changed = [DIGESTS]
+    return f"{changed[0]} is not what was written" if changed else None
+
+
+def _listed(damaged: dict[int, str]) -> str:
+    return "; ".join(f"{number} ({reason})" for number, reason in damaged.items())

@@ -5,13 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["History"]
+from jaxbyz import arrays
+from jaxbyz.paths import expanded
+
+__all__ = ["History", "carrying"]
+
+WHAT = "a saved history"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,39 +70,76 @@ class History:
         }
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write everything to one .npz file; an interrupted write leaves the old file as it was."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {f"column/{name}": values for name, values in self.columns.items()}
-        arrays |= {"rounds": self.rounds, "parameters": self.parameters, "seeds": self.seeds}
-        arrays["about"] = np.array(json.dumps(dict(self.about)))
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        partial.replace(path)
-        return path
+        """Write everything to one .npz file; an interrupted write leaves the old file as it was.
+
+        Folders are made where they are missing, and `~` is the home folder.
+
+        Raises:
+            ValueError: the path is a folder, or lies in something that is none; something in
+                `about` cannot be written as JSON.
+        """
+        parts = {f"column/{name}": values for name, values in self.columns.items()}
+        parts |= {"rounds": self.rounds, "parameters": self.parameters, "seeds": self.seeds}
+        try:
+            parts["about"] = np.array(json.dumps(dict(self.about), default=_plain))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"about must hold what JSON can: {error}") from None
+        return arrays.write(expanded("path", path), parts)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> History:
         """Read what `save` wrote.
 
         Raises:
-            ValueError: the file is not a saved history.
+            FileNotFoundError: there is no such file.
+            ValueError: the file is damaged or not a saved history.
         """
-        with np.load(path, allow_pickle=False) as stored:
-            missing = {"rounds", "parameters", "seeds", "about"} - set(stored.files)
-            if missing:
-                raise ValueError(f"{path} is not a saved history: it lacks {sorted(missing)}")
-            columns = {
-                name.removeprefix("column/"): stored[name]
-                for name in stored.files
-                if name.startswith("column/")
-            }
-            about = json.loads(str(stored["about"]))
-            return cls(stored["rounds"], columns, stored["parameters"], stored["seeds"], about)
+        path = expanded("path", path)
+        stored = arrays.read(path, WHAT)
+        missing = {"rounds", "parameters", "seeds", "about"} - set(stored)
+        if missing:
+            raise ValueError(f"{path} is not {WHAT}: it lacks {sorted(missing)}")
+        columns = {
+            name.removeprefix("column/"): values
+            for name, values in stored.items()
+            if name.startswith("column/")
+        }
+        rounds, parameters, seeds = (stored[name] for name in ("rounds", "parameters", "seeds"))
+        shapes = {name: values.shape for name, values in columns.items()}
+        whole = rounds.ndim == seeds.ndim == 1 and parameters.shape[:1] == seeds.shape
+        if not whole or set(shapes.values()) - {(*seeds.shape, *rounds.shape)}:
+            raise ValueError(
+                f"{path} is not {WHAT}: rounds {rounds.shape}, seeds {seeds.shape}, parameters "
+                f"{parameters.shape} and columns {shapes} do not belong together"
+            )
+        try:
+            about = dict(json.loads(str(stored["about"])))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path} is not {WHAT}: its about is no JSON ({error})") from None
+        return cls(rounds, columns, parameters, seeds, about)
 
     def plot(self, y: str, x: str = "round", **options: Any) -> Any:
         """Draw one column against another; see `jaxbyz.plotting.plot`. Needs matplotlib."""
         from jaxbyz import plotting
 
         return plotting.plot(self, y, x, **options)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and arrays for JSON."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} is a {type(value).__name__}")
+
+
+@contextmanager
+def carrying(history: Callable[[], History]) -> Iterator[None]:
+    """Whatever is raised inside carries the history so far, as its attribute `history`."""
+    try:
+        yield
+    except BaseException as error:
+        if not hasattr(error, "history"):
+            # A device that died has no parameters to read; its own error is what matters then.
+            with suppress(Exception):
+                error.history = history()  # type: ignore[attr-defined]
+        raise

@@ -39,7 +39,6 @@ class Ledger:
 
     def note(self, done: int, measured: Mapping[str, np.ndarray]) -> None:
         """Enter an evaluation after `done` rounds: every measure [S]."""
-        self.rounds.append(done)
         books = {
             "uplink_bits": self.totals[:, 0] / self.honest,
             "downlink_bits": self.totals[:, 1].astype(np.float64),
@@ -47,10 +46,12 @@ class Ledger:
         }
         for name, values in {**books, **measured}.items():
             self.entries.setdefault(name, []).append(np.asarray(values))
+        self.rounds.append(done)  # last: an interrupt before it leaves no half of an evaluation
 
     def columns(self) -> dict[str, np.ndarray]:
         """Every column as [S, E]."""
-        return {name: np.stack(values, axis=1) for name, values in self.entries.items()}
+        count = len(self.rounds)
+        return {name: np.stack(values[:count], axis=1) for name, values in self.entries.items()}
 
     def pack(self) -> dict[str, np.ndarray]:
         """Everything, as arrays to be stored."""

@@ -16,9 +16,10 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
 from jaxbyz import checks
-from jaxbyz.checkpoints import Checkpoints, fingerprint
+from jaxbyz.checkpoints import Checkpoints
 from jaxbyz.core import Algorithm, Attack, Tree
-from jaxbyz.history import History
+from jaxbyz.history import History, carrying
+from jaxbyz.identities import identity_of
 from jaxbyz.ledger import Ledger
 from jaxbyz.problems.problem import Evaluator, Problem
 from jaxbyz.progress import Bar
@@ -81,7 +82,11 @@ def train(
         evaluate: names of the problem's evaluators; None: all of them.
         progress: True: a bar on stderr (needs tqdm); False: silent; None: a bar where stderr is a
             terminal and tqdm is installed.
-        checkpoint: a folder; a run that was killed continues there, bit for bit.
+        checkpoint: a folder; a run that was killed continues there, bit for bit, also on another
+            number of devices or with another `evaluate_every` (what was recorded before stays as
+            it is, so the new evaluations follow the old ones), but with the same `evaluate` and
+            `watch`. A damaged checkpoint is named in a warning and the one before it taken. One
+            process at a time.
         checkpoint_every: rounds between checkpoints, a multiple of evaluate_every (default:
             evaluate_every). A kill never costs more than these rounds.
         map_workers: `jax.vmap`, or `jaxbyz.one_by_one` for models that are slow when batched.
@@ -96,9 +101,13 @@ def train(
         A `History`.
 
     Raises:
-        ValueError: an argument outside its range; a checkpoint of a different computation.
+        ValueError: an argument outside its range; a checkpoint of a different computation, of
+            more than `rounds`, with other columns, damaged with none before it, or in use.
         TooManyBadRows: more rows rejected in a round than there are Byzantine workers. The
             exception carries the history so far.
+
+    Whatever ends a run after its first evaluation, Ctrl-C too (KeyboardInterrupt), carries the
+    history up to the last evaluation as its attribute `history`.
 
     >>> import optax, jaxbyz as jb
     >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=8)
@@ -153,8 +162,11 @@ def train(
     go = jax.jit(advance, static_argnums=0)
     ledger = Ledger(len(chosen), problem.honest)
     resumed_at = 0
+    # Rounds done -> parameters: of the last evaluation, and of one under way. One entry of the
+    # ledger decides which of them count, so that an interrupt never leaves half of an evaluation.
+    reached: dict[int, jax.Array] = {}
 
-    def history(states: Any) -> History:
+    def history() -> History:
         about = {
             "algorithm": algorithm.name,
             "attack": "none" if attack is None else attack.name,
@@ -168,7 +180,7 @@ def train(
             "device": jax.devices()[0].device_kind,
             "versions": {name: importlib.metadata.version(name) for name in ("jaxbyz", "jax")},
         }
-        parameters = np.asarray(states.server.x)
+        parameters = np.asarray(reached[ledger.rounds[-1] if ledger.rounds else 0])
         return History(
             np.array(ledger.rounds), ledger.columns(), parameters, np.array(chosen), about
         )
@@ -176,38 +188,44 @@ def train(
     with ExitStack() as stack:
         store, resumed, done = None, None, 0
         if checkpoint is not None:
-            like = jax.eval_shape(start, start_keys, jax.eval_shape(models, model_keys), data)[0]
-            program = go.trace(evaluate_every, round_keys, like, data).jaxpr
-            mark = fingerprint(program, data, test, np.array(chosen))
-            store = stack.enter_context(Checkpoints(checkpoint, mark))
-            resumed = store.restore(like)
+            plain = simulation if mesh is None else build(
+                algorithm, problem, attack, map_workers=map_workers
+            )  # fmt: skip
+            watched = None if watch is None else _watched(plain.step, 1, watch)
+            mine, like = identity_of(plain, problem, measured_by, watched, map_seeds, chosen)
+            store = stack.enter_context(Checkpoints(checkpoint, mine))
+            resumed = store.restore(like, rounds)
         if resumed is not None:
             resumed_at = done = resumed[0]
             _, states, stored = resumed
             ledger.unpack(stored)
+            reached[done] = states.server.x
         else:
             states, hello = start(start_keys, models(model_keys), data)
+            reached[0] = states.server.x
             if hello is not None:
                 first = jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], hello)
-                _enter(ledger, problem, chosen, 0, first, functools.partial(history, states))
+                _enter(ledger, problem, chosen, 0, first, history)
             seen = jax.eval_shape(functools.partial(advance, 1), round_keys, states, data)[1][1]
             unseen = {name: np.full(len(chosen), np.nan) for name in seen}
             ledger.note(0, unseen | look(states.server.x, data, test))
+        stack.enter_context(carrying(history))
         bar = stack.enter_context(Bar(progress, rounds, done))
         for target in [*range(evaluate_every, rounds, evaluate_every), rounds]:
             if target <= done:
                 continue
-            so_far = functools.partial(history, states)
             states, (record, seen) = go(target - done, round_keys, states, data)
-            _enter(ledger, problem, chosen, done + 1, record, so_far)
+            _enter(ledger, problem, chosen, done + 1, record, history)
             measured = seen | look(states.server.x, data, test)
+            reached[target] = states.server.x
             ledger.note(target, measured)
+            reached = {target: states.server.x}
             if store is not None and (target % checkpoint_every == 0 or target == rounds):
                 store.save(target, states, ledger.pack())
             means = {name: f"{np.mean(values):.4g}" for name, values in measured.items()}
             bar.advance(target - done, means)
             done = target
-    return history(states)
+        return history()
 
 
 def record_of(state: Any, info: RoundInfo) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         spec = module.one(spec)
     if chosen.data:
         spec = dataclasses.replace(spec, data=chosen.data)
-    folder = chosen.out / f"{chosen.figure}-{spec.data}-{records.digest(spec)}"
+    folder = chosen.out.expanduser() / f"{chosen.figure}-{spec.data}-{records.digest(spec)}"
 
     def say(text: str) -> None:
         print(f"  {text}", file=sys.stderr, flush=True)

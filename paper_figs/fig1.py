@@ -22,7 +22,7 @@ import numpy as np
 import optax
 
 import jaxbyz as jb
-from paper_figs.records import Finding, digest
+from paper_figs.records import Finding, digest, found
 
 GRID = (0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024)
 
@@ -98,8 +98,8 @@ def one_run(
     key = digest([spec.data, spec.honest, spec.alpha, spec.momentum, spec.rounds, spec.seeds,
                   spec.evaluate_every, name, f, ratio, step])  # fmt: skip
     stored = folder / "runs" / f"{key}.npz"
-    if stored.exists():
-        return jb.History.load(stored)
+    if (known := found(stored)) is not None:
+        return known
     history = jb.train(
         algorithm(spec, name, f, ratio, step),
         problem(spec, f, root),

@@ -6,13 +6,14 @@ import dataclasses
 import hashlib
 import json
 import subprocess
+import warnings
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxbyz import History
+from jaxbyz import History, arrays
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,15 +43,26 @@ def revision() -> str:
         return "unknown"
 
 
+def found(path: Path) -> History | None:
+    """A run that was stored, if it is there and whole; a damaged one is kept beside."""
+    try:
+        return History.load(path)
+    except FileNotFoundError:
+        return None
+    except arrays.Damaged as error:
+        aside = arrays.set_aside(path)
+        warnings.warn(f"{error}; it is kept as {aside.name}, and the run made again", stacklevel=2)
+        return None
+
+
 def write(folder: Path, spec: Any, results: dict[str, History], findings: list[Finding]) -> None:
     """Store arrays (results.npz) and the specification, versions and findings (about.json)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, np.ndarray] = {}
+    curves: dict[str, np.ndarray] = {}
     for name, history in results.items():
-        arrays[f"{name}/round"] = history.rounds
+        curves[f"{name}/round"] = history.rounds
         for column, values in history.columns.items():
-            arrays[f"{name}/{column}"] = values
-    np.savez_compressed(folder / "results.npz", **arrays)
+            curves[f"{name}/{column}"] = values
+    arrays.write(folder / "results.npz", curves, compressed=True)
     about = {
         "spec": dataclasses.asdict(spec),
         "revision": revision(),
@@ -58,4 +70,5 @@ def write(folder: Path, spec: Any, results: dict[str, History], findings: list[F
         "findings": [dataclasses.asdict(finding) for finding in findings],
         "jax": jax.__version__,
     }
-    (folder / "about.json").write_text(json.dumps(about, indent=2) + "\n")
+    text = json.dumps(about, indent=2) + "\n"
+    arrays.write_whole(folder / "about.json", lambda file: file.write(text.encode()))

@@ -13,12 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz.aggregators.choice import one_of as one_rule
+from jaxbyz.arrays import Damaged, set_aside
 from jaxbyz.attacks import one_of as one_attack
-from jaxbyz.checkpoints import fingerprint
 from jaxbyz.comparison.results import Cell
 from jaxbyz.comparison.server_time import ServerClock
 from jaxbyz.core import Aggregator, Algorithm, Attack
 from jaxbyz.describe import describe
+from jaxbyz.fingerprints import fingerprint
 from jaxbyz.ledger import Ledger
 from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import streams
@@ -42,7 +43,11 @@ class Runs(NamedTuple):
 
 
 def play(
-    make: Method, runs: Runs, grid: np.ndarray, path: Callable[[int, int], Path | None]
+    make: Method,
+    runs: Runs,
+    grid: np.ndarray,
+    path: Callable[[int, int], Path | None],
+    report: Callable[[str], None],
 ) -> tuple[Iterator[tuple[int, int, Cell]], ServerClock]:
     """All runs of one method, as (attack, rule, cell) one after another, and the server's clock.
 
@@ -51,6 +56,7 @@ def play(
         runs: what is run.
         grid: step sizes [P].
         path: (attack, rule) -> where the cell is kept, if at all; what is there is not made again.
+        report: is told of a damaged file.
 
     Raises:
         ValueError: a file of another computation.
@@ -61,7 +67,7 @@ def play(
     clock = ServerClock(
         lambda which: make(grid[0], _rule(runs, which)), runs.problem, runs.attacks[0]
     )
-    return _cells(compiled, runs, grid, costs, path), clock
+    return _cells(compiled, runs, grid, costs, path, report), clock
 
 
 def _rule(runs: Runs, which: Any) -> Aggregator:
@@ -131,12 +137,13 @@ def _cells(
     grid: np.ndarray,
     gradients: tuple[float, float],
     path: Callable[[int, int], Path | None],
+    report: Callable[[str], None],
 ) -> Iterator[tuple[int, int, Cell]]:
     for rule in range(len(runs.aggregators)):
         for attack in range(len(runs.attacks)):
             file, mark = path(attack, rule), program.mark(attack, rule)
-            if file is not None and file.exists():
-                yield attack, rule, Cell.load(file, mark)
+            if file is not None and (cell := _kept(file, mark, report)) is not None:
+                yield attack, rule, cell
                 continue
             began = time.perf_counter()
             found = program.call(attack, rule)
@@ -144,6 +151,17 @@ def _cells(
             if file is not None:
                 cell.save(file, mark)
             yield attack, rule, cell
+
+
+def _kept(file: Path, mark: str, report: Callable[[str], None]) -> Cell | None:
+    """What a file holds, if it is there and whole."""
+    try:
+        return Cell.load(file, mark)
+    except FileNotFoundError:
+        return None
+    except Damaged as error:
+        report(f"{error}; it is kept as {set_aside(file).name} and the run made again")
+        return None
 
 
 def _cell(

@@ -8,6 +8,7 @@ step sizes, of the worst value over the tuning seeds, once the budget is used up
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -18,10 +19,12 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.aggregators import mean
+from jaxbyz.callers import warn
 from jaxbyz.comparison.programs import Method, Runs, play
 from jaxbyz.comparison.results import Cell, Comparison
 from jaxbyz.comparison.server_time import ServerClock
 from jaxbyz.core import Aggregator, Algorithm, Attack
+from jaxbyz.paths import made
 from jaxbyz.problems.problem import Problem
 from jaxbyz.progress import Bar
 from jaxbyz.seeds import seed_list
@@ -72,12 +75,16 @@ def compare(
         largest: whether more of it is better.
         budgets: column -> how much of it one may use; a value is that of the last evaluation
             within the budget. Default: all rounds.
-        folder: finished runs are kept here, and not made again.
+        folder: finished runs are kept here, and not made again; a file that is damaged is named
+            in a warning, and its run made again.
         parallel: how many programs are compiled and run at the same time.
         progress: as for `train`.
 
     Raises:
         ValueError: an argument outside its range; stored runs of another computation.
+
+    Whatever ends a race, Ctrl-C too (KeyboardInterrupt), says how many runs were finished and
+    where they are, and carries them as its attribute `cells`: rule -> (method, attack) -> cell.
 
     >>> import jaxbyz as jb, optax
     >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=4)
@@ -181,24 +188,31 @@ def compare_aggregators(
     budgets = {"round": float(rounds)} if budgets is None else dict(budgets)
     _require_columns(problem, measure, budgets)  # before hours of computing
     rules = list(aggregators)
+    place = None if folder is None else made("folder", folder)
     everything = seed_list(reported + tuning)
     runs = Runs(problem, tuple(attacks), tuple(aggregators.values()), everything, rounds, every)
     wide = jax.dtypes.canonicalize_dtype(float) == np.float64
 
     cells: dict[str, dict[tuple[str, str], Cell]] = {rule: {} for rule in rules}
     clocks: dict[str, ServerClock] = {}
+    damage: list[str] = []
+    stopped = threading.Event()
     total = len(methods) * len(names) * len(rules)
     with Bar(progress, total, unit="run") as bar, ThreadPoolExecutor(parallel) as pool:
 
         def job(method: str) -> None:
             def path(attack: int, rule: int) -> Path | None:
                 file = f"{_slug(method)}--{_slug(names[attack])}.npz"
-                return None if folder is None else Path(folder) / _slug(rules[rule]) / file
+                return None if place is None else place / _slug(rules[rule]) / file
 
             with jax.enable_x64(wide):  # a setting of the thread
-                found, clocks[method] = play(methods[method], runs, grids[method], path)
+                found, clocks[method] = play(
+                    methods[method], runs, grids[method], path, damage.append
+                )
                 for attack, rule, cell in found:
                     cells[rules[rule]][method, names[attack]] = cell
+                    if stopped.is_set():
+                        return
                     where = f" before {rules[rule]}" if rules[rule] else ""
                     bar.advance(1, {"last": f"{method} under {names[attack]}{where}"})
 
@@ -206,9 +220,13 @@ def compare_aggregators(
         try:
             for done in as_completed(waiting):
                 done.result()
-        except BaseException:
+        except BaseException as error:
+            stopped.set()
             pool.shutdown(cancel_futures=True)
+            _say_what_is_there(error, cells, place)
             raise
+    for message in damage:
+        warn(message)
     return {
         rule: Comparison(
             problem.name, tuple(methods), tuple(names), grids, budgets, measure, largest, reported,
@@ -216,6 +234,18 @@ def compare_aggregators(
         )
         for i, rule in enumerate(rules)
     }  # fmt: skip
+
+
+def _say_what_is_there(
+    error: BaseException, cells: dict[str, dict[tuple[str, str], Cell]], place: Path | None
+) -> None:
+    count = sum(map(len, cells.values()))
+    if count:
+        error.cells = cells  # type: ignore[attr-defined]
+        where = "in the exception's attribute `cells`; folder= would have kept them"
+        if place is not None:
+            where = f"in {place}, where the same call goes on"
+        error.add_note(f"{count} finished runs are {where}")
 
 
 def _require_columns(problem: Problem, measure: str, budgets: Mapping[str, float]) -> None:

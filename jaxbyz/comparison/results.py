@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxbyz import arrays
 from jaxbyz.history import History
 
 __all__ = ["Cell", "Comparison", "Row"]
@@ -24,35 +24,35 @@ class Cell(NamedTuple):
 
     def save(self, path: Path, mark: str) -> None:
         """Write to a file, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        arrays = {f"column/{name}": values for name, values in self.columns.items()}
-        with partial.open("wb") as file:
-            np.savez(
-                file, allow_pickle=False, rounds=self.rounds, seconds=np.array(self.seconds),
-                mark=np.array(mark), **arrays,
-            )  # fmt: skip
-        os.replace(partial, path)
+        parts = {f"column/{name}": values for name, values in self.columns.items()}
+        parts |= {"rounds": self.rounds, "seconds": np.array(self.seconds), "mark": np.array(mark)}
+        arrays.write(path, parts)
 
     @classmethod
     def load(cls, path: Path, mark: str) -> Cell:
         """Read what `save` wrote.
 
         Raises:
-            ValueError: it was another computation.
+            ValueError: it was another computation, or something else.
+            Damaged: (a `ValueError`) it is not as it was written.
         """
-        with np.load(path, allow_pickle=False) as stored:
-            if str(stored["mark"]) != mark:
-                raise ValueError(
-                    f"{path} holds another computation (method, attack, step sizes, data, seeds or "
-                    "library version differ); give another folder"
-                )
-            columns = {
-                name.removeprefix("column/"): stored[name]
-                for name in stored.files
-                if name.startswith("column/")
-            }
-            return cls(stored["rounds"], columns, float(stored["seconds"]))
+        stored = arrays.read(path, "a stored run")
+        missing = {"mark", "rounds", "seconds"} - set(stored)
+        if missing:
+            raise ValueError(
+                f"{path} is not a stored run, it lacks {sorted(missing)}; give another folder"
+            )
+        if str(stored["mark"]) != mark:
+            raise ValueError(
+                f"{path} holds another computation (method, attack, step sizes, data, seeds or "
+                "library version differ); give another folder"
+            )
+        columns = {
+            name.removeprefix("column/"): values
+            for name, values in stored.items()
+            if name.startswith("column/")
+        }
+        return cls(stored["rounds"], columns, float(stored["seconds"]))
 
 
 class Row(NamedTuple):

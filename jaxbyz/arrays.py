@@ -1,0 +1,122 @@
+"""Named arrays in one file: written whole or not at all, read as they were written or refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+__all__ = ["Damaged", "digest_of", "read", "set_aside", "write", "write_whole"]
+
+DIGEST, TYPES = "digest", "types"  # entries that are ours
+
+
+class Damaged(ValueError):
+    """A file that does not hold what was written."""
+
+
+def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of names, shapes, types and bytes of arrays.
+
+    >>> digest_of({"a": np.zeros(2)}) == digest_of({"a": np.zeros((2, 1))})
+    False
+    """
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.asarray(arrays[name])
+        digest.update(f"{name!r} {array.shape} {array.dtype} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def write_whole(path: Path, fill: Callable[[BinaryIO], object]) -> Path:
+    """Write a file beside, with `fill`, and rename: the old one stays until the new one is whole.
+
+    Raises:
+        ValueError: the path is a folder, or lies in something that is none.
+    """
+    if path.is_dir():
+        raise ValueError(
+            f"{path} is a folder: name a file in it, for example {path / 'history.npz'}"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ValueError(f"{path} cannot be written: {error.filename} is not a folder") from None
+    # A name of its own: another process may write the same file.
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    try:
+        with partial.open("xb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write(path: Path, arrays: Mapping[str, np.ndarray], compressed: bool = False) -> Path:
+    """Write arrays and their digest to one .npz file, whole or not at all.
+
+    Raises:
+        ValueError: the path is a folder, or lies in something that is none.
+    """
+    plain = {name: np.asarray(values) for name, values in arrays.items()}
+    stored = dict(plain)
+    types = {}
+    for name, values in plain.items():
+        if values.dtype.kind == "V":  # bfloat16 and its like, of which .npz files know nothing
+            types[name] = values.dtype.name
+            stored[name] = values.view(f"u{values.dtype.itemsize}")
+    if types:
+        stored[TYPES] = np.array(json.dumps(types))
+    stored[DIGEST] = np.array(digest_of(plain))
+    save = np.savez_compressed if compressed else np.savez
+    return write_whole(path, lambda file: save(file, allow_pickle=False, **stored))
+
+
+def read(path: Path, what: str) -> dict[str, np.ndarray]:
+    """The arrays that `write` wrote (or numpy, without a digest).
+
+    Args:
+        path: of the file.
+        what: how it is called in messages.
+
+    Raises:
+        OSError: it is not there or may not be read.
+        Damaged: (a `ValueError`) it is damaged, or no .npz file of plain arrays.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, not {what}")
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            types = json.loads(str(arrays.pop(TYPES, "{}")))
+            for name, kind in types.items():
+                arrays[name] = arrays[name].view(kind)
+        except Exception as error:  # numpy, zipfile, zlib and json have a dozen kinds
+            reason = f"{type(error).__name__}: {error}"
+            raise Damaged(f"{path} is not {what}, or damaged ({reason})") from error
+    digest = arrays.pop(DIGEST, None)
+    if digest is not None and str(digest) != digest_of(arrays):
+        raise Damaged(f"{path} is damaged: its contents do not have the digest stored with them")
+    return arrays
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file or folder to a name that nobody reads, and return that."""
+    aside, count = path.with_name(f"{path.name}.damaged"), 1
+    while aside.exists():
+        count += 1
+        aside = path.with_name(f"{path.name}.damaged-{count}")
+    path.rename(aside)
+    return aside

@@ -1,0 +1,70 @@
+"""What a run must have in common with the one it continues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxbyz.fingerprints import fingerprint
+from jaxbyz.problems.problem import Evaluator, Problem
+from jaxbyz.seeds import streams
+from jaxbyz.simulation import Simulation
+
+__all__ = ["Identity", "identity_of"]
+
+
+class Identity(NamedTuple):
+    """Two runs of the same `states` are bit for bit the same, however long and often looked at."""
+
+    states: str  # fingerprint of what decides the states
+    measures: str  # fingerprint of what is measured at them
+    columns: Sequence[str]  # names of what is measured
+
+
+def identity_of(
+    simulation: Simulation,
+    problem: Problem,
+    measure: Evaluator,
+    watched: Callable[..., Any] | None,
+    map_seeds: Callable[..., Any],
+    seeds: Sequence[int],
+) -> tuple[Identity, Any]:
+    """The identity of a run, and the shapes of its states.
+
+    Args:
+        simulation: with all workers in one place, wherever they will be: devices decide nothing.
+        problem: of the run.
+        measure: (x, data, test) -> columns.
+        watched: (key, state, data) -> (state, (records, columns)) of one round, if it is watched.
+        map_seeds: maps over seeds.
+        seeds: of the run.
+    """
+    data, test = simulation.data, problem.test
+    model_keys, start_keys, round_keys = streams(seeds)
+
+    def begin(model_keys: jax.Array, start_keys: jax.Array, data: Any) -> Any:
+        xs = map_seeds(problem.init)(model_keys)
+        return map_seeds(lambda key, x: simulation.init(key, x, data)[0])(start_keys, xs)
+
+    def proceed(keys: jax.Array, states: Any, data: Any) -> Any:
+        def one(key: jax.Array, state: Any) -> Any:
+            return simulation.step(jax.random.fold_in(key, state.round), state, data)[0]
+
+        return map_seeds(one)(keys, states)
+
+    def look(keys: jax.Array, states: Any, data: Any, test: Any) -> dict[str, jax.Array]:
+        def one(key: jax.Array, state: Any) -> dict[str, jax.Array]:
+            columns = dict(measure(state.server.x, data, test))
+            return columns if watched is None else columns | watched(key, state, data)[1][1]
+
+        return map_seeds(one)(keys, states)
+
+    start, like = jax.make_jaxpr(begin, return_shape=True)(model_keys, start_keys, data)
+    step = jax.make_jaxpr(proceed)(round_keys, like, data)
+    view, columns = jax.make_jaxpr(look, return_shape=True)(round_keys, like, data, test)
+    chosen = np.array(seeds)
+    states = f"{fingerprint(start, data, chosen)} {fingerprint(step)}"
+    return Identity(states, fingerprint(view, data, test), sorted(columns)), like

@@ -1,0 +1,77 @@
+"""One process at a time in a folder."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import json
+import os
+import socket
+from pathlib import Path
+
+from jaxbyz.callers import warn
+
+__all__ = ["Lock"]
+
+NAME = "lock"
+
+
+class Lock:
+    """A folder of which this process alone may write, until `release` or its end, even by SIGKILL.
+
+    The system's lock (`flock`) on a file in the folder, in which the holder is named.
+
+    Raises:
+        ValueError: another run holds it; the message says which.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     first = Lock(Path(folder))
+    ...     try:
+    ...         Lock(Path(folder))
+    ...     except ValueError as error:
+    ...         print(f"process {os.getpid()} (this one) on {socket.gethostname()}" in str(error))
+    ...     first.release()
+    ...     Lock(Path(folder)).release()
+    True
+    """
+
+    def __init__(self, folder: Path):
+        import fcntl  # POSIX alone; everything but checkpoints runs without
+
+        self.descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                holder = _holder(os.pread(self.descriptor, 4096, 0))
+                self.release()
+                raise ValueError(
+                    f"the folder {folder} is in use by {holder}: wait for it, or give another "
+                    "folder"
+                ) from None
+            warn(
+                f"the folder {folder} cannot be locked ({error.strerror}): see to it that no other "
+                "process uses it"
+            )
+        own = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.datetime.now().astimezone().isoformat(" ", "seconds"),
+        }
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, json.dumps(own).encode(), 0)
+
+    def release(self) -> None:
+        """Let others in. The file stays: removing it would leave two locks to two who wait."""
+        os.close(self.descriptor)
+
+
+def _holder(text: bytes) -> str:
+    try:
+        known = json.loads(text)
+        here = known["host"] == socket.gethostname() and known["pid"] == os.getpid()
+        this = " (this one)" if here else ""
+        return f"process {known['pid']}{this} on {known['host']} since {known['since']}"
+    except (ValueError, KeyError, TypeError):  # it has not yet written its name
+        return "another process"
