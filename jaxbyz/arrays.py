@@ -42,9 +42,7 @@ def write_whole(path: Path, fill: Callable[[BinaryIO], object]) -> Path:
         ValueError: the path is a folder, or lies in something that is none.
     """
     if path.is_dir():
-        raise ValueError(
-            f"{path} is a folder: name a file in it, for example {path / 'history.npz'}"
-        )
+        raise ValueError(f"{path} is a folder: give the name of a file in it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -67,9 +65,12 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], compressed: bool = False
     """Write arrays and their digest to one .npz file, whole or not at all.
 
     Raises:
-        ValueError: the path is a folder, or lies in something that is none.
+        ValueError: the path is a folder, or lies in something that is none; an array of objects.
     """
     plain = {name: np.asarray(values) for name, values in arrays.items()}
+    objects = [name for name, values in plain.items() if values.dtype.kind == "O"]
+    if objects:
+        raise ValueError(f"only numbers and text can be written, got objects in {objects}")
     stored = dict(plain)
     types = {}
     for name, values in plain.items():

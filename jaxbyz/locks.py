@@ -22,7 +22,7 @@ class Lock:
     The system's lock (`flock`) on a file in the folder, in which the holder is named.
 
     Raises:
-        ValueError: another run holds it; the message says which.
+        ValueError: another run holds it; the message says which. It cannot be written in.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -39,7 +39,12 @@ class Lock:
     def __init__(self, folder: Path):
         import fcntl  # POSIX alone; everything but checkpoints runs without
 
-        self.descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            self.descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise ValueError(
+                f"the folder {folder} cannot be written in: {error.strerror} ({error.filename})"
+            ) from error
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+import jaxbyz as jb
 from paper_figs import __main__ as command
 from paper_figs import fig1, race, records
 
@@ -45,6 +46,23 @@ def test_fig1_finds_its_runs_again(results):
     again = fig1.run(TINY, folder)
     for name, history in curves.items():
         np.testing.assert_equal(again[name].to_dict(), history.to_dict())
+
+
+def test_a_damaged_run_is_made_again(tmp_path):
+    path = tmp_path / "run.npz"
+    assert records.found(path) is None
+    history = jb.History(
+        np.arange(2), {"loss": np.ones((1, 2))}, np.zeros((1, 3)), np.arange(1), {}
+    )
+    history.save(path)
+    np.testing.assert_equal(records.found(path).to_dict(), history.to_dict())
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match=r"run.npz is .*damaged.* kept as run.npz.damaged"):
+        assert records.found(path) is None
+    assert [file.name for file in tmp_path.iterdir()] == ["run.npz.damaged"]
+    np.savez(path, a=np.zeros(3))
+    with pytest.raises(ValueError, match="not a saved history"):
+        records.found(path)
 
 
 def test_fig1_check_can_fail(results):

@@ -223,7 +223,7 @@ def compare_aggregators(
         except BaseException as error:
             stopped.set()
             pool.shutdown(cancel_futures=True)
-            _say_what_is_there(error, cells, place)
+            _say_what_is_there(error, cells, place, damage)
             raise
     for message in damage:
         warn(message)
@@ -237,8 +237,13 @@ def compare_aggregators(
 
 
 def _say_what_is_there(
-    error: BaseException, cells: dict[str, dict[tuple[str, str], Cell]], place: Path | None
+    error: BaseException,
+    cells: dict[str, dict[tuple[str, str], Cell]],
+    place: Path | None,
+    damage: list[str],
 ) -> None:
+    for message in damage:
+        error.add_note(message)
     count = sum(map(len, cells.values()))
     if count:
         error.cells = cells  # type: ignore[attr-defined]

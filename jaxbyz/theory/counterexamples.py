@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxbyz.arrays import write_whole
+from jaxbyz.paths import expanded
 from jaxbyz.theory import checker
 
 __all__ = ["record_of", "rechecked_by", "save", "violates"]
@@ -61,10 +63,10 @@ def rechecked_by(claim: str, constants: Mapping[str, float]) -> Callable[[Any], 
 
 
 def save(path: str | os.PathLike[str], record: Mapping[str, Any]) -> Path:
-    """Write a record; an interrupted write leaves an old file as it was."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
-    return path
+    """Write a record; an interrupted write leaves an old file as it was.
+
+    Raises:
+        ValueError: the path is a folder, or lies in something that is none.
+    """
+    text = json.dumps(record, indent=1) + "\n"
+    return write_whole(expanded("path", path), lambda file: file.write(text.encode()))

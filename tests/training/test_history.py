@@ -1,5 +1,13 @@
 """Histories: access, storing, plotting; the books never overflow."""
 
+import dataclasses
+import io
+import pickle
+import re
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
 import numpy as np
 import pytest
 
@@ -38,6 +46,152 @@ def test_loading_something_else(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(ValueError, match=r"other.npz is not a saved history: it lacks"):
         History.load(tmp_path / "other.npz")
+
+
+FOREIGN = {
+    "text": lambda path: path.write_text("round,loss\n0,1.0\n"),
+    "nothing": lambda path: path.write_bytes(b""),
+    "one array": lambda path: path.write_bytes(npy(np.zeros(3))),
+    "pickle": lambda path: path.write_bytes(pickle.dumps({"loss": [1.0]})),
+    "zip of text": lambda path: zipped(path, "a.txt", b"hello"),
+    "zip of no array": lambda path: zipped(path, "rounds.npy", b"hello"),
+    "objects": lambda path: saved(path, rounds=np.array([{}], object)),
+    "other arrays": lambda path: saved(path, a=np.zeros(3)),
+    "no JSON": lambda path: saved(path, **PARTS, about=np.array("{")),
+    "no dictionary": lambda path: saved(path, **PARTS, about=np.array("3")),
+    "other lengths": lambda path: saved(path, **PARTS | {"column/loss": np.zeros((1, 3))},
+                                        about=np.array("{}")),
+    "other seeds": lambda path: saved(path, **PARTS | {"seeds": np.zeros(3)}, about=np.array("{}")),
+    "a number for rounds": lambda path: saved(path, **PARTS | {"rounds": np.array(2)},
+                                              about=np.array("{}")),
+    "a folder": lambda path: path.mkdir(),
+}  # fmt: skip
+PARTS = {
+    "rounds": np.arange(2), "seeds": np.arange(1), "parameters": np.zeros((1, 4)),
+    "column/loss": np.zeros((1, 2)),
+}  # fmt: skip
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def zipped(path, name, contents):
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(name, contents)
+
+
+def saved(path, **arrays):
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+@pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
+def test_foreign_files_are_refused_by_name(tmp_path, make):
+    path = tmp_path / "it.npz"
+    make(path)
+    with pytest.raises(ValueError, match=rf"{path} is (not|a folder, not) a saved history"):
+        History.load(path)
+
+
+def test_files_of_numpy_alone_and_missing_ones(tmp_path):
+    saved(tmp_path / "old.npz", **PARTS, about=np.array("{}"))  # written before there were digests
+    assert History.load(tmp_path / "old.npz")["loss"].shape == (1, 2)
+    for missing in (tmp_path / "no" / "it.npz", str(tmp_path / "it.npz")):
+        with pytest.raises(FileNotFoundError, match=re.escape(str(missing))):
+            History.load(missing)
+
+
+def test_any_bit_of_a_file(history, tmp_path):
+    path = history.save(tmp_path / "run.npz")
+    data, refused, meaningless = path.read_bytes(), 0, 0
+    places = range(0, 8 * len(data), 29)  # every bit of a byte in turn
+    for place in places:
+        wrong = bytearray(data)
+        wrong[place // 8] ^= 1 << place % 8
+        path.write_bytes(wrong)
+        try:
+            again = History.load(path)
+        except ValueError as error:
+            refused += str(path) in str(error)
+        else:  # a bit of no meaning, a time for instance
+            np.testing.assert_equal(again.to_dict(), history.to_dict())
+            meaningless += 1
+    assert refused + meaningless == len(places)
+    assert refused > meaningless
+    for length in range(0, len(data), 37):
+        path.write_bytes(data[:length])
+        with pytest.raises(ValueError, match=rf"{path} is not a saved history, or damaged"):
+            History.load(path)
+
+
+def test_a_column_that_was_exchanged(history, tmp_path):
+    """What a zip file's own sums do not notice."""
+    path = history.save(tmp_path / "run.npz")
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    saved(path, **arrays | {"column/loss": arrays["column/loss"] + 1e-12})
+    with pytest.raises(ValueError, match=r"run.npz is damaged: .* digest"):
+        History.load(path)
+
+
+def test_saving_where_no_file_can_be(history, tmp_path):
+    with pytest.raises(ValueError, match=rf"{tmp_path} is a folder: give the name of a file in it"):
+        history.save(tmp_path)
+    (tmp_path / "file").write_text("in the way")
+    for path in (tmp_path / "file" / "run.npz", tmp_path / "file" / "deep" / "run.npz"):
+        with pytest.raises(ValueError, match=rf"{path} cannot be written: .*file.* is not a fold"):
+            history.save(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_interrupted_save_leaves_the_old_file(history, tmp_path, monkeypatch):
+    path = history.save(tmp_path / "run.npz")
+
+    def savez(file, **_):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", savez)
+        with pytest.raises(KeyboardInterrupt):
+            history.save(path)
+    np.testing.assert_equal(History.load(path).to_dict(), history.to_dict())
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_many_writers_of_one_file(history, tmp_path):
+    path = history.save(tmp_path / "run.npz")
+
+    def write(_):
+        history.save(path)
+        return History.load(path).final("loss")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(write, range(40))) == {1.5}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_about_may_hold(history, tmp_path):
+    about = {"step": np.float32(0.5), "grid": np.arange(3)}
+    again = History.load(dataclasses.replace(history, about=about).save(tmp_path / "run.npz"))
+    assert dict(again.about) == {"step": 0.5, "grid": [0, 1, 2]}
+    with pytest.raises(ValueError, match=r"about must hold what JSON can: .* is a function"):
+        dataclasses.replace(history, about={"rule": npy}).save(tmp_path / "run.npz")
+    wrong = dataclasses.replace(history, columns={"loss": np.array([[None] * 3] * 2)})
+    with pytest.raises(ValueError, match=r"got objects in \['column/loss'\]"):
+        wrong.save(tmp_path / "run.npz")
+
+
+def test_parameters_of_sixteen_bits(history, tmp_path):
+    parameters = np.asarray(jax.numpy.full((2, 4), 0.1, "bfloat16"))
+    again = History.load(
+        dataclasses.replace(history, parameters=parameters).save(tmp_path / "run.npz")
+    )
+    assert again.parameters.dtype == parameters.dtype
+    assert (again.parameters == parameters).all()
 
 
 def test_plot(history):
