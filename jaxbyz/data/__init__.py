@@ -1,10 +1,12 @@
 """Data sets as NumPy arrays on the host, and their partitions over workers."""
 
+from jaxbyz.data._idx_format import read_idx
 from jaxbyz.data.binary import BinaryDataset, unit_rows, validate_binary
 from jaxbyz.data.cifar import cifar10
 from jaxbyz.data.dataset import Dataset, validate
 from jaxbyz.data.digits import digits
-from jaxbyz.data.idx import fashion_mnist, idx_images, mnist, read_idx
+from jaxbyz.data.emnist import emnist
+from jaxbyz.data.idx import fashion_mnist, idx_images, mnist
 from jaxbyz.data.libsvm import libsvm, read_libsvm
 from jaxbyz.data.loading import load, load_binary
 from jaxbyz.data.partition import dirichlet, dirichlet_unequal, iid, label_sorted
@@ -17,6 +19,7 @@ __all__ = [
     "digits",
     "mnist",
     "fashion_mnist",
+    "emnist",
     "idx_images",
     "read_idx",
     "cifar10",

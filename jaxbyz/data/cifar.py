@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxbyz.data import _labels, _unpickle
-from jaxbyz.data._files import Place, Root, data_root, locate
+from jaxbyz.data._files import Place, Root, data_root, locate, under, with_unpacked
+from jaxbyz.data._reading import read_size
 from jaxbyz.data._scaling import normalise
 from jaxbyz.data.dataset import Dataset, validate
 
@@ -28,9 +29,11 @@ def cifar10(root: Root = None) -> Dataset:
 
     Folders, best first: root/cifar-10-batches-bin and root for the binary version (records of
     1 label byte and 3072 pixel bytes, 30 730 000 bytes a file), root/cifar-10-batches-py and root
-    for the pickled one, of which arrays and plain containers are read and nothing else. root
-    defaults to the environment variable JAXBYZ_DATA, then ./data. Pixels are (byte / 255 - mean)
-    / std with mean (0.4914, 0.4822, 0.4465) and std (0.2470, 0.2435, 0.2616) per channel.
+    for the pickled one (protocols 0 to 5), of which arrays and plain containers are read and
+    nothing else; then the same in root/archive and root/cifar-10-python, where copies from Kaggle
+    unpack. root defaults to the environment variable JAXBYZ_DATA, then ./data. Files may be
+    compressed (.gz, .bz2, .xz). Pixels are (byte / 255 - mean) / std with mean
+    (0.4914, 0.4822, 0.4465) and std (0.2470, 0.2435, 0.2616) per channel.
 
     Raises:
         FileNotFoundError: no folder holds all six files of a version.
@@ -48,28 +51,28 @@ def cifar10(root: Root = None) -> Dataset:
 
 
 def _load(root: Root, records: int) -> Dataset:
-    under = data_root(root)
+    top = data_root(root)
     places = [
-        Place(under / "cifar-10-batches-bin", _BINARY),
-        Place(under, _BINARY),
-        Place(under / "cifar-10-batches-py", _PICKLED),
-        Place(under, _PICKLED),
+        Place(folder, names)
+        for base in with_unpacked(top, "archive", "cifar-10-python")
+        for version, names in (("bin", _BINARY), ("py", _PICKLED))
+        for folder in (under(base, f"cifar-10-batches-{version}"), base)
     ]
-    source = "the CIFAR-10 page of Alex Krizhevsky (University of Toronto), binary version"
-    position, paths = locate("CIFAR-10", places, source)
+    source = (
+        "https://www.cs.toronto.edu/~kriz/cifar.html (the CIFAR-10 page of Alex Krizhevsky, "
+        "University of Toronto), binary version"
+    )
+    call = f"jb.problems.classification('cifar10', root={str(top.absolute())!r}, honest=10)"
+    position, paths = locate("CIFAR-10", places, source, call)
     read = _read_binary if places[position].names is _BINARY else _read_pickled
     batches = [read(path, records) for path in paths]
     return validate(Dataset("cifar10", *_join(batches[:-1]), *_join(batches[-1:]), _CLASSES))
 
 
 def _read_binary(path: Path, records: int) -> Batch:
-    size = records * (1 + _PIXELS)
-    found = path.stat().st_size
-    if found != size:
-        raise ValueError(
-            f"{path}: expected {size} bytes, {records} records of {1 + _PIXELS}, found {found}"
-        )
-    table = np.fromfile(path, np.uint8).reshape(records, 1 + _PIXELS)
+    size = 1 + _PIXELS
+    content = read_size(path, records * size, f"{records} records of {size}")
+    table = np.frombuffer(content, np.uint8).reshape(records, size)
     _labels.label_range(str(path), table[:, 0], _CLASSES)
     return table[:, 1:], table[:, 0]
 
@@ -98,10 +101,14 @@ def _entry(path: Path, content: dict[object, Any], key: str) -> NDArray[Any]:
         raise ValueError(
             f"{path}: expected a list or an array under {key!r}, found {type(value).__name__}"
         )
-    try:
-        return np.asarray(value)
-    except ValueError as error:  # a ragged list
-        raise ValueError(f"{path}: expected an array under {key!r}, found: {error}") from error
+    if isinstance(value, list):  # one that contains itself must not reach NumPy
+        for position, entry in enumerate(value):
+            if not isinstance(entry, int | float | np.generic):
+                raise ValueError(
+                    f"{path}: expected an array under {key!r}, found a list with a "
+                    f"{type(entry).__name__} at {position}"
+                )
+    return np.asarray(value)
 
 
 def _join(batches: list[Batch]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

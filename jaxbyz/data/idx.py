@@ -1,77 +1,52 @@
-"""Files in the IDX format of MNIST, and the data sets distributed in it."""
+"""Data sets of grey images in the four IDX files of MNIST."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jaxbyz import checks
 from jaxbyz.data import _labels
-from jaxbyz.data._files import Place, Root, data_root, locate, read_content
+from jaxbyz.data._files import Place, Root, data_root, locate, under, with_unpacked
+from jaxbyz.data._idx_format import Shape, read
 from jaxbyz.data._scaling import Statistic, normalise
 from jaxbyz.data.dataset import Dataset, validate
 
 _DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 _SHAPES = (60_000, 28, 28), (10_000, 28, 28)  # training and test images of both MNISTs
-_STEMS = ("train-images", 3), ("train-labels", 1), ("t10k-images", 3), ("t10k-labels", 1)
-_NAMES = [
-    [f"{stem}{mark}idx{rank}-ubyte{end}" for end in ("", ".gz") for mark in "-."]
-    for stem, rank in _STEMS
-]
+_FROM_ONE = "emnist-letters-"  # in these files the first label is 1
 
-Shapes = Sequence[tuple[int, ...] | None]
-
-
-def read_idx(path: str | Path) -> NDArray[np.uint8]:
-    """Reads one IDX file of unsigned bytes, plain or (by the ending .gz) compressed.
-
-    Format: two zero bytes, the type 0x08, the rank r, then r sizes as big-endian 32-bit numbers,
-    then the entries, last axis fastest. The array has these sizes and is read-only.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: not IDX, another type of entries, too short, or bytes left over.
-
-    Source: the description of the format on the home page of MNIST (LeCun, Cortes, Burges).
-
-    >>> import pathlib, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "three-idx1-ubyte")
-    ...     _ = path.write_bytes(bytes([0, 0, 8, 1] + [0, 0, 0, 3] + [7, 8, 9]))
-    ...     read_idx(path)
-    array([7, 8, 9], dtype=uint8)
-    """
-    content = read_content(Path(path))
-    if len(content) < 4 or content[:3] != b"\x00\x00\x08" or not 1 <= content[3] <= 32:
-        raise ValueError(
-            f"{path}: expected an IDX file of unsigned bytes, which starts with the bytes "
-            f"00 00 08 and a rank in 1..32, found {content[:4].hex(' ') or 'an empty file'}"
-        )
-    start = 4 + 4 * content[3]
-    if len(content) < start:
-        raise ValueError(f"{path}: expected a header of {start} bytes, found {len(content)}")
-    shape = [int(size) for size in np.frombuffer(content, ">u4", content[3], 4)]
-    if len(content) != start + math.prod(shape):
-        raise ValueError(
-            f"{path}: expected {start + math.prod(shape)} bytes (header, and entries of sizes "
-            f"{shape}), found {len(content)}"
-        )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+EMNIST_PAGE = "https://www.nist.gov/itl/products-and-services/emnist-dataset"
 
 
 def idx_images(
-    root: Root, name: str, mean: Statistic = 0.0, std: Statistic = 1.0, classes: int = 10
+    root: Root,
+    name: str,
+    mean: Statistic = 0.0,
+    std: Statistic = 1.0,
+    classes: int = 10,
+    first_label: int | None = None,
 ) -> Dataset:
     """Returns any data set of grey images in MNIST's four files, of any size.
 
-    Folders: root/`name`/raw, root/`name`, root; for the root None, the environment variable
-    JAXBYZ_DATA, then ./data. Images [N, H, W, 1] are (bytes / 255 - mean) / std.
+    Folders: root/`name`/raw, root/`name`, root (and root/archive, where copies from Kaggle
+    unpack); for the root None, the environment variable JAXBYZ_DATA, then ./data. Images
+    [N, H, W, 1] are (bytes / 255 - mean) / std.
+
+    Names: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, and `t10k-` or `test-` instead of
+    `train-`; `.idx3` for `-idx3`; compressed with the endings .gz, .bz2, .xz; in upper or lower
+    case; in a folder of the same name; all four also with the prefix `name-`, as
+    `emnist-letters-train-images-idx3-ubyte` for the name "emnist-letters".
+
+    Labels in the files begin at `first_label`, which becomes 0; None: at 1 for files with the
+    prefix `emnist-letters-`, else at 0.
 
     Raises:
         FileNotFoundError: no folder holds all four files.
-        ValueError: a file is damaged, does not fit its partner, or has labels >= classes.
+        ValueError: a file is damaged, does not fit its partner, or has other labels than
+            first_label .. first_label + classes - 1.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -83,16 +58,42 @@ def idx_images(
     ...     idx_images(folder, "dots").train_images
     array([[[[1.]]]], dtype=float32)
     """
-    under = data_root(root)
-    folders = [under / name / "raw", under / name, under]
-    return _load(name, name, folders, "its home page", mean, std, classes)
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"name must be the name of the data set, got {name!r}")
+    top = data_root(root)
+    options: dict[str, tuple[object, object]] = {
+        "mean": (mean, 0.0),
+        "std": (std, 1.0),
+        "classes": (classes, 10),
+        "first_label": (first_label, None),
+    }
+    said = "".join(
+        f", {key}={value!r}"
+        for key, (value, usual) in options.items()
+        if repr(value) != repr(usual)
+    )
+    call = (
+        f"jb.problems.classification(jb.data.idx_images({str(top.absolute())!r}, "
+        f"{name!r}{said}), honest=10)"
+    )
+    prefix = name.lower().replace("_", "-")
+    found = Source(
+        name=name,
+        title=name,
+        folders=[under(top, name, "raw"), under(top, name), *with_unpacked(top, "archive")],
+        prefixes=("", f"{prefix}-"),
+        page=EMNIST_PAGE if prefix.startswith("emnist") else "its home page",
+        call=call,
+    )
+    return load_images(found, mean, std, classes, first_label)
 
 
 def mnist(root: Root = None) -> Dataset:
     """Returns MNIST: 60 000 + 10 000 handwritten digits, [., 28, 28, 1].
 
-    Folders: root/MNIST/raw, root; root defaults to the environment variable JAXBYZ_DATA, then
-    ./data. Pixels are (byte / 255 - 0.1307) / 0.3081.
+    Folders: root/MNIST/raw, root/MNIST, root (and root/archive); root defaults to the environment
+    variable JAXBYZ_DATA, then ./data. Names of files as for `idx_images`. Pixels are
+    (byte / 255 - 0.1307) / 0.3081.
 
     Raises:
         FileNotFoundError: no folder holds all four files.
@@ -106,19 +107,22 @@ def mnist(root: Root = None) -> Dataset:
         ...
     FileNotFoundError: MNIST was not found. Folders tried:...
     """
-    under = data_root(root)
-    folders = [under / "MNIST" / "raw", under]
-    source = "the MNIST home page of Yann LeCun, or one of its mirrors"
-    return _load("mnist", "MNIST", folders, source, 0.1307, 0.3081, 10, _SHAPES)
+    page = (
+        "http://yann.lecun.com/exdb/mnist/ (the MNIST home page of Yann LeCun), or one of its "
+        "mirrors"
+    )
+    return load_images(
+        known_source("mnist", "MNIST", "MNIST", root, page), 0.1307, 0.3081, 10, 0, _SHAPES
+    )
 
 
 def fashion_mnist(root: Root = None) -> Dataset:
     """Returns Fashion-MNIST: 60 000 + 10 000 pictures of clothes, [., 28, 28, 1].
 
-    Folders: root/FashionMNIST/raw, root, and the one of the Debian package
-    dataset-fashion-mnist; root defaults to the environment variable JAXBYZ_DATA, then ./data.
-    Pixels are (byte / 255 - 0.2860) / 0.3530. The files have the names of MNIST's: do not put
-    MNIST's flat into the same root.
+    Folders: root/FashionMNIST/raw, root/FashionMNIST, root (and root/archive), and the one of the
+    Debian package dataset-fashion-mnist; root defaults to the environment variable JAXBYZ_DATA,
+    then ./data. Names of files as for `idx_images`. Pixels are (byte / 255 - 0.2860) / 0.3530.
+    The files have the names of MNIST's: do not put MNIST's flat into the same root.
 
     Raises:
         FileNotFoundError: no folder holds all four files.
@@ -134,50 +138,107 @@ def fashion_mnist(root: Root = None) -> Dataset:
     >>> shape
     (10000, 28, 28, 1)
     """
-    under = data_root(root)
-    folders = [under / "FashionMNIST" / "raw", under, _DEBIAN_FASHION]
-    source = (
-        "the Fashion-MNIST repository of Zalando Research on GitHub, or install the Debian "
-        "package dataset-fashion-mnist"
+    page = (
+        "https://github.com/zalandoresearch/fashion-mnist (the Fashion-MNIST repository of "
+        "Zalando Research), or install the Debian package dataset-fashion-mnist"
     )
-    return _load("fashion_mnist", "Fashion-MNIST", folders, source, 0.2860, 0.3530, 10, _SHAPES)
+    source = known_source("fashion_mnist", "Fashion-MNIST", "FashionMNIST", root, page)
+    source = source._replace(folders=[*source.folders, _DEBIAN_FASHION])
+    return load_images(source, 0.2860, 0.3530, 10, 0, _SHAPES)
 
 
-def _load(
-    name: str,
-    title: str,
-    folders: Sequence[Path],
-    source: str,
+class Source(NamedTuple):
+    """Where the four files may be, and what to say if they are not there."""
+
+    name: str
+    title: str
+    folders: Sequence[Path]
+    prefixes: Sequence[str]  # of the names of all four files
+    page: str  # where to get them
+    call: str  # what reads them
+
+
+def known_source(name: str, title: str, folder: str, root: Root, page: str) -> Source:
+    """The source of a data set that `load` knows by `name`."""
+    top = data_root(root)
+    folders = [under(top, folder, "raw"), under(top, folder), *with_unpacked(top, "archive")]
+    call = f"jb.problems.classification({name!r}, root={str(top.absolute())!r}, honest=10)"
+    return Source(name, title, folders, ("",), page, call)
+
+
+def _names(prefix: str) -> list[list[str]]:
+    return [
+        [f"{prefix}{part}-{kind}{mark}idx{rank}-ubyte" for part in parts for mark in "-."]
+        for parts in (("train",), ("t10k", "test"))
+        for kind, rank in (("images", 3), ("labels", 1))
+    ]
+
+
+def load_images(
+    source: Source,
     mean: Statistic,
     std: Statistic,
     classes: int,
-    shapes: Shapes = (None, None),
+    first_label: int | None,
+    shapes: Sequence[tuple[int | None, ...]] = ((None, None, None), (None, None, None)),
 ) -> Dataset:
+    """Returns the data set of `source`; `shapes` of the two splits' images, None where free."""
     classes = checks.count("classes", classes, 1)
-    _, paths = locate(title, [Place(folder, _NAMES) for folder in folders], source)
+    places = [
+        Place(folder, _names(prefix)) for folder in source.folders for prefix in source.prefixes
+    ]
+    _, paths = locate(source.title, places, source.page, source.call)
+    if first_label is None:
+        first_label = int(paths[1].name.lower().startswith(_FROM_ONE))
+    first_label = checks.count("first_label", first_label)
     train, test = (
-        _split(paths[2 * i], paths[2 * i + 1], mean, std, classes, shapes[i]) for i in (0, 1)
+        _split(part, paths[2 * i], paths[2 * i + 1], mean, std, classes, first_label, shapes[i])
+        for i, part in enumerate(("train", "test"))
     )
-    return validate(Dataset(name, *train, *test, classes))
+    if train[0].shape[1:] != test[0].shape[1:]:
+        raise ValueError(
+            f"{paths[2]}: test_images must have the sizes of train_images in {paths[0]}, "
+            f"{train[0].shape[1:3]}, found {test[0].shape[1:3]}"
+        )
+    return validate(Dataset(source.name, *train, *test, classes))
 
 
 def _split(
+    part: str,
     images: Path,
     labels: Path,
     mean: Statistic,
     std: Statistic,
     classes: int,
-    shape: tuple[int, ...] | None,
+    first_label: int,
+    wanted: tuple[int | None, ...],
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    pixels, answers = read_idx(images), read_idx(labels)
-    if pixels.ndim != 3 or shape not in (None, pixels.shape):
-        raise ValueError(
-            f"{images}: expected images of sizes {shape or '[N, H, W]'}, found {pixels.shape}"
+    def fits(shape: Shape) -> None:
+        same = len(shape) == 3 and all(
+            size in (None, found) for size, found in zip(wanted, shape, strict=True)
         )
-    if answers.shape != pixels.shape[:1]:
+        if not same:
+            known = wanted if any(wanted) else "[N, H, W]"
+            raise ValueError(f"{images}: expected images of sizes {known}, found {shape}")
+        if 0 in shape:
+            raise ValueError(f"{images}: {part}_images must not be empty, found sizes {shape}")
+
+    def one_each(shape: Shape) -> None:
+        if shape != pixels.shape[:1]:
+            raise ValueError(
+                f"{labels}: expected {len(pixels)} labels, as many as images, found sizes {shape}"
+            )
+
+    pixels = read(images, fits)
+    answers = read(labels, one_each).astype(np.int32) - first_label
+    try:
+        _labels.label_range(str(labels), answers, classes)
+    except ValueError as error:
         raise ValueError(
-            f"{labels}: expected {len(pixels)} labels, as many as images, found sizes "
-            f"{answers.shape}"
-        )
-    _labels.label_range(str(labels), answers, classes)
-    return normalise(pixels[..., None], mean, std), answers.astype(np.int32)
+            f"{error}, after first_label = {first_label} was subtracted"
+            if first_label
+            else f"{error}; give first_label=1 for labels 1..{classes}"
+            if answers.min() >= 1 and answers.max() == classes
+            else str(error)
+        ) from None
+    return normalise(pixels[..., None], mean, std), answers

@@ -5,6 +5,9 @@ what is absent is 0; `#` begins a comment, and empty lines count for nothing.
 """
 
 import math
+import re
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxbyz import checks
-from jaxbyz.data._files import Place, Root, data_root, locate, read_content
+from jaxbyz.data._files import Place, Root, data_root, locate, under, with_unpacked
+from jaxbyz.data._reading import text_lines
 from jaxbyz.data.binary import BinaryDataset, signs_of, validate_binary
 
-_ENDS = [text + packed for text in ("", ".txt") for packed in ("", ".gz", ".bz2", ".xz")]
-_SOURCE = "the page 'LIBSVM Data: Classification (Binary Class)' of Chang and Lin"
+_SOURCE = (
+    "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary.html (the page 'LIBSVM Data: "
+    "Classification (Binary Class)' of Chang and Lin)"
+)
+_MOST = 2**31  # bytes of the dense table
+_BLOCK = 2**20  # entries that go into the table at a time
+_DIGITS = 18  # of an index: all such fit into 64 bits
+_FIELD = re.compile(rb"\S+")
 
 
 class _Known(NamedTuple):
@@ -34,17 +44,20 @@ _KNOWN = {
 
 
 def read_libsvm(
-    path: str | Path, features: int | None = None
+    path: str | Path, features: int | None = None, *, most_bytes: int = _MOST
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     r"""Reads one file, plain or (by the ending .gz, .bz2, .xz) compressed.
 
     Returns the features [N, d], dense, and the labels [N] as they are written. d is `features`,
-    or the largest index that occurs.
+    or the largest index that occurs. The table takes 8 N d bytes, of which `most_bytes` (2 GiB)
+    are allowed; reading takes up to three times as much beside it, for a file without zeros. Lines
+    end as on any system, and a byte order mark (UTF-8, UTF-16, UTF-32) is understood.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: a line is not of this format (file and line are named), no sample, an index
-            above `features`, or a damaged compressed file.
+            above `features`, a table above `most_bytes` (named with the line at which it is), or
+            a damaged compressed file.
 
     Source: Chang and Lin, "LIBSVM: a library for support vector machines", ACM Transactions on
     Intelligent Systems and Technology 2(3), 2011.
@@ -57,41 +70,51 @@ def read_libsvm(
     (array([[0.5, 0. , 2. ],
            [0. , 1. , 0. ]]), array([ 1., -1.]))
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     limit = None if features is None else checks.count("features", features, 1)
-    labels: list[float] = []
-    rows: list[int] = []
-    columns: list[int] = []
-    values: list[float] = []
-    for number, line in enumerate(read_content(path).split(b"\n"), start=1):
-        fields = line.partition(b"#")[0].split()
-        if not fields:
+    most = checks.count("most_bytes", most_bytes, 1) // 8  # entries
+    labels, values = array("d"), array("d")
+    rows, columns = array("q"), array("q")
+    width = limit or 1
+    for number, line in text_lines(path):
+        fields = _FIELD.finditer(line.partition(b"#")[0])
+        first = next(fields, None)
+        if first is None:
             continue
         try:
-            label, indices, entries = _sample(fields, limit)
+            labels.append(_number(first[0], "a label"))
+            most_here = most // len(labels)
+            if width > most_here:
+                raise ValueError(_too_large(len(labels), width, most))
+            for index, value in _entries(fields, limit):
+                if index > width:
+                    if index > most_here:
+                        raise ValueError(_too_large(len(labels), index, most))
+                    width = index
+                rows.append(len(labels) - 1)
+                columns.append(index - 1)
+                values.append(value)
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
-        rows += [len(labels)] * len(indices)
-        labels.append(label)
-        columns += indices
-        values += entries
     if not labels:
         raise ValueError(f"{path}: expected at least one line 'label index:value ...', found none")
     if limit is None and not columns:
         raise ValueError(f"{path}: expected at least one index:value, found none; give features")
-    dense = np.zeros((len(labels), max(columns) + 1 if limit is None else limit))
-    dense[rows, columns] = values
+    dense = np.zeros((len(labels), width))
+    for start in range(0, len(values), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        dense[np.asarray(rows)[part], np.asarray(columns)[part]] = np.asarray(values)[part]
     return dense, np.array(labels)
 
 
 def libsvm(name: str, root: Root = None, features: int | None = None) -> BinaryDataset:
     """Returns a data set of two classes from the file `name`, also with .txt, .gz, .bz2 or .xz.
 
-    Folders: root/`name`, root; for the root None, the environment variable JAXBYZ_DATA, then
-    ./data. Labels {-1, 1}, {0, 1}, {1, 2} and {2, 4} become -1 and +1, the larger one +1.
-    Features and, where it is one, their number of samples are known for a9a (123, 32 561), w8a
-    (300, 49 749), phishing (68, 11 055), mushrooms (112, 8 124) and ijcnn1 (22), so a file that
-    was cut off is noticed. Rows are as in the file: see `unit_rows`.
+    Folders: root/`name`, root (and root/archive); for the root None, the environment variable
+    JAXBYZ_DATA, then ./data. Labels {-1, 1}, {0, 1}, {1, 2} and {2, 4} become -1 and +1, the
+    larger one +1. Features and, where it is one, their number of samples are known for a9a
+    (123, 32 561), w8a (300, 49 749), phishing (68, 11 055), mushrooms (112, 8 124) and ijcnn1
+    (22), so a file that was cut off is noticed. Rows are as in the file: see `unit_rows`.
 
     Raises:
         FileNotFoundError: no folder holds the file.
@@ -103,10 +126,23 @@ def libsvm(name: str, root: Root = None, features: int | None = None) -> BinaryD
         ...
     FileNotFoundError: a9a was not found. Folders tried:...
     """
+    if not isinstance(name, str) or not name.strip("./"):
+        raise ValueError(f"name must be the name of a file, got {name!r}")
     known = _KNOWN.get(name, _Known(None, None))
-    under = data_root(root)
-    names = [[name + end for end in _ENDS]]
-    _, (path,) = locate(name, [Place(under / name, names), Place(under, names)], _SOURCE)
+    top = data_root(root)
+    names = [[name, f"{name}.txt"]]
+    places = [
+        Place(under(top, name), names),
+        *(Place(f, names) for f in with_unpacked(top, "archive")),
+    ]
+    folder = repr(str(top.absolute()))
+    said = "" if features is None else f", features={features!r}"
+    call = (
+        f"jb.problems.logistic({name!r}, root={folder}, honest=10)"
+        if name in _KNOWN and not said
+        else f"jb.problems.logistic(jb.data.libsvm({name!r}, {folder}{said}), honest=10)"
+    )
+    _, (path,) = locate(name, places, _SOURCE, call)
     try:
         rows, written = read_libsvm(path, known.features if features is None else features)
         if known.samples is not None and len(rows) != known.samples:
@@ -117,25 +153,35 @@ def libsvm(name: str, root: Root = None, features: int | None = None) -> BinaryD
     return validate_binary(BinaryDataset(name, rows, signs))
 
 
-def _sample(fields: list[bytes], limit: int | None) -> tuple[float, list[int], list[float]]:
-    """The label, the indices from 0 and the values of one line; ValueError: what is wrong."""
-    label = _number(fields[0], "a label")
-    indices: list[int] = []
-    entries: list[float] = []
+def _entries(fields: Iterator[re.Match[bytes]], limit: int | None) -> Iterator[tuple[int, float]]:
+    """The indices and values of one line; ValueError: what is wrong."""
     last = 0
-    for field in fields[1:]:
-        left, colon, right = field.partition(b":")
+    for match in fields:
+        left, colon, right = match[0].partition(b":")
         if not colon or not left.isdigit():
-            raise ValueError(f"expected index:value, found {_shown(field)}")
+            raise ValueError(f"expected index:value, found {_shown(match[0])}")
+        if len(left) > _DIGITS:
+            left = left.lstrip(b"0") or b"0"
+            if len(left) > _DIGITS:
+                allowed = (
+                    "indices below 10^18" if limit is None else f"indices up to {limit} features"
+                )
+                raise ValueError(f"expected {allowed}, found {_shown(left)}, of {len(left)} digits")
         index = int(left)
         if index <= last:
             raise ValueError(f"expected indices from 1 that increase, found {index} after {last}")
         if limit is not None and index > limit:
             raise ValueError(f"expected indices up to {limit} features, found {index}")
-        indices.append(index - 1)
-        entries.append(_number(right, f"a value of index {index}"))
+        yield index, _number(right, f"a value of index {index}")
         last = index
-    return label, indices, entries
+
+
+def _too_large(rows: int, width: int, most: int) -> str:
+    return (
+        f"expected a dense table of at most {8 * most} bytes, found {rows} samples of {width} "
+        f"features, which take {8 * rows * width}: give more most_bytes to read_libsvm, or "
+        f"mend the index"
+    )
 
 
 def _number(text: bytes, what: str) -> float:

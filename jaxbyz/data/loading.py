@@ -1,21 +1,27 @@
 """A data set by its name, for command lines and configuration files."""
 
+import functools
 from collections.abc import Callable
+from typing import TypeVar
 
 from jaxbyz.data._files import Root
 from jaxbyz.data.binary import BinaryDataset
 from jaxbyz.data.cifar import cifar10
 from jaxbyz.data.dataset import Dataset
 from jaxbyz.data.digits import digits
+from jaxbyz.data.emnist import SPLITS, emnist
 from jaxbyz.data.idx import fashion_mnist, mnist
 from jaxbyz.data.libsvm import libsvm
 from jaxbyz.data.small_binary import breast_cancer, synthetic_binary
+
+Data = TypeVar("Data", Dataset, BinaryDataset)
 
 _LOADERS: dict[str, Callable[[Root], Dataset]] = {
     "digits": lambda root: digits(),
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
+    **{f"emnist_{split}": functools.partial(emnist, split) for split in SPLITS},
 }
 _BINARY: dict[str, Callable[[Root], BinaryDataset]] = {
     "synthetic": lambda root: synthetic_binary(1200, 30, seed=0),
@@ -29,8 +35,9 @@ _BINARY: dict[str, Callable[[Root], BinaryDataset]] = {
 
 
 def load(name: str, root: Root = None) -> Dataset:
-    """Returns the data set called "digits", "mnist", "fashion_mnist" or "cifar10".
+    """Returns the data set called "digits", "mnist", "fashion_mnist", "cifar10" or "emnist_...".
 
+    The splits of EMNIST are "emnist_letters", "emnist_balanced" and so on, as `emnist` says.
     `root` is the folder that the loader of that name searches; digits come with scikit-learn and
     need none.
 
@@ -41,8 +48,12 @@ def load(name: str, root: Root = None) -> Dataset:
     >>> load("digits").classes
     10
     """
-    if name not in _LOADERS:
-        raise ValueError(f"name must be one of {', '.join(_LOADERS)}, got {name!r}")
+    if not isinstance(name, str) or name not in _LOADERS:
+        few = [known for known in _LOADERS if not known.startswith("emnist")]
+        raise ValueError(
+            f"name must be one of {', '.join(few)}, got {name!r}; or a split of EMNIST, "
+            f"{', '.join(known for known in _LOADERS if known not in few)}"
+        )
     return _LOADERS[name](root)
 
 
@@ -60,6 +71,22 @@ def load_binary(name: str, root: Root = None) -> BinaryDataset:
     >>> load_binary("synthetic").features.shape
     (1200, 30)
     """
-    if name not in _BINARY:
+    if not isinstance(name, str) or name not in _BINARY:
         raise ValueError(f"name must be one of {', '.join(_BINARY)}, got {name!r}")
     return _BINARY[name](root)
+
+
+def by_name(load: Callable[[str, Root], Data], data: str | Data, root: Root) -> Data:
+    """Returns `load(data, root)` for a name, and other data as they are.
+
+    Raises:
+        ValueError: a root for data that are there already; as `load`.
+    """
+    if isinstance(data, str):
+        return load(data, root)
+    if root is not None:
+        raise ValueError(
+            f"root says where the files of data given by name lie, got root={root!r} with data of "
+            f"type {type(data).__name__}"
+        )
+    return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from jax.flatten_util import ravel_pytree
 from jaxbyz import checks
 from jaxbyz.core import Key, Oracle
 from jaxbyz.data import Dataset, load, validate
+from jaxbyz.data.loading import by_name
 from jaxbyz.problems.division import divide
 from jaxbyz.problems.models import LightNet
 from jaxbyz.problems.problem import Problem, check_workers
@@ -37,6 +39,7 @@ class _Sums(NamedTuple):
 def classification(
     data: str | Dataset = "digits",
     *,
+    root: str | os.PathLike[str] | None = None,
     honest: int,
     byzantine: int = 0,
     alpha: float | None = None,
@@ -51,8 +54,10 @@ def classification(
     f_i(x) = (1/m) Σ_j cross-entropy(model(x, image_ij), label_ij),  f = (1/h) Σ f_i.
 
     Args:
-        data: "digits" (comes with scikit-learn), "mnist", "fashion_mnist", "cifar10", or a
-            `jaxbyz.data.Dataset`.
+        data: "digits" (comes with scikit-learn), "mnist", "fashion_mnist", "cifar10",
+            "emnist_letters" and the other splits of EMNIST, or a `jaxbyz.data.Dataset`.
+        root: the folder with the files of a data set given by name; None: the environment variable
+            JAXBYZ_DATA, then ./data.
         honest: h, the workers among whom the training data is divided.
         byzantine: f, workers beside them; what they hold is the attack's business.
         alpha: Dirichlet parameter of the division; None: i.i.d.
@@ -70,7 +75,8 @@ def classification(
     Raises:
         ValueError: an argument out of range; both alpha and partition; data that is not finite or
             has labels outside its range.
-        FileNotFoundError: files of the data set are missing; the message says where they belong.
+        FileNotFoundError: files of the data set are missing; the message says where to get them,
+            where they belong, and which call then reads them.
 
     >>> problem = classification("digits", honest=10, byzantine=3, alpha=5.0)
     >>> problem.dimension, problem.data.images.shape
@@ -78,7 +84,7 @@ def classification(
     """
     honest, byzantine = check_workers(honest, byzantine)
     chunk = checks.count("chunk", chunk, minimum=1)
-    dataset = validate(load(data) if isinstance(data, str) else data)
+    dataset = validate(by_name(load, data, root))
     partition = divide(dataset.train_labels, honest, alpha, partition, partition_seed)
     if batch is not None:
         batch = checks.count("batch", batch, minimum=1)

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from typing import NamedTuple
 
 import jax
@@ -35,6 +36,7 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.core import Key, Oracle
 from jaxbyz.data import BinaryDataset, load_binary, validate_binary
+from jaxbyz.data.loading import by_name
 from jaxbyz.problems.division import divide
 from jaxbyz.problems.newton import logistic_minimiser
 from jaxbyz.problems.problem import Problem, check_workers
@@ -150,6 +152,7 @@ class Logistic(Problem):
 def logistic(
     data: str | BinaryDataset = "synthetic",
     *,
+    root: str | os.PathLike[str] | None = None,
     honest: int,
     byzantine: int = 0,
     regulariser: Regulariser | None = None,
@@ -164,6 +167,8 @@ def logistic(
         data: "synthetic" (needs no file), "breast_cancer" (comes with scikit-learn), "a9a",
             "w8a", "phishing", "mushrooms", "ijcnn1", or a `jaxbyz.data.BinaryDataset`, for example
             from `unit_rows`. There is no bias: add a feature that is 1.
+        root: the folder with the files of a data set given by name; None: the environment variable
+            JAXBYZ_DATA, then ./data.
         honest: h, the workers among whom the data is divided.
         byzantine: f, workers beside them; what they hold is the attack's business.
         regulariser: `ridge(weight)` or `nonconvex(weight)`; None: ridge(0.01).
@@ -179,14 +184,15 @@ def logistic(
     Raises:
         ValueError: an argument out of range; both alpha and partition; data that does not keep
             its contract.
-        FileNotFoundError: the file is missing; the message says where it belongs.
+        FileNotFoundError: the file is missing; the message says where to get it, where it
+            belongs, and which call then reads it.
 
     >>> problem = logistic("synthetic", honest=4, byzantine=1, regulariser=ridge(0.1))
     >>> problem.dimension, problem.samples, problem.strong_convexity
     (30, 300, 0.1)
     """
     honest, byzantine = check_workers(honest, byzantine)
-    dataset = validate_binary(load_binary(data) if isinstance(data, str) else data)
+    dataset = validate_binary(by_name(load_binary, data, root))
     regulariser = ridge(0.01) if regulariser is None else regulariser
     partition = divide(dataset.labels, honest, alpha, partition, partition_seed)
     m, d = partition.shape[1], dataset.features.shape[1]
