@@ -57,16 +57,20 @@ def read(path: Path, accept: Callable[[Shape], None]) -> NDArray[np.uint8]:
         if is_packed(path) and count > _LARGEST:
             raise ValueError(
                 f"{path}: expected at most {_LARGEST} entries in a compressed file, found {start} "
-                f"bytes of header that state {count}, of sizes {list(shape)}; unpack it first"
+                f"bytes of header that state {_shown(count)}, sizes {list(shape)}; unpack it first"
             )
         content = take(stream, count + 1)
         if len(content) != count:
             found = length(path, start + len(content), over=len(content) > count)
             raise ValueError(
-                f"{path}: expected {start + count} bytes (header, and entries of sizes "
+                f"{path}: expected {_shown(start + count)} bytes (header, and entries of sizes "
                 f"{list(shape)}), found {found}"
             )
     try:
         return np.frombuffer(bytes(content), np.uint8).reshape(shape)
     except ValueError as error:  # no entries, and sizes beyond what an array may have
         raise ValueError(f"{path}: expected sizes of an array, found {shape}: {error}") from None
+
+
+def _shown(count: int) -> str:
+    return str(count) if count < 2**63 else "2^63 or more"
