@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+import types
 import warnings
-from pathlib import Path
 
 __all__ = ["warn"]
 
-HERE = str(Path(__file__).parent)
+# Whose frames lie between a user's line and what is said deep in the library.
+LIBRARIES = ("jaxbyz", "jax", "contextlib", "functools", "concurrent", "threading")
 
 
 def warn(message: str) -> None:
-    """Warn, and point at the line outside this library that called it.
+    """Warn, and point at the line outside this library that called it, also while it is traced.
 
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
@@ -20,7 +21,12 @@ def warn(message: str) -> None:
     >>> str(caught[0].message), "jaxbyz/callers.py" in caught[0].filename
     ('something was left out', False)
     """
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(HERE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, stacklevel=level)
+    frame: types.FrameType | None = sys._getframe(1)
+    level = 2  # of the frame, as `warnings` counts
+    while frame is not None and _of_library(frame):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=2 if frame is None else level)
+
+
+def _of_library(frame: types.FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).split(".")[0] in LIBRARIES

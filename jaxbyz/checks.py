@@ -7,11 +7,12 @@ concrete values are checked.
 from __future__ import annotations
 
 import operator
+import types
 from typing import Any
 
 import jax
 
-__all__ = ["count", "interval", "is_traced"]
+__all__ = ["count", "function", "interval", "is_traced", "said"]
 
 
 def is_traced(value: Any) -> bool:
@@ -41,7 +42,7 @@ def count(name: str, value: Any, minimum: int = 0, maximum: int | None = None) -
         number = None
     if number is None or number < minimum or (maximum is not None and number > maximum):
         allowed = f">= {minimum}" if maximum is None else f"in {minimum}..{maximum}"
-        raise ValueError(f"{name} must be an integer {allowed}, got {value!r}")
+        raise ValueError(f"{name} must be an integer {allowed}, got {_shown(value)}")
     return number
 
 
@@ -73,9 +74,58 @@ def interval(
             raise TypeError
         number = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a number in {allowed}, got {value!r}") from None
+        raise ValueError(f"{name} must be a number in {allowed}, got {_shown(value)}") from None
     above = number >= low if left else number > low
     below = number <= high if right else number < high
     if not (above and below):
         raise ValueError(f"{name} must lie in {allowed}, got {value!r}")
     return value
+
+
+def function(name: str, value: Any) -> Any:
+    """Something that can be called.
+
+    Raises:
+        ValueError: naming the argument and what came.
+
+    >>> function("vector", 3)
+    Traceback (most recent call last):
+    ValueError: vector must be a function, got the number 3
+    """
+    if not callable(value):
+        raise ValueError(f"{name} must be a function, got {said(value)}")
+    return value
+
+
+def said(value: Any) -> str:
+    """What came, in a few words.
+
+    >>> said("alie"), said(len), said(int)
+    ("the text 'alie'", 'the function len', 'the class int')
+    >>> said((1, 2)), said(jax.numpy.zeros((2, 3)))
+    ('a tuple of 2', 'an array float32[2, 3]')
+    """
+    if value is None or isinstance(value, bool):
+        return repr(value)
+    if isinstance(value, str):
+        return f"the text {value[:60]!r}"
+    if isinstance(value, int | float | complex):
+        return f"the number {value!r}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(value, types.ModuleType):
+        return f"the module {value.__name__}"
+    if isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
+        return f"the function {value.__name__}"
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"an array {value.dtype}{list(value.shape)}"
+    if isinstance(value, tuple | list | dict | set) and type(value).__module__ == "builtins":
+        return f"a {type(value).__name__} of {len(value)}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
+
+
+def _shown(value: Any) -> str:
+    """A value where a number is expected: as it is written, unless that is long."""
+    written = repr(value)
+    return written if len(written) <= 60 and " at 0x" not in written else said(value)

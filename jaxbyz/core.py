@@ -9,12 +9,14 @@ honest and the last f Byzantine (every part but the simulation and the attacks i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from jaxbyz import returned
 
 __all__ = [
     "Aggregated",
@@ -25,6 +27,7 @@ __all__ = [
     "Codec",
     "Compressor",
     "Oracle",
+    "Recipe",
     "Robustness",
     "Server",
     "ServerInfo",
@@ -35,6 +38,17 @@ __all__ = [
 Array = jax.Array
 Key = jax.Array  # a typed threefry key
 Tree = Any  # a pytree of arrays
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe:
+    """What made a part: its constructor and all arguments, in what JSON can hold.
+
+    Nothing computes with it; `History.about` tells it. Written by `jaxbyz.parts.part`.
+    """
+
+    maker: str
+    arguments: Mapping[str, Any]
 
 
 class Oracle(NamedTuple):
@@ -74,6 +88,7 @@ class Compressor(NamedTuple):
     encode: Callable[[Key, Array], Tree]  # (key, wanted [d]) -> nearest legal message
     omega: Callable[[int], float] | None
     alpha: Callable[[int], float] | None
+    recipe: Recipe | None = None
 
 
 class Aggregated(NamedTuple):
@@ -120,11 +135,18 @@ class Aggregator:
     rows [n, d] when it needs neither key nor state, and then returns the vector alone; so it can
     be given to `jax.jit`, `vmap` or `grad` as any function. `robustness` is for
     `jaxbyz.aggregators.kappa`; None: nothing is known.
+
+    A rule that was made with f = None, or of such a rule, waits for a number of Byzantine rows:
+    `bind(f)` is the same rule for that many, and whoever knows a problem calls it.
     """
 
     init: Callable[[int], Tree]
     apply: ApplyRule
     robustness: Robustness | None = None
+    _: dataclasses.KW_ONLY
+    f: int | None = None  # for how many Byzantine rows it says that it was made
+    bind: Callable[[int], Aggregator] | None = None  # f -> the rule; None: it waits for nothing
+    recipe: Recipe | None = None
 
     def __call__(self, rows: Array) -> Array:
         """Aggregate rows [n, d] to [d], for rules without state and randomness."""
@@ -132,7 +154,8 @@ class Aggregator:
         if rows.ndim != 2:
             raise ValueError(f"rows must have shape [n, d], got {rows.shape}")
         _, aggregated = self.apply(None, self.init(rows.shape[1]), rows)
-        return aggregated.value
+        value: Array = returned.vector("aggregator", aggregated.value, rows.shape[1])
+        return value
 
 
 class ServerInfo(NamedTuple):
@@ -180,6 +203,11 @@ class Algorithm(NamedTuple):
     # Probability that `coin`, a field of its broadcast, is 1, for methods that toss one; None: no
     # coin. Read by `describe` alone.
     coin: Any = None
+    # Read by whoever puts it on a problem: its rule, which must suit the number of workers, and the
+    # same algorithm with a rule for f Byzantine workers, where that waits for a problem's f.
+    aggregator: Aggregator | None = None
+    bind: Callable[[int], Algorithm] | None = None
+    recipe: Recipe | None = None
 
 
 class View(NamedTuple):
@@ -211,3 +239,4 @@ class Attack(NamedTuple):
     forge: Callable[[Key, Tree, View], tuple[Tree, Array]] | None  # -> (state, rows [f, d])
     poison: Callable[[Tree], Tree] | None
     abstain: Callable[[Tree, View], Array] | None = None  # -> [] bool
+    recipe: Recipe | None = None

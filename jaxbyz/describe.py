@@ -20,6 +20,7 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.core import Algorithm, Key, Oracle, Tree
 from jaxbyz.messages import Blocks, Either, SparseInPlace
+from jaxbyz.parts import require
 
 __all__ = ["Description", "describe"]
 
@@ -69,7 +70,7 @@ def describe(algorithm: Algorithm, d: int) -> Description:
         d: the dimension.
 
     Raises:
-        ValueError: d < 1, or what the parts say of this d (k > d).
+        ValueError: algorithm is none, d < 1, or what the parts say of this d (k > d).
 
     >>> import jaxbyz as jb, optax
     >>> mine = jb.algorithms.byz_vr_marina(probability=0.25, compressor=jb.seeded_rand_k(k=10),
@@ -80,6 +81,7 @@ def describe(algorithm: Algorithm, d: int) -> Description:
     >>> seen.worker_memory, seen.full_gradients, seen.sampled_gradients
     (1.0, 0.25, 1.5)
     """
+    require("Algorithm", "algorithm", algorithm)
     d = checks.count("d", d, minimum=1)
     key = jax.random.key(0, impl="threefry2x32")
     x = jnp.zeros(d)

@@ -6,7 +6,6 @@ that changes nothing.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import jax
@@ -14,11 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
+from jaxbyz.agreement import agreed
 from jaxbyz.attacks import honest_mean
+from jaxbyz.callers import warn
 from jaxbyz.core import Algorithm, Attack
+from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import streams
-from jaxbyz.simulation import RoundInfo, SimulationState, build, run
+from jaxbyz.simulation import RoundInfo, SimulationState, assemble, run
 
 __all__ = ["Effect", "effect"]
 
@@ -62,7 +64,7 @@ def effect(
     differently.
 
     Raises:
-        ValueError: rounds or seed outside its range.
+        ValueError: an argument that is no such part; rounds or seed outside its range.
 
     >>> import jaxbyz as jb, optax
     >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=3)
@@ -73,6 +75,9 @@ def effect(
     """
     rounds = checks.count("rounds", rounds, minimum=1)
     seed = checks.count("seed", seed, maximum=2**32 - 1)
+    given = {"algorithm": algorithm, "problem": problem, "attack": attack}
+    attack = require("Attack", "attack", attack, given)
+    algorithm, problem, _ = agreed(algorithm, problem)  # that nobody attacks is measured
     with_it = _run(algorithm, problem, attack, rounds, seed)
     without = _run(algorithm, problem, None, rounds, seed)
 
@@ -90,10 +95,9 @@ def effect(
     else:
         what = None
     if what is not None:
-        warnings.warn(
+        warn(
             f"attack {attack.name!r} has no effect on {algorithm.name} in {rounds} rounds with "
-            f"{problem.byzantine} Byzantine workers: {what}",
-            stacklevel=2,
+            f"{problem.byzantine} Byzantine workers: {what}"
         )
     return Effect(
         distance(with_it.rows, without.rows),
@@ -109,7 +113,7 @@ def _run(
     algorithm: Algorithm, problem: Problem, attack: Attack | None, rounds: int, seed: int
 ) -> Any:
     """One run, round by round: a `_Round` with leaves [T, ...]."""
-    simulation = build(algorithm, problem, attack)
+    simulation = assemble(algorithm, problem, attack)
 
     def look(state: SimulationState, info: RoundInfo) -> _Round:
         h, server = problem.honest, info.server

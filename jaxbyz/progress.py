@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any
+
+from jaxbyz import checks
 
 __all__ = ["Bar"]
 
 
 class Bar:
-    """A bar on stderr, or nothing.
+    """A bar on stderr or in a notebook, or nothing.
 
     Args:
-        wanted: True: a bar (needs tqdm); False: none; None: one where stderr is a terminal and
-            tqdm is installed.
+        wanted: True: a bar (needs tqdm); False: none; None: one where somebody looks, that is
+            where stderr is a terminal or a notebook runs, and tqdm is installed. Where a program
+            has no stderr there is none.
         total: units of work.
         done: of them, before the bar starts.
         unit: what they are called.
 
     Raises:
+        ValueError: wanted is something else.
         ImportError: a bar is wanted, and tqdm is not installed.
     """
 
     def __init__(self, wanted: bool | None, total: int, done: int = 0, unit: str = "round"):
+        if wanted not in (True, False, None):
+            came = checks.said(wanted)
+            raise ValueError(f"progress must be True, False or None, got {came}")
         self.bar: Any = None
-        if wanted is False or (wanted is None and not sys.stderr.isatty()):
+        seen = in_notebook() or terminal()
+        if wanted is False or (wanted is None and not seen):
             return
         try:
-            from tqdm import tqdm
+            with warnings.catch_warnings():
+                # Without the widgets of Jupyter it draws in text, which is as good.
+                warnings.simplefilter("ignore")
+                from tqdm.auto import tqdm
         except ImportError as error:
             if wanted:
                 raise ImportError(
                     'progress=True needs tqdm: pip install "jaxbyz[progress]"'
                 ) from error
             return
-        self.bar = tqdm(total=total, initial=done, unit=unit, file=sys.stderr)
+        if sys.stderr is not None or in_notebook():
+            self.bar = tqdm(total=total, initial=done, unit=unit, file=sys.stderr)
 
     def __enter__(self) -> Bar:
         return self
@@ -48,3 +61,16 @@ class Bar:
         if self.bar is not None:
             self.bar.set_postfix(beside, refresh=False)
             self.bar.update(units)
+
+
+def terminal() -> bool:
+    """Whether stderr is a terminal; a program with a window has none, or one that cannot say."""
+    asks = getattr(sys.stderr, "isatty", None)
+    return bool(asks()) if callable(asks) else False
+
+
+def in_notebook() -> bool:
+    """Whether this is a cell of a Jupyter notebook."""
+    python = sys.modules.get("IPython")  # whoever runs one has imported it
+    shell = None if python is None else python.get_ipython()
+    return hasattr(shell, "kernel")

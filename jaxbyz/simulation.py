@@ -22,7 +22,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as Spec
 
-from jaxbyz import checks
+from jaxbyz import checks, returned
+from jaxbyz.agreement import agreed
 from jaxbyz.attacks import no_attack
 from jaxbyz.core import Algorithm, Attack, Codec, Key, ServerInfo, Tree, View
 from jaxbyz.lanes import entries_of
@@ -34,6 +35,7 @@ __all__ = [
     "RoundInfo",
     "Simulation",
     "SimulationState",
+    "assemble",
     "build",
     "in_batches",
     "one_by_one",
@@ -169,6 +171,12 @@ def build(
         map_workers: `jax.vmap` or `one_by_one`.
         placement: `here()` or `along_axis()` (under `over_mesh` and `over_pmap`).
 
+    Warns as `jaxbyz.agreement.agreed`: of a rule made for another f, of an attack by nobody.
+
+    Raises:
+        ValueError: an argument that is no such part; a rule that does not make a vector [d] of
+            rows [n, d].
+
     >>> import optax
     >>> from jaxbyz import aggregators, algorithms, problems
     >>> problem = problems.quadratics(honest=4, byzantine=0, dimension=3, seed=0)
@@ -181,6 +189,20 @@ def build(
     >>> state.round.item(), info.uplink[0].tolist()
     (1, [0, 96])
     """
+    return assemble(
+        *agreed(algorithm, problem, attack), map_workers=map_workers, placement=placement
+    )
+
+
+def assemble(
+    algorithm: Algorithm,
+    problem: Problem,
+    attack: Attack | None = None,
+    *,
+    map_workers: Callable[..., Any] = jax.vmap,
+    placement: Placement | None = None,
+) -> Simulation:
+    """`build` from parts that `agreed` has judged."""
     attack = no_attack() if attack is None else attack
     placement = here() if placement is None else placement
     honest, byzantine = problem.honest, problem.byzantine
@@ -230,13 +252,9 @@ def build(
             respond=lambda wanted: serve(say(wanted)),
             byzantine=byzantine,
         )
-        memory, wanted = attack.forge(attack_key, state.attack, view)
-        d = decoded.shape[1]
-        if wanted.shape != (byzantine, d):
-            raise ValueError(
-                f"attack {attack.name!r} must forge rows of shape [f, d] = {(byzantine, d)}, "
-                f"got {wanted.shape}"
-            )
+        with returned.compiled(f"attack {attack.name!r}"):
+            outcome = attack.forge(attack_key, state.attack, view)
+        memory, wanted = returned.forged(attack.name, outcome, (byzantine, decoded.shape[1]))
         forged = say(wanted)
         if attack.abstain is None or attack.poison is None:  # without data there is nothing else
             return memory, forged

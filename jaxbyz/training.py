@@ -16,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
 from jaxbyz import checks
+from jaxbyz.agreement import agreed
 from jaxbyz.checkpoints import Checkpoints
 from jaxbyz.core import Algorithm, Attack, Tree
 from jaxbyz.history import History, carrying
@@ -23,13 +24,14 @@ from jaxbyz.identities import identity_of
 from jaxbyz.ledger import Ledger
 from jaxbyz.problems.problem import Evaluator, Problem
 from jaxbyz.progress import Bar
+from jaxbyz.recipes import written
 from jaxbyz.seeds import seed_list, streams
 from jaxbyz.simulation import (
     AXIS,
     RoundInfo,
     SimulationState,
     along_axis,
-    build,
+    assemble,
     over_mesh,
     require_even,
     run,
@@ -81,7 +83,7 @@ def train(
         evaluate_every: evaluate after that many rounds, and always at the start and the end.
         evaluate: names of the problem's evaluators; None: all of them.
         progress: True: a bar on stderr (needs tqdm); False: silent; None: a bar where stderr is a
-            terminal and tqdm is installed.
+            terminal or in a notebook, and tqdm is installed.
         checkpoint: a folder; a run that was killed continues there, bit for bit, also on another
             number of devices or with another `evaluate_every` (what was recorded before stays as
             it is, so the new evaluations follow the old ones), but with the same `evaluate` and
@@ -98,11 +100,16 @@ def train(
             a run, see `jaxbyz.theory`.
 
     Returns:
-        A `History`.
+        A `History`. Its `about` holds what made the run: in "arguments" the constructors of
+        algorithm, attack and problem with all their arguments.
+
+    Warns (UserWarning) of a rule that was made for another number of Byzantine workers than the
+    problem has, and of an attack on a problem without Byzantine workers.
 
     Raises:
-        ValueError: an argument outside its range; a checkpoint of a different computation, of
-            more than `rounds`, with other columns, damaged with none before it, or in use.
+        ValueError: an argument that is no such part or outside its range; a rule or an attack that
+            makes something of another shape; a checkpoint of a different computation, of more than
+            `rounds`, with other columns, damaged with none before it, or in use.
         TooManyBadRows: more rows rejected in a round than there are Byzantine workers. The
             exception carries the history so far.
 
@@ -117,17 +124,22 @@ def train(
     >>> history["loss"].shape, history["uplink_bits"][0].tolist()
     ((3, 3), [0.0, 1280.0, 2560.0])
     """
+    algorithm, problem, attack = agreed(algorithm, problem, attack)
     rounds = checks.count("rounds", rounds)
     evaluate_every = checks.count("evaluate_every", evaluate_every, minimum=1)
     checkpoint_every = _period(checkpoint_every, evaluate_every)
     if watch is not None and devices is not None:
         raise ValueError("watch needs all workers in one place: devices must be None, got both")
+    for name, value in (("map_workers", map_workers), ("map_seeds", map_seeds)):
+        checks.function(name, value)
+    if watch is not None:
+        checks.function("watch", watch)
     chosen = seed_list(seeds)
     measured_by = measure_of(problem, evaluate)
     began = time.perf_counter()
 
     placement = None if devices is None else along_axis()
-    simulation = build(algorithm, problem, attack, map_workers=map_workers, placement=placement)
+    simulation = assemble(algorithm, problem, attack, map_workers=map_workers, placement=placement)
     mesh = None if devices is None else Mesh(np.array(devices), (AXIS,))
     data, test = simulation.data, problem.test
     if mesh is not None:
@@ -175,6 +187,13 @@ def train(
             "byzantine": problem.byzantine,
             "dimension": problem.dimension,
             "rounds": rounds,
+            "evaluate_every": evaluate_every,
+            "seeds": chosen,
+            "arguments": {
+                "algorithm": written(algorithm),
+                "attack": None if attack is None else written(attack),
+                "problem": written(problem),
+            },
             "resumed_at": resumed_at,
             "seconds": time.perf_counter() - began,
             "device": jax.devices()[0].device_kind,
@@ -188,7 +207,7 @@ def train(
     with ExitStack() as stack:
         store, resumed, done = None, None, 0
         if checkpoint is not None:
-            plain = simulation if mesh is None else build(
+            plain = simulation if mesh is None else assemble(
                 algorithm, problem, attack, map_workers=map_workers
             )  # fmt: skip
             watched = None if watch is None else _watched(plain.step, 1, watch)
@@ -286,7 +305,12 @@ def _period(checkpoint_every: int | None, evaluate_every: int) -> int:
 def measure_of(problem: Problem, names: Sequence[str] | None) -> Evaluator:
     """(x, data of all workers, test) -> columns, by the evaluators of these names; None: all."""
     known = list(problem.evaluators)
-    if isinstance(names, str) or (names is not None and not set(names) <= set(known)):
+    wrong = names is not None and (
+        not isinstance(names, Sequence)
+        or isinstance(names, str)
+        or not all(name in known for name in names)
+    )
+    if wrong:
         raise ValueError(f"evaluate must be a list of names among {known}, got {names!r}")
     chosen = [problem.evaluators[name] for name in (known if names is None else names)]
 

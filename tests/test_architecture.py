@@ -1,7 +1,8 @@
 """Who may import whom, who may talk to devices, and what every public name has.
 
-messages, blocks, entrance, checks → core → compressors, aggregators, attacks, problems, data →
-algorithms → simulation → training and what users meet; an arrow reads "is imported by".
+messages, blocks, entrance, checks → core, parts → compressors, aggregators, attacks, problems, data
+→ algorithms, agreement → simulation → training and what users meet; an arrow reads "is imported
+by".
 """
 
 import ast
@@ -19,20 +20,36 @@ LEVELS = {
     "blocks": 0,
     "entrance": 0,
     "checks": 0,
+    "callers": 0,
+    "returned": 0,
     "lanes": 0,
     "core": 1,
+    "recipes": 1,
+    "parts": 1,
+    "constructors": 1,
     "compressors": 2,
     "aggregators": 2,
     "attacks": 2,
     "problems": 2,
     "data": 2,
     "algorithms": 3,
+    "agreement": 3,
     "simulation": 4,
     "comparison": 5,
 }
 TRAINING = 5  # training, history, checkpoints, plotting, … : whatever else is at the top
 BESIDE = {"theory", "testing"}  # read everything, are read by nobody below paper_figs and tests
-SIBLINGS = {("problems", "data"), ("entrance", "blocks")}  # who may import whom within one level
+SIBLINGS = {
+    ("problems", "data"),
+    ("entrance", "blocks"),
+    ("returned", "checks"),
+    ("recipes", "core"),
+    ("parts", "core"),
+    ("parts", "recipes"),
+    ("constructors", "core"),
+    ("constructors", "parts"),
+    ("constructors", "recipes"),
+}  # who may import whom within one level
 NOT_FOR_ALGORITHMS = {"attacks", "problems", "simulation", "theory"}
 
 WHERE = {

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxbyz import checks
+from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator, Cell, Robustness
+from jaxbyz.parts import require
 
 __all__ = ["ALLOUAH", "Kappa", "constant", "kappa", "mixed", "only_for", "ratio", "unknown"]
 
@@ -33,7 +35,7 @@ def kappa(rule: Aggregator, n: int, f: int) -> Kappa:
     Constants that hold for the declared f only are None for another one.
 
     Raises:
-        ValueError: f negative or not an integer, n ≤ 2f.
+        ValueError: rule is no aggregator, f negative or not an integer, n ≤ 2f.
 
     >>> from jaxbyz.aggregators import cge, trimmed_mean
     >>> kappa(trimmed_mean(f=2), n=7, f=2).exact
@@ -41,8 +43,10 @@ def kappa(rule: Aggregator, n: int, f: int) -> Kappa:
     >>> kappa(cge(f=2), n=7, f=2)
     Kappa(exact=None, published=None, source=None, lower_bound=0.6666666666666666)
     """
+    require("Aggregator", "rule", rule)
     f = checks.count("f", f)
     n = checks.count("n", n, minimum=2 * f + 1)
+    rule = with_f(rule, f)
     exact = published = source = None
     if rule.robustness is not None:
         exact = rule.robustness.exact(n, f)
@@ -72,7 +76,7 @@ def constant(
 
 
 def only_for(
-    declared: int, bound: Callable[[int, int], float | None]
+    declared: int | None, bound: Callable[[int, int], float | None]
 ) -> Callable[[int, int], float | None]:
     """A constant that was proved for the declared f alone."""
     return lambda n, f: bound(n, f) if f == declared else None

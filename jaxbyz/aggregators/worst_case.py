@@ -12,7 +12,9 @@ from jaxbyz import checks
 from jaxbyz.aggregators.climb import best_of_climbers, places, ratio_of
 from jaxbyz.aggregators.columns import programs, worst_column
 from jaxbyz.aggregators.constants import Kappa, kappa
+from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator
+from jaxbyz.parts import require
 
 __all__ = ["WorstCase", "robustness"]
 
@@ -92,11 +94,13 @@ def robustness(
     published bound           6.66667     Allouah et al., AISTATS 2023
     least κ of any rule       0.666667    f/(n-2f)
     """
+    require("Aggregator", "rule", rule)
     f = checks.count("f", f, minimum=1)
     n = checks.count("n", n, minimum=2 * f + 1)
     d, starts = checks.count("d", d, minimum=1), checks.count("starts", starts, minimum=1)
     steps, draws = checks.count("steps", steps, minimum=1), checks.count("draws", draws, minimum=1)
     seed = checks.count("seed", seed)
+    rule = with_f(rule, f)
     known = kappa(rule, n, f)
     if rule.robustness is not None and rule.robustness.cells is not None:
         cells = rule.robustness.cells(n)

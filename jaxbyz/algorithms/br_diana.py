@@ -35,6 +35,7 @@ from jaxbyz.algorithms.estimators import Estimator, full_gradient, sampled_gradi
 from jaxbyz.algorithms.mirrors import compressed_codec, heard, taken_in
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
+from jaxbyz.constructors import part
 from jaxbyz.core import (
     Aggregator,
     Algorithm,
@@ -66,6 +67,7 @@ class DianaState(NamedTuple):
     aggregator: Any
 
 
+@part
 def br_diana(
     *,
     optimizer: optax.GradientTransformation,
@@ -101,6 +103,7 @@ def br_diana(
     )
 
 
+@part
 def br_diana_full(
     *,
     optimizer: optax.GradientTransformation,
@@ -129,6 +132,7 @@ def br_diana_full(
     )
 
 
+@part
 def shifted(
     name: str,
     estimator: Estimator,

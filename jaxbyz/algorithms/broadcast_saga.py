@@ -35,6 +35,7 @@ from jaxbyz import checks
 from jaxbyz.algorithms.br_diana import shifted
 from jaxbyz.algorithms.estimators import Estimator
 from jaxbyz.algorithms.mirrors import where_finite
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle
 
 __all__ = ["broadcast_saga", "saga"]
@@ -87,6 +88,7 @@ def saga(samples: int) -> Estimator:
     return Estimator(init, step)
 
 
+@part
 def broadcast_saga(
     *,
     optimizer: optax.GradientTransformation,

@@ -36,6 +36,7 @@ import optax
 from jaxbyz import checks
 from jaxbyz.algorithms.mirrors import DENSE, compressed_codec, mirrors_server, taken_in
 from jaxbyz.algorithms.requirements import require_unbiased
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
 from jaxbyz.messages import Dense, float_bits
 
@@ -77,6 +78,7 @@ class DashaWorkerState(NamedTuple):
     previous: jax.Array  # [d] x
 
 
+@part
 def byz_dasha_page(
     *,
     optimizer: optax.GradientTransformation,

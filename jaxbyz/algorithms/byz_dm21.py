@@ -35,11 +35,13 @@ import optax
 from jaxbyz.algorithms.error_feedback import error_feedback
 from jaxbyz.algorithms.estimators import averaged, sampled_gradient
 from jaxbyz.algorithms.mirrors import DENSE
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 
 __all__ = ["byz_dm21"]
 
 
+@part
 def byz_dm21(
     *,
     optimizer: optax.GradientTransformation,

@@ -30,11 +30,13 @@ import optax
 from jaxbyz.algorithms.mirrors import compressed_codec, taken_in, where_finite
 from jaxbyz.algorithms.requirements import require_contractive
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, direct_server
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
 
 __all__ = ["byz_ef14"]
 
 
+@part
 def byz_ef14(
     *,
     optimizer: optax.GradientTransformation,

@@ -25,11 +25,13 @@ import optax
 from jaxbyz.algorithms.error_feedback import error_feedback
 from jaxbyz.algorithms.estimators import full_gradient, sampled_gradient
 from jaxbyz.algorithms.mirrors import DENSE
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 
 __all__ = ["byz_ef21", "byz_ef21_sgd"]
 
 
+@part
 def byz_ef21(
     *,
     optimizer: optax.GradientTransformation,
@@ -58,6 +60,7 @@ def byz_ef21(
     )
 
 
+@part
 def byz_ef21_sgd(
     *,
     optimizer: optax.GradientTransformation,

@@ -33,11 +33,13 @@ import optax
 from jaxbyz.algorithms.error_feedback import error_feedback
 from jaxbyz.algorithms.estimators import averaged, sampled_gradient, storm
 from jaxbyz.algorithms.mirrors import DENSE
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 
 __all__ = ["byz_ef21_sgdm", "byz_ef21_storm"]
 
 
+@part
 def byz_ef21_sgdm(
     *,
     optimizer: optax.GradientTransformation,
@@ -68,6 +70,7 @@ def byz_ef21_sgdm(
     )
 
 
+@part
 def byz_ef21_storm(
     *,
     optimizer: optax.GradientTransformation,

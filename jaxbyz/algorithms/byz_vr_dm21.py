@@ -36,11 +36,13 @@ import optax
 from jaxbyz.algorithms.error_feedback import error_feedback
 from jaxbyz.algorithms.estimators import averaged, storm
 from jaxbyz.algorithms.mirrors import DENSE
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 
 __all__ = ["byz_vr_dm21"]
 
 
+@part
 def byz_vr_dm21(
     *,
     optimizer: optax.GradientTransformation,

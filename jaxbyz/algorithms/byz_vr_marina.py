@@ -38,6 +38,7 @@ from jaxbyz.algorithms.byz_dasha_page import PageBroadcast, tossing
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.algorithms.mirrors import DENSE, MirrorsState, compressed_codec, heard
 from jaxbyz.algorithms.requirements import require_unbiased
+from jaxbyz.constructors import part
 from jaxbyz.core import (
     Aggregator,
     Algorithm,
@@ -63,6 +64,7 @@ class MarinaState(NamedTuple):
     aggregator: Any
 
 
+@part
 def byz_vr_marina(
     *,
     optimizer: optax.GradientTransformation,
@@ -103,6 +105,7 @@ def byz_vr_marina(
     return _marina("Byz-VR-MARINA", compressor, probability, begin, update)
 
 
+@part
 def byz_vr_marina_no_sync(
     *,
     optimizer: optax.GradientTransformation,

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxbyz import returned
 from jaxbyz.core import Aggregator, Key, ServerInfo
 
 __all__ = ["descend"]
@@ -35,9 +36,20 @@ def descend(
         state: a server state with fields x [d], optimizer, aggregator.
         rows: [n, d], what the server believes of each worker.
         refused: [n] bool, messages already rejected at the entrance.
+
+    Raises:
+        ValueError: when traced, a rule that does not make a vector [d] of the rows, or an optimiser
+            that does not make one of it.
     """
-    memory, aggregated = aggregator.apply(key, state.aggregator, rows)
+    with returned.compiled("aggregator"):
+        outcome = aggregator.apply(key, state.aggregator, rows)
+    memory, aggregated = returned.aggregated("aggregator", outcome, *rows.shape)
     updates, moments = optimizer.update(aggregated.value, state.optimizer, state.x)
+    if jnp.shape(updates) != state.x.shape:
+        raise ValueError(
+            f"optimizer must update parameters of shape [d] = {state.x.shape} by an array of that "
+            f"shape, got {jnp.shape(updates)}"
+        )
     x = optax.apply_updates(state.x, updates)
     info = ServerInfo(rows, aggregated.value, refused | aggregated.bad, aggregated.details)
     return state._replace(x=jnp.asarray(x), optimizer=moments, aggregator=memory), info

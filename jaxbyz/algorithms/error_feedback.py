@@ -34,6 +34,7 @@ from jaxbyz.algorithms.estimators import Estimator
 from jaxbyz.algorithms.mirrors import compressed_codec, mirrors_server, taken_in
 from jaxbyz.algorithms.requirements import require_contractive
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Tree, Worker
 
 __all__ = ["ErrorFeedbackState", "error_feedback"]
@@ -46,6 +47,7 @@ class ErrorFeedbackState(NamedTuple):
     mirror: jax.Array  # [d] g_i
 
 
+@part
 def error_feedback(
     name: str,
     estimator: Estimator,

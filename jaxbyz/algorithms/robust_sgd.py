@@ -29,6 +29,7 @@ import optax
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.algorithms.mirrors import DENSE, compressed_codec, heard
 from jaxbyz.algorithms.momentum import fresh_weight
+from jaxbyz.constructors import part
 from jaxbyz.core import (
     Aggregator,
     Algorithm,
@@ -90,6 +91,7 @@ def direct_server(
     return Server(start, None, announce_model, step)
 
 
+@part
 def robust_sgd(
     *,
     optimizer: optax.GradientTransformation,

@@ -32,6 +32,7 @@ import optax
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.algorithms.momentum import fresh_weight
 from jaxbyz.compressors import shared_mask
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Codec, Key, Oracle, Server, ServerInfo, Worker
 from jaxbyz.entrance import admit
 from jaxbyz.messages import (
@@ -65,6 +66,7 @@ class RoSDHBState(NamedTuple):
     aggregator: Any
 
 
+@part
 def rosdhb(
     *,
     optimizer: optax.GradientTransformation,

@@ -38,11 +38,13 @@ from jaxbyz.algorithms.mirrors import heard
 from jaxbyz.algorithms.momentum import fresh_weight
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
 from jaxbyz.algorithms.rosdhb import RoSDHBState
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Server, ServerInfo, Tree
 
 __all__ = ["rosdhb_local"]
 
 
+@part
 def rosdhb_local(
     *,
     optimizer: optax.GradientTransformation,

@@ -18,6 +18,7 @@ from jaxbyz.attacks.damage import (
 )
 from jaxbyz.attacks.directions import honest_deviation, honest_mean, over
 from jaxbyz.attacks.line import alie_line_search, ipm_line_search
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
 __all__ = ["ascent"]
@@ -29,6 +30,7 @@ class _Climb(NamedTuple):
     damage: jax.Array  # [] of these
 
 
+@part
 def ascent(
     steps: int = 30,
     starts: int = 8,

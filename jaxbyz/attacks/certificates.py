@@ -30,6 +30,7 @@ from jaxbyz.attacks.mimicry import mimic
 from jaxbyz.attacks.signs import cancel_mean, sign_flip
 from jaxbyz.attacks.targeted import local_poisoning_ends
 from jaxbyz.attacks.tight import stall, tight_trimmed_mean
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
 __all__ = ["Certificate", "certificate", "certified", "closed_forms"]
@@ -115,6 +116,7 @@ class _Certified(NamedTuple):
     certificate: Certificate
 
 
+@part
 def certified(
     attack: Attack,
     *,

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.attacks.directions import honest_deviation, honest_mean
 from jaxbyz.attacks.messages import forged
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
 INFINITY = float("inf")
 
 
+@part
 def one_coordinate(index: int, strength: Any) -> Attack:
     """v = μ + t e_j: all the harm in one coordinate, against rules that judge whole vectors.
 
@@ -63,6 +65,7 @@ def most_varied(honest: jax.Array, fraction: float, among: jax.Array | None = No
     return among & (rank < count)
 
 
+@part
 def sparse(mask: Callable[[jax.Array], jax.Array], big: Any, z: Any) -> Attack:
     """v = μ - σ ∘ (big on the mask, z off it).
 
@@ -89,6 +92,7 @@ def sparse(mask: Callable[[jax.Array], jax.Array], big: Any, z: Any) -> Attack:
     return forged("sparse", vector)
 
 
+@part
 def on_mask(attack: Attack, fraction: float = 1.0) -> Attack:
     """Another attack on the coordinates that a message may carry this round; 0 on the others.
 

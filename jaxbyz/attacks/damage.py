@@ -14,7 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.attacks.directions import honest_mean
+from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator, Key, ServerInfo, View
+from jaxbyz.parts import require
 
 __all__ = [
     "Damage",
@@ -58,9 +60,11 @@ def deviation_from_rule(aggregator: Aggregator) -> Damage:
     >>> deviation_from_rule(first)(info, 2).item()
     2.0
     """
+    require("Aggregator", "aggregator", aggregator)
 
     def damage(info: ServerInfo, honest: int) -> jax.Array:
-        error = info.aggregate - aggregator(info.rows[:honest])
+        rule = with_f(aggregator, info.rows.shape[0] - honest)
+        error = info.aggregate - rule(info.rows[:honest])
         return error @ error
 
     return damage
@@ -88,10 +92,12 @@ def memoryless(aggregator: Aggregator) -> Through:
     The level at which the public code of RoSDHB searches; not what the server aggregates, unless
     it has no memory. The rule starts from its initial state and the same key for every lie.
     """
+    require("Aggregator", "aggregator", aggregator)
 
     def through(key: Key, view: View, wanted: jax.Array) -> ServerInfo:
         rows = jnp.concatenate([view.honest, view.read(wanted)])
-        _, aggregated = aggregator.apply(key, aggregator.init(rows.shape[1]), rows)
+        rule = with_f(aggregator, view.byzantine)
+        _, aggregated = rule.apply(key, rule.init(rows.shape[1]), rows)
         return ServerInfo(rows, aggregated.value, aggregated.bad, aggregated.details)
 
     return through

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from jaxbyz import checks
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack
 
 __all__ = ["label_flip"]
 
 
+@part
 def label_flip(classes: int) -> Attack:
     """y ↦ C-1-y on the data of the Byzantine workers, who are otherwise honest.
 

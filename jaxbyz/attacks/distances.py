@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from jaxbyz.attacks.directions import honest_deviation, honest_mean, over
 from jaxbyz.attacks.messages import forged
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack
 
 __all__ = ["min_max", "min_max_factor", "min_sum", "min_sum_factor"]
@@ -38,6 +39,7 @@ def min_max_factor(honest: jax.Array, p: jax.Array) -> jax.Array:
     return over((along + jnp.sqrt(along**2 + square * room)).min(), square)
 
 
+@part
 def min_max(direction: Direction = honest_deviation) -> Attack:
     """v = μ - γ p, no farther from any honest vector than these are from each other.
 
@@ -69,6 +71,7 @@ def min_sum_factor(
     return over(jnp.sqrt(bound(squares)), jnp.linalg.norm(p))
 
 
+@part
 def min_sum(
     direction: Direction = honest_deviation, bound: Callable[[jax.Array], jax.Array] = jnp.max
 ) -> Attack:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.attacks.messages import forged, from_view
 from jaxbyz.attacks.signs import own
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["gaussian", "huge", "infinite", "noise", "not_a_number"]
@@ -17,6 +18,7 @@ __all__ = ["gaussian", "huge", "infinite", "noise", "not_a_number"]
 INFINITY = float("inf")
 
 
+@part
 def gaussian(mean: Any = 0.0, scale: Any = 1.0) -> Attack:
     """v_j ~ N(mean, scale²) in every coordinate, independent over rows and rounds.
 
@@ -31,6 +33,7 @@ def gaussian(mean: Any = 0.0, scale: Any = 1.0) -> Attack:
     return from_view("Gaussian", lambda key, view: mean + scale * _normal(key, view))
 
 
+@part
 def noise(scale: Any) -> Attack:
     """v_j = (what worker j would honestly say) + N(0, scale²), independent over rows and rounds.
 
@@ -50,6 +53,7 @@ def noise(scale: Any) -> Attack:
     return from_view("noise", rows, poison=lambda data: data)
 
 
+@part
 def huge(value: Any) -> Attack:
     """Every number is `value`: one that a float holds, but perhaps not its square.
 
@@ -63,6 +67,7 @@ def huge(value: Any) -> Attack:
     return _constant("huge", value)
 
 
+@part
 def infinite() -> Attack:
     """Every number is +∞.
 
@@ -72,6 +77,7 @@ def infinite() -> Attack:
     return _constant("infinite", INFINITY)
 
 
+@part
 def not_a_number() -> Attack:
     """Every number is NaN.
 

@@ -40,6 +40,7 @@ from jaxbyz.attacks.damage import (
 )
 from jaxbyz.attacks.directions import honest_deviation, honest_mean, opposite_mean
 from jaxbyz.attacks.messages import from_view
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["alie_line_search", "ipm_line_search", "line_search", "on_line", "signed_grid"]
@@ -68,6 +69,7 @@ def on_line(view: View, direction: Callable[[jax.Array], jax.Array]) -> Callable
     return lambda tau: jnp.broadcast_to(mean + tau * p, (view.byzantine, p.shape[0]))
 
 
+@part
 def line_search(
     name: str,
     direction: Callable[[jax.Array], jax.Array],
@@ -110,6 +112,7 @@ def line_search(
     return from_view(name, rows)
 
 
+@part
 def ipm_line_search(
     damage: Damage = deviation_from_honest_mean,
     through: Through = through_server,
@@ -126,6 +129,7 @@ def ipm_line_search(
     return line_search("IPM line search", opposite_mean, damage, through, per_sign=per_sign)
 
 
+@part
 def alie_line_search(
     damage: Damage = deviation_from_honest_mean,
     through: Through = through_server,

@@ -7,16 +7,18 @@ coordinate. What an attack returns is what the server shall read; the protocol e
 from __future__ import annotations
 
 import statistics
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxbyz import checks
+from jaxbyz import checks, returned
 from jaxbyz.attacks.directions import honest_deviation, honest_mean
+from jaxbyz.callers import warn
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
+from jaxbyz.parts import said
 
 __all__ = ["alie", "alie_factor", "forged", "from_view", "ipm", "no_attack"]
 
@@ -26,6 +28,7 @@ def no_state(key: Key, d: int) -> None:
     del key, d
 
 
+@part
 def from_view(
     name: str,
     rows: Callable[[Key, View], jax.Array],
@@ -40,17 +43,18 @@ def from_view(
     """
 
     def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
-        wanted = rows(key, view)
+        with returned.compiled(f"attack {name!r}"):
+            wanted = rows(key, view)
         shape = (view.byzantine, view.honest.shape[1])
-        if wanted.shape not in (shape[1:], shape):
-            raise ValueError(
-                f"attack {name!r} must forge [d] or [f, d] = {shape}, got {wanted.shape}"
-            )
+        wanted = returned.rows(name, wanted, shape[1:], shape)
         return state, jnp.broadcast_to(wanted, shape).astype(view.honest.dtype)
 
+    if not isinstance(name, str):
+        raise ValueError(f"name must be a text, got {said(name)}")
     return Attack(name, no_state, forge, poison)
 
 
+@part
 def forged(name: str, vector: Callable[[jax.Array], jax.Array]) -> Attack:
     """An attack from a plain function of the honest vectors: [h, d] -> [d], or [f, d].
 
@@ -63,6 +67,7 @@ def forged(name: str, vector: Callable[[jax.Array], jax.Array]) -> Attack:
     return from_view(name, lambda key, view: vector(view.honest))
 
 
+@part
 def no_attack() -> Attack:
     """Byzantine workers follow the protocol, each on a copy of an honest worker's data.
 
@@ -72,6 +77,7 @@ def no_attack() -> Attack:
     return Attack("none", no_state, None, lambda data: data)
 
 
+@part
 def ipm(eps: Any = 0.1) -> Attack:
     """Inner-product manipulation, also "fall of empires" (FOE): v = -ε μ.
 
@@ -108,6 +114,7 @@ def alie_factor(n: int, f: int) -> float:
     return statistics.NormalDist().inv_cdf(above / (n - f))
 
 
+@part
 def alie(z: Any = None, sign: int = -1, ddof: int = 1) -> Attack:
     """A little is enough: v = μ + sign · z · σ.
 
@@ -141,10 +148,9 @@ def alie(z: Any = None, sign: int = -1, ddof: int = 1) -> Attack:
         if factor is None:
             factor = alie_factor(n, f)
             if factor <= 0:
-                warnings.warn(
+                warn(
                     f"ALIE with n = {n}, f = {f} has z = {factor:.3g}, which is harmless or "
-                    "reversed; give z explicitly",
-                    stacklevel=2,
+                    "reversed; give z explicitly"
                 )
         return honest_mean(view.honest) + sign * factor * deviation
 

@@ -14,11 +14,13 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.attacks.directions import honest_mean, over
 from jaxbyz.attacks.messages import from_view
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["MimicState", "mimic", "mimic_variance"]
 
 
+@part
 def mimic(index: int = 0) -> Attack:
     """v = x_index, the vector of one honest worker.
 
@@ -49,6 +51,7 @@ class MimicState(NamedTuple):
     target: jax.Array  # [] int32, whom to copy
 
 
+@part
 def mimic_variance(warmup: int | None = None) -> Attack:
     """v = x_i of the worker that stands out most in the direction of largest variance.
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.attacks.directions import honest_mean, over
 from jaxbyz.attacks.messages import alie_factor
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["ROPState", "rop"]
@@ -27,6 +28,7 @@ class ROPState(NamedTuple):
     last: jax.Array  # [d] m
 
 
+@part
 def rop(pi: Any, lam: Any, angle: Any, z: Any = None) -> Attack:
     """v = a + z q/‖q‖: a perturbation at an angle to the server's way, at a place on it.
 

@@ -10,11 +10,13 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.attacks.signs import own
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
 __all__ = ["after", "one_of"]
 
 
+@part
 def after(rounds: int, attack: Attack) -> Attack:
     """Honest up to and including round `rounds`, then another attack; the hello is round 0.
 
@@ -46,6 +48,7 @@ def after(rounds: int, attack: Attack) -> Attack:
     return Attack(f"{attack.name} after {rounds}", attack.init, forge, poison, abstain)
 
 
+@part
 def one_of(attacks: Sequence[Attack], which: jax.Array | int) -> Attack:
     """The attack of this number; it may be traced, so that one program serves all of them.
 

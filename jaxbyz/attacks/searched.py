@@ -17,6 +17,7 @@ from jaxbyz.attacks.damage import (
 )
 from jaxbyz.attacks.directions import opposite_mean
 from jaxbyz.attacks.messages import from_view
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["FOE_STRENGTHS", "ipm_search", "strength_search"]
@@ -25,6 +26,7 @@ __all__ = ["FOE_STRENGTHS", "ipm_search", "strength_search"]
 FOE_STRENGTHS = tuple(np.round(np.arange(1, 51) / 10, 1).tolist())
 
 
+@part
 def strength_search(
     name: str,
     direction: Callable[[jax.Array], jax.Array],
@@ -64,6 +66,7 @@ def strength_search(
     return from_view(name, rows)
 
 
+@part
 def ipm_search(
     strengths: Sequence[float] = FOE_STRENGTHS,
     damage: Damage = deviation_from_honest_mean,

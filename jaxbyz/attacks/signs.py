@@ -6,11 +6,13 @@ import jax
 
 from jaxbyz.attacks.directions import honest_mean
 from jaxbyz.attacks.messages import forged, from_view
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["cancel_mean", "sign_flip", "sign_flip_other", "sign_flip_own"]
 
 
+@part
 def sign_flip() -> Attack:
     """v = -μ.
 
@@ -20,6 +22,7 @@ def sign_flip() -> Attack:
     return forged("sign flip", lambda honest: -honest_mean(honest))
 
 
+@part
 def sign_flip_own() -> Attack:
     """v_j = -(what worker j would honestly say, from its copy of an honest worker's data).
 
@@ -31,6 +34,7 @@ def sign_flip_own() -> Attack:
     return from_view("sign flip, own", lambda key, view: -own(view), poison=lambda data: data)
 
 
+@part
 def sign_flip_other() -> Attack:
     """v_j = -x_i, with a fresh uniform honest i for every Byzantine worker.
 
@@ -45,6 +49,7 @@ def sign_flip_other() -> Attack:
     return from_view("sign flip, other", rows)
 
 
+@part
 def cancel_mean() -> Attack:
     """v = -(h/f) μ, with the real f: the sum of all vectors, hence the plain mean, is 0.
 

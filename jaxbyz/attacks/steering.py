@@ -16,11 +16,13 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
 __all__ = ["steer"]
 
 
+@part
 def steer(attack: Attack) -> Attack:
     """An attack on the rows that the server aggregates, from one on messages.
 

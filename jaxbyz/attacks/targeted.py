@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.attacks.directions import honest_mean, over
 from jaxbyz.attacks.messages import forged, from_view
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["anti_cge", "local_poisoning", "local_poisoning_ends"]
@@ -17,6 +18,7 @@ __all__ = ["anti_cge", "local_poisoning", "local_poisoning_ends"]
 INFINITY = float("inf")
 
 
+@part
 def anti_cge(margin: Any = 1e-3) -> Attack:
     """Against the n-f rows of least norm: opposite to the smallest honest rows, and as small.
 
@@ -55,6 +57,7 @@ def _beyond(honest: jax.Array, factor: Any) -> tuple[jax.Array, jax.Array]:
     return jnp.where(falling, top, bottom), jnp.where(falling, above, below)
 
 
+@part
 def local_poisoning(factor: Any = 2.0) -> Attack:
     """Against trimmed mean and median: just beyond the honest values, on the wrong side of 0.
 
@@ -79,6 +82,7 @@ def local_poisoning(factor: Any = 2.0) -> Attack:
     return from_view("local poisoning", rows)
 
 
+@part
 def local_poisoning_ends(factor: Any = 2.0) -> Attack:
     """`local_poisoning` at the far ends of its intervals: no randomness, all rows equal.
 

@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.attacks.messages import forged
+from jaxbyz.constructors import part
 from jaxbyz.core import Attack
 
 __all__ = ["stall", "tight_trimmed_mean"]
 
 
+@part
 def stall() -> Attack:
     """v = 0: with n-2f honest workers that say 0, no rule of finite κ moves.
 
@@ -27,6 +29,7 @@ def stall() -> Attack:
     return forged("stall", lambda honest: jnp.zeros(honest.shape[1], honest.dtype))
 
 
+@part
 def tight_trimmed_mean() -> Attack:
     """v beyond all honest values: max + (max - min) in every coordinate.
 

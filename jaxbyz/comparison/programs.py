@@ -17,13 +17,14 @@ from jaxbyz.arrays import Damaged, set_aside
 from jaxbyz.attacks import one_of as one_attack
 from jaxbyz.comparison.results import Cell
 from jaxbyz.comparison.server_time import ServerClock
+from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator, Algorithm, Attack
 from jaxbyz.describe import describe
 from jaxbyz.fingerprints import fingerprint
 from jaxbyz.ledger import Ledger
 from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import streams
-from jaxbyz.simulation import build, run
+from jaxbyz.simulation import assemble, run
 from jaxbyz.training import measure_of, record_of
 
 __all__ = ["Method", "Runs", "play"]
@@ -61,11 +62,14 @@ def play(
     Raises:
         ValueError: a file of another computation.
     """
-    rule = runs.aggregators[0]
-    compiled = _program(make, runs, grid)
-    costs = _gradients(make(grid[0], rule), runs.problem)
+
+    def suiting(step: Any, rule: Aggregator) -> Algorithm:
+        return with_f(make(step, rule), runs.problem.byzantine)
+
+    compiled = _program(suiting, runs, grid)
+    costs = _gradients(suiting(grid[0], runs.aggregators[0]), runs.problem)
     clock = ServerClock(
-        lambda which: make(grid[0], _rule(runs, which)), runs.problem, runs.attacks[0]
+        lambda which: suiting(grid[0], _rule(runs, which)), runs.problem, runs.attacks[0]
     )
     return _cells(compiled, runs, grid, costs, path, report), clock
 
@@ -92,7 +96,7 @@ def _program(make: Method, runs: Runs, grid: np.ndarray) -> _Program:
     def one(which: Any, step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
         attack, rule = which
         algorithm = make(step, _rule(runs, rule))
-        simulation = build(algorithm, problem, _attack(runs, attack))
+        simulation = assemble(algorithm, problem, _attack(runs, attack))
         model_key, start_key, round_key = keys
         state, hello = simulation.init(start_key, problem.init(model_key), data)
         first = None if hello is None else record_of(state, hello)
@@ -114,7 +118,7 @@ def _program(make: Method, runs: Runs, grid: np.ndarray) -> _Program:
     keys = tuple(jnp.tile(key, len(grid)) for key in streams(runs.seeds))
     first = make(grid[0], runs.aggregators[0])
     # Data of the choice: its Byzantine workers compute wherever one of the attacks wants them to.
-    worlds = [build(first, problem, _attack(runs, i)).data for i in range(len(runs.attacks))]
+    worlds = [assemble(first, problem, _attack(runs, i)).data for i in range(len(runs.attacks))]
     choice = (jnp.int32(0), jnp.int32(0))
     traced = jax.jit(whole).trace(choice, steps, keys, worlds[0], problem.test)
     compiled = functools.cache(lambda: traced.lower().compile())  # not if all is there already

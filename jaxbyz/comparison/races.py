@@ -19,14 +19,18 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.aggregators import mean
+from jaxbyz.agreement import shaped, silent, suited
 from jaxbyz.callers import warn
 from jaxbyz.comparison.programs import Method, Runs, play
 from jaxbyz.comparison.results import Cell, Comparison
 from jaxbyz.comparison.server_time import ServerClock
+from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator, Algorithm, Attack
+from jaxbyz.parts import require, require_all, said
 from jaxbyz.paths import made
 from jaxbyz.problems.problem import Problem
 from jaxbyz.progress import Bar
+from jaxbyz.recipes import written
 from jaxbyz.seeds import seed_list
 from jaxbyz.training import measure_of
 
@@ -96,11 +100,13 @@ def compare(
     'D-SGD'
     """
 
-    def blind(make: Callable[[Any], Algorithm]) -> Method:
+    def blind(name: str, make: Callable[[Any], Algorithm]) -> Method:
+        _require_method(name, make, "step")
         return lambda step, rule: make(step)
 
+    _require_named("methods", methods)
     races = compare_aggregators(
-        {name: blind(make) for name, make in methods.items()}, {"": mean()}, problem,
+        {name: blind(name, make) for name, make in methods.items()}, {"": mean()}, problem,
         attacks=attacks, steps=steps, rounds=rounds, evaluate_every=evaluate_every, seeds=seeds,
         tuning_seeds=tuning_seeds, measure=measure, largest=largest, budgets=budgets,
         folder=folder, parallel=parallel, progress=progress,
@@ -163,8 +169,16 @@ def compare_aggregators(
     >>> sorted(races)
     ['median', 'trimmed mean']
     """
+    _require_named("methods", methods)
+    _require_named("aggregators", aggregators)
     if not aggregators:
         raise ValueError(f"aggregators must be given, got {aggregators!r}")
+    for name, make in methods.items():
+        _require_method(name, make, "step, rule")
+    for name, rule in aggregators.items():
+        require("Aggregator", f"aggregators[{name!r}]", rule)
+    problem = require("Problem", "problem", problem)
+    attacks = require_all("Attack", "attacks", attacks)
     rounds = checks.count("rounds", rounds, minimum=1)
     every = checks.count("evaluate_every", evaluate_every, minimum=1, maximum=rounds)
     if rounds % every:
@@ -187,6 +201,7 @@ def compare_aggregators(
     grids = {name: _grid(steps[name] if isinstance(steps, Mapping) else steps) for name in methods}
     budgets = {"round": float(rounds)} if budgets is None else dict(budgets)
     _require_columns(problem, measure, budgets)  # before hours of computing
+    first = _first_of_all(methods, grids, aggregators, problem, attacks)
     rules = list(aggregators)
     place = None if folder is None else made("folder", folder)
     everything = seed_list(reported + tuning)
@@ -231,6 +246,7 @@ def compare_aggregators(
         rule: Comparison(
             problem.name, tuple(methods), tuple(names), grids, budgets, measure, largest, reported,
             cells[rule], {method: clocks[method].seconds(i) for method in methods},
+            _written(problem, attacks, {name: first[name, rule] for name in methods}),
         )
         for i, rule in enumerate(rules)
     }  # fmt: skip
@@ -251,6 +267,54 @@ def _say_what_is_there(
         if place is not None:
             where = f"in {place}, where the same call goes on"
         error.add_note(f"{count} finished runs are {where}")
+
+
+def _require_named(name: str, given: Any) -> None:
+    if not isinstance(given, Mapping):
+        what = "functions that make algorithms" if name == "methods" else "rules"
+        raise ValueError(f"{name} must be a dictionary of names and {what}, got {said(given)}")
+
+
+def _require_method(name: str, make: Any, arguments: str) -> None:
+    if isinstance(make, Algorithm) or not callable(make) or hasattr(make, "makes"):
+        raise ValueError(
+            f"methods[{name!r}] must be a function of a step size that makes an algorithm, got "
+            f"{said(make)}: write lambda {arguments}: "
+            "jaxbyz.robust_sgd(optimizer=optax.sgd(step), aggregator=...)"
+        )
+
+
+def _first_of_all(
+    methods: Mapping[str, Method],
+    grids: Mapping[str, np.ndarray],
+    aggregators: Mapping[str, Aggregator],
+    problem: Problem,
+    attacks: Sequence[Attack],
+) -> dict[tuple[str, str], Algorithm]:
+    """Every method with every rule and its first step size, judged before hours of computing."""
+    if problem.byzantine == 0:
+        silent(attacks)
+    first = {}
+    for i, (name, make) in enumerate(methods.items()):
+        for j, (rule, aggregator) in enumerate(aggregators.items()):
+            found = make(grids[name][0], aggregator)
+            found = require("Algorithm", f"methods[{name!r}](step)", found)
+            first[name, rule] = with_f(found, problem.byzantine)
+            if i == 0 or j == 0:  # every rule once, and what every method puts around it
+                shaped(first[name, rule], problem)
+            suited(first[name, rule], problem)
+    return first
+
+
+def _written(
+    problem: Problem, attacks: Sequence[Attack], algorithms: Mapping[str, Algorithm]
+) -> dict[str, Any]:
+    """What made the runs; the step size is the first that was tried."""
+    return {
+        "algorithm": {name: written(algorithm) for name, algorithm in algorithms.items()},
+        "attack": {attack.name: written(attack) for attack in attacks},
+        "problem": written(problem),
+    }
 
 
 def _require_columns(problem: Problem, measure: str, budgets: Mapping[str, float]) -> None:

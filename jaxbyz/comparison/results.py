@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -81,6 +81,15 @@ class Comparison:
     reported: int  # of the seeds, the first so many; the others choose the step size
     cells: Mapping[tuple[str, str], Cell]  # (method, attack)
     server_seconds: Mapping[str, float]  # method -> of one round
+    # what made the runs: problem, and by their names algorithms (of the first step size), attacks
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def _require(self, **given: str) -> None:
+        """Raise unless all of these are among the names of methods, attacks and budgets."""
+        for what, name in given.items():
+            known = {"method": self.methods, "attack": self.attacks, "budget": tuple(self.budgets)}
+            if name not in known[what]:
+                raise ValueError(f"{what} must be one of {list(known[what])}, got {name!r}")
 
     def _within(self, method: str, attack: str, budget: str) -> tuple[np.ndarray, np.ndarray]:
         """The measure at the last evaluation within a budget [P, S], and whether it is used up."""
@@ -101,13 +110,22 @@ class Comparison:
         """Which step size has the best worst value over the tuning seeds; the smallest of equals.
 
         What is not finite (a run that was over, or about to be) is worse than everything.
+
+        Raises:
+            ValueError: a name that is none of the comparison's.
         """
+        self._require(method=method, attack=attack, budget=budget)
         values = self._within(method, attack, budget)[0][:, self.reported :]
         badness = -values if self.largest else values
         return int(np.argmin(np.where(np.isfinite(badness), badness, np.inf).max(axis=1)))
 
     def rows(self, budget: str) -> list[Row]:
-        """The table of one budget: for every attack, methods from best to worst mean."""
+        """The table of one budget: for every attack, methods from best to worst mean.
+
+        Raises:
+            ValueError: no such budget.
+        """
+        self._require(budget=budget)
         table = []
         for attack in self.attacks:
             lines = []
@@ -128,25 +146,52 @@ class Comparison:
         return np.inf if not np.isfinite(mean) else -mean if self.largest else mean
 
     def best(self, budget: str, attack: str) -> str:
-        """The method with the best mean over the reported seeds."""
+        """The method with the best mean over the reported seeds.
+
+        Raises:
+            ValueError: no such budget or attack.
+        """
+        self._require(budget=budget, attack=attack)
         return next(row.method for row in self.rows(budget) if row.attack == attack)
 
     def history(self, method: str, attack: str, budget: str) -> History:
         """Curves of the reported seeds with the chosen step size, with server seconds as a column.
 
         `parameters` are not kept: [S, 0].
+
+        Raises:
+            ValueError: a name that is none of the comparison's.
         """
         i, cell = self.choice(method, attack, budget), self.cells[method, attack]
         columns = {name: values[i, : self.reported] for name, values in cell.columns.items()}
         clock = cell.rounds * self.server_seconds[method]
         columns["server_seconds"] = np.broadcast_to(clock, (self.reported, len(clock)))
-        about = {"algorithm": method, "attack": attack, "problem": self.problem,
-                 "step": float(self.steps[method][i]), "seconds": cell.seconds}  # fmt: skip
+        about = {
+            "algorithm": method,
+            "attack": attack,
+            "problem": self.problem,
+            "step": float(self.steps[method][i]),
+            "seconds": cell.seconds,
+            "seeds": list(range(self.reported)),
+            "arguments": self._arguments(method, attack),
+        }
         seeds = np.arange(self.reported)
         return History(cell.rounds, columns, np.zeros((self.reported, 0)), seeds, about)
 
+    def _arguments(self, method: str, attack: str) -> dict[str, Any]:
+        """Those of one method under one attack."""
+        return {
+            what: told if what == "problem" else told[method if what == "algorithm" else attack]
+            for what, told in self.arguments.items()
+        }
+
     def table(self, budget: str) -> str:
-        """One budget as text."""
+        """One budget as text.
+
+        Raises:
+            ValueError: no such budget.
+        """
+        self._require(budget=budget)
         amount = f"{self.budgets[budget]:g} {budget}{'s' if budget == 'round' else ''}"
         width = max(map(len, (*self.methods, "method")))
         lines = [

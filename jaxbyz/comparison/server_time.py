@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxbyz.core import Algorithm, Attack
 from jaxbyz.problems.problem import Problem
-from jaxbyz.simulation import build
+from jaxbyz.simulation import assemble
 
 __all__ = ["ServerClock"]
 
@@ -39,7 +39,7 @@ class ServerClock:
     def __init__(
         self, make: Callable[[Any], Algorithm], problem: Problem, attack: Attack | None = None
     ):
-        simulation = build(make(0), problem, attack)
+        simulation = assemble(make(0), problem, attack)
         keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), 4)
         honest, n = problem.honest, problem.honest + problem.byzantine
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import jax
 
+from jaxbyz.constructors import part
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Dense
 
 __all__ = ["identity"]
 
 
+@part
 def identity() -> Compressor:
     """C(x) = x: d b bits, ω = 0, α = 1.
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.blocks import largest_entries
 from jaxbyz.compressors.floats import coins, join, power_near, split
+from jaxbyz.constructors import part
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Exponents, Levels, ScaledSigns, Signs
 
@@ -44,6 +45,7 @@ def _largest(x: jax.Array) -> jax.Array:
 # ---- signs -------------------------------------------------------------------------------------
 
 
+@part
 def sign() -> Compressor:
     """C(x) = sgn(x) with sgn(0) = +1: d bits.
 
@@ -66,6 +68,7 @@ def sign() -> Compressor:
     return Compressor(compress, decompress, compress, None, None)
 
 
+@part
 def scaled_sign() -> Compressor:
     """Contractive C(x) = (‖x‖₁/d) sgn(x): b + d bits.
 
@@ -94,6 +97,7 @@ def scaled_sign() -> Compressor:
 # ---- random dithering --------------------------------------------------------------------------
 
 
+@part
 def qsgd(levels: int) -> Compressor:
     """Unbiased QSGD with s levels: C(x)_j = ‖x‖ sgn(x_j) ξ_j, b + d (1 + ⌈log₂(s+1)⌉) bits.
 
@@ -134,6 +138,7 @@ def qsgd(levels: int) -> Compressor:
     return Compressor(compress, _levelled, lambda key, w: _nearest(w, s), omega, None)
 
 
+@part
 def ternary() -> Compressor:
     """Unbiased ternary dithering: C(x)_j = ‖x‖_∞ sgn(x_j) with probability |x_j|/‖x‖_∞, else 0.
 
@@ -211,6 +216,7 @@ def _nearest(wanted: jax.Array, s: int) -> Levels:
 # ---- powers of two -----------------------------------------------------------------------------
 
 
+@part
 def natural() -> Compressor:
     """Unbiased natural compression: |x_j| becomes one of the two powers of two around it.
 

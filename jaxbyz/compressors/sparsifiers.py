@@ -15,6 +15,7 @@ from jaxbyz.compressors.floats import coins
 from jaxbyz.compressors.selection import are_largest, largest_magnitudes
 from jaxbyz.compressors.subsets import keep_count, random_subset
 from jaxbyz.compressors.tournament import MOST
+from jaxbyz.constructors import part
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Masked, Seeded, SharedSupport, Sparse, SparseInPlace
 
@@ -35,6 +36,7 @@ def _decompress(message: Sparse | Seeded) -> jax.Array:
     return scatter(message.values, message.indices, message.size)
 
 
+@part
 def rand_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
     """Unbiased Rand-k with explicit indices: C(x) = (d/k) x on a uniform k-subset, 0 elsewhere.
 
@@ -62,6 +64,7 @@ def rand_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
     return Compressor(compress, _decompress, encode, lambda d: d / keep(d) - 1, None)
 
 
+@part
 def seeded_rand_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
     """Unbiased Rand-k on a subset that both ends draw from a seed: k b bits, no indices.
 
@@ -89,6 +92,7 @@ def seeded_rand_k(k: int | None = None, *, ratio: float | None = None) -> Compre
     return Compressor(compress, _decompress, encode, lambda d: d / keep(d) - 1, None)
 
 
+@part
 def top_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
     """Contractive Top-k: the k largest |x_j| as they are, exactly k (ties: the lowest index).
 
@@ -119,6 +123,7 @@ def top_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
     return Compressor(compress, decompress, compress, None, lambda d: keep(d) / d)
 
 
+@part
 def bernoulli(probability: Any) -> Compressor:
     """Unbiased Bernoulli sparsification: x_j/p with probability p, else 0, each by its own coin.
 

@@ -8,13 +8,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxbyz import checks
+from jaxbyz import checks, parts
+from jaxbyz.constructors import part
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Blocks
 
 __all__ = ["blockwise", "scaled"]
 
 
+@part
 def scaled(compressor: Compressor) -> Compressor:
     """The contractive C/(1+ω) of an unbiased C, with α = 1/(1+ω) and the same messages.
 
@@ -44,6 +46,7 @@ def scaled(compressor: Compressor) -> Compressor:
     return Compressor(compressor.compress, decompress, encode, None, lambda d: 1 / (1 + omega(d)))
 
 
+@part
 def blockwise(sizes: Sequence[int], make: Callable[[int], Compressor]) -> Compressor:
     """Compress every block of consecutive coordinates by itself, as layers of a model.
 
@@ -68,7 +71,7 @@ def blockwise(sizes: Sequence[int], make: Callable[[int], Compressor]) -> Compre
     lengths = [checks.count(f"sizes[{i}]", size, minimum=1) for i, size in enumerate(sizes)]
     if not lengths:
         raise ValueError(f"sizes must name at least one block, got {sizes!r}")
-    compressors = [make(length) for length in lengths]
+    compressors = [parts.require("Compressor", f"make({n})", make(n)) for n in lengths]
     starts = [sum(lengths[:i]) for i in range(len(lengths))]
     total = sum(lengths)
 

@@ -14,12 +14,13 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from jaxbyz import checks
+from jaxbyz.constructors import part
 from jaxbyz.core import Key, Oracle
 from jaxbyz.data import Dataset, load, validate
 from jaxbyz.data.loading import by_name
 from jaxbyz.problems.division import divide
 from jaxbyz.problems.models import LightNet
-from jaxbyz.problems.problem import Problem, check_workers
+from jaxbyz.problems.problem import Problem, check_workers, require_data, require_module
 
 __all__ = ["Samples", "classification"]
 
@@ -36,6 +37,7 @@ class _Sums(NamedTuple):
     correct: jax.Array  # [] number of samples classified rightly
 
 
+@part
 def classification(
     data: str | Dataset = "digits",
     *,
@@ -84,6 +86,13 @@ def classification(
     """
     honest, byzantine = check_workers(honest, byzantine)
     chunk = checks.count("chunk", chunk, minimum=1)
+    require_data(
+        data,
+        "train_images",
+        "jaxbyz.data.Dataset(name, train_images, train_labels, test_images, test_labels, classes)",
+    )
+    if model is not None:
+        require_module(model)
     dataset = validate(by_name(load, data, root))
     partition = divide(dataset.train_labels, honest, alpha, partition, partition_seed)
     if batch is not None:

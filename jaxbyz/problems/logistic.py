@@ -34,12 +34,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
+from jaxbyz.constructors import part
 from jaxbyz.core import Key, Oracle
 from jaxbyz.data import BinaryDataset, load_binary, validate_binary
 from jaxbyz.data.loading import by_name
 from jaxbyz.problems.division import divide
 from jaxbyz.problems.newton import logistic_minimiser
-from jaxbyz.problems.problem import Problem, check_workers
+from jaxbyz.problems.problem import Problem, check_workers, require_data
 from jaxbyz.problems.regularisers import Regulariser, ridge
 
 __all__ = ["Logistic", "Rows", "logistic"]
@@ -149,6 +150,7 @@ class Logistic(Problem):
         return float(losses.mean() + self.regulariser.most / 2 * x @ x)
 
 
+@part
 def logistic(
     data: str | BinaryDataset = "synthetic",
     *,
@@ -192,6 +194,7 @@ def logistic(
     (30, 300, 0.1)
     """
     honest, byzantine = check_workers(honest, byzantine)
+    require_data(data, "features", "jaxbyz.data.BinaryDataset(name, features, labels)")
     dataset = validate_binary(by_name(load_binary, data, root))
     regulariser = ridge(0.01) if regulariser is None else regulariser
     partition = divide(dataset.labels, honest, alpha, partition, partition_seed)

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.constructors import part
 from jaxbyz.core import Key, Oracle, Tree
 from jaxbyz.problems.quadratics import Quadratics
 
@@ -31,6 +32,7 @@ class SineSample(NamedTuple):
     sign: jax.Array  # [] ε
 
 
+@part
 def sine_noise(problem: Quadratics, ell: float) -> Quadratics:
     """Adds ℓ ε sin(x) to the sampled gradients of `problem`, independent of its own noise.
 

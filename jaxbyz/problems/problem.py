@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 
 from jaxbyz import checks
-from jaxbyz.core import Key, Oracle, Tree
+from jaxbyz.core import Key, Oracle, Recipe, Tree
 
-__all__ = ["Problem", "check_workers"]
+__all__ = ["Problem", "check_workers", "require_data", "require_module"]
 
 Evaluator = Callable[[jax.Array, Tree, Tree], dict[str, jax.Array]]
 
@@ -33,6 +34,7 @@ class Problem:
     init: Callable[[Key], jax.Array]  # key -> x⁰ [d]
     # name -> (x, data, test) -> columns of scalars, all about the honest objective
     evaluators: Mapping[str, Evaluator]
+    recipe: Recipe | None = dataclasses.field(default=None, kw_only=True)
 
 
 def check_workers(honest: int, byzantine: int) -> tuple[int, int]:
@@ -43,3 +45,30 @@ def check_workers(honest: int, byzantine: int) -> tuple[int, int]:
     """
     honest = checks.count("honest", honest, minimum=1)
     return honest, checks.count("byzantine", byzantine)
+
+
+def require_data(data: Any, field: str, instead: str) -> None:
+    """Raise unless data is the name of a data set or holds one.
+
+    >>> require_data((1, 2), "features", "jaxbyz.data.BinaryDataset(name, features, labels)")
+    Traceback (most recent call last):
+    ValueError: data must be a data set or the name of one, got a tuple of 2: write \
+jaxbyz.data.BinaryDataset(name, features, labels)
+    """
+    if not isinstance(data, str) and (isinstance(data, type) or not hasattr(data, field)):
+        raise ValueError(
+            f"data must be a data set or the name of one, got {checks.said(data)}: write {instead}"
+        )
+
+
+def require_module(model: Any) -> None:
+    """Raise unless a model has what a flax module has.
+
+    >>> require_module("resnet")
+    Traceback (most recent call last):
+    ValueError: model must be a flax module, got the text 'resnet'
+    """
+    made = not isinstance(model, type)
+    if not (made and callable(getattr(model, "init", None)) and hasattr(model, "apply")):
+        hint = "" if made else f": did you mean {model.__name__}(...)?"
+        raise ValueError(f"model must be a flax module, got {checks.said(model)}{hint}")

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
+from jaxbyz.constructors import part
 from jaxbyz.core import Key, Oracle
 from jaxbyz.problems.problem import Problem, check_workers
 
@@ -114,6 +115,7 @@ class Quadratics(Problem):
         return float(r + q @ np.linalg.solve(b_squared * np.eye(len(q)) - form, q))
 
 
+@part
 def quadratics(
     *,
     honest: int,
@@ -173,6 +175,7 @@ def quadratics(
     )
 
 
+@part
 def quadratics_from_arrays(
     matrices: np.ndarray, vectors: np.ndarray, *, byzantine: int = 0, noise: float = 0.0
 ) -> Quadratics:

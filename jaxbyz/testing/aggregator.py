@@ -17,7 +17,9 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.aggregators import kappa as known_kappa
+from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator
+from jaxbyz.parts import require
 from jaxbyz.testing import rows as inputs
 from jaxbyz.testing.report import Battery, Case, Report
 from jaxbyz.testing.trials import (
@@ -81,7 +83,9 @@ def check_aggregator(
     >>> "never further than κ allows" in report.checked
     True
     """
+    require("Aggregator", "rule", rule)
     f = checks.count("f", f)
+    rule = with_f(rule, f)
     n = checks.count("n", n, minimum=2 * f + 1)
     d = checks.count("d", d, minimum=2)
     for name in equivariances:

@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from jaxbyz import checks
 from jaxbyz.attacks import from_view, no_attack, sign_flip
 from jaxbyz.core import Algorithm, Attack
+from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import RoundInfo, SimulationState, along_axis, build, over_mesh, run
 from jaxbyz.testing.games import GAME, everything, play, quadratic, start
@@ -56,6 +57,9 @@ def check_algorithm(
     >>> "NaN and Inf reach no state" in check_algorithm(sgd).checked
     True
     """
+    require("Algorithm", "algorithm", algorithm, {"problem": problem})
+    if problem is not None:
+        require("Problem", "problem", problem, {"algorithm": algorithm})
     own = problem is not None
     problem = quadratic(5, 2, noise=0.5) if problem is None else problem
     checks.count("problem.byzantine", problem.byzantine, minimum=1)

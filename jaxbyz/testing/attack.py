@@ -13,6 +13,7 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.attacks import no_attack
 from jaxbyz.core import Algorithm, Attack, Key, Tree, View
+from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import build
 from jaxbyz.testing.games import (
@@ -89,6 +90,7 @@ def check_attack(
     >>> "changes the model" in report.checked
     True
     """
+    require("Attack", "attack", attack)
     f = checks.count("byzantine", byzantine, minimum=1)
     h = checks.count("honest", honest, minimum=f + 1)
     for name in algorithms:

@@ -19,6 +19,7 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.core import Compressor
 from jaxbyz.messages import SparseInPlace
+from jaxbyz.parts import require
 from jaxbyz.testing.report import Battery, Case, Report
 
 __all__ = ["check_compressor"]
@@ -71,6 +72,7 @@ def check_compressor(
     >>> "contractive" in check_compressor(top_k(k=1), d=2).checked
     True
     """
+    require("Compressor", "compressor", compressor)
     d = checks.count("d", d, minimum=1)
     seed = checks.count("seed", seed)
     dtype = jnp.zeros(()).dtype

@@ -16,7 +16,7 @@ from jaxbyz.core import Algorithm, Attack, ServerInfo, Tree
 from jaxbyz.data import Dataset
 from jaxbyz.problems import models
 from jaxbyz.problems.problem import Problem
-from jaxbyz.simulation import RoundInfo, Simulation, SimulationState, build, run
+from jaxbyz.simulation import RoundInfo, Simulation, SimulationState, assemble, build, run
 
 __all__ = [
     "GAME",
@@ -121,7 +121,7 @@ def described(tree: Tree) -> list[str]:
 
 def primitives(algorithm: Algorithm, problem: Problem, attack: Attack | None) -> list[str]:
     """Names of all that one round computes, in order."""
-    simulation = build(algorithm, problem, attack)
+    simulation = assemble(algorithm, problem, attack)
     state, _, key = jax.eval_shape(lambda: start(simulation, problem))
     jaxpr = jax.make_jaxpr(simulation.step)(key, state, simulation.data).jaxpr
     return [equation.primitive.name for equation in jaxpr.eqns]

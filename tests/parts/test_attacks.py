@@ -33,7 +33,7 @@ from jaxbyz.compressors import seeded_rand_k
 from jaxbyz.core import Attack, ServerInfo, View
 from jaxbyz.data import Dataset
 from jaxbyz.problems import Samples, classification, models, quadratics
-from jaxbyz.simulation import build, run
+from jaxbyz.simulation import assemble, build, run
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -219,8 +219,8 @@ def images_with_labels(honest, byzantine):
 
 def test_byzantine_workers_hold_poisoned_copies_of_honest_data():
     problem = images_with_labels(4, 6)
-    data = build(descent(), problem, label_flip(10)).data
-    kept = build(descent(), problem, no_attack()).data
+    data = assemble(descent(), problem, label_flip(10)).data
+    kept = assemble(descent(), problem, no_attack()).data
     own = np.concatenate([np.arange(4), [0, 1, 2, 3, 0, 1]])  # whose images they hold
     for held in (data, kept):
         assert np.array_equal(held.images, np.asarray(problem.data.images)[own])
@@ -228,7 +228,7 @@ def test_byzantine_workers_hold_poisoned_copies_of_honest_data():
     labels = np.asarray(problem.data.labels)[own]
     assert np.array_equal(kept.labels, labels)
     assert np.array_equal(data.labels[4:], 9 - labels[4:])
-    only_messages = build(descent(), problem, sign_flip()).data
+    only_messages = assemble(descent(), problem, sign_flip()).data
     assert only_messages is problem.data
 
 
@@ -335,7 +335,7 @@ def test_without_byzantine_workers_an_attack_is_nothing(entry):
     problem = problem_for(entry.labels, 5, 0)
 
     def program(attack):
-        simulation = build(descent(), problem, attack)
+        simulation = assemble(descent(), problem, attack)  # `build` warns of it
         assert simulation.data is problem.data
         x = jax.eval_shape(problem.init, KEY)
         state, _ = jax.eval_shape(simulation.init, KEY, x, simulation.data)

@@ -1,0 +1,100 @@
+"""Whether an algorithm, a problem and an attack suit one another: looked at before anything runs.
+
+Whatever needs all three is asked here once, for `build`, `train`, `effect` and `compare`: that
+each is what its argument is called, that the rule was made for the problem's number of Byzantine
+workers, that there is somebody to attack, and, without computing anything, that the rule makes a
+vector of the problem's rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz import returned
+from jaxbyz.attacks import no_attack
+from jaxbyz.callers import warn
+from jaxbyz.constructors import with_f
+from jaxbyz.core import Aggregator, Algorithm, Attack
+from jaxbyz.parts import require
+from jaxbyz.problems.problem import Problem
+
+__all__ = ["Agreed", "agreed", "applied", "shaped", "silent", "suited"]
+
+
+class Agreed(NamedTuple):
+    """What is run: rules that wait have the problem's f, an attack by nobody is none."""
+
+    algorithm: Algorithm
+    problem: Problem
+    attack: Attack | None
+
+
+def agreed(algorithm: Any, problem: Any, attack: Any = None) -> Agreed:
+    """The parts of a run, judged.
+
+    Warns (UserWarning) of a rule that was made for another f than the problem has, and of an attack
+    on a problem without Byzantine workers. A rule that was made for more is not warned of where
+    there is no Byzantine worker at all: that is how a run without attack is made.
+
+    Raises:
+        ValueError: a part of another kind, or two that are swapped; a rule that does not make a
+            vector [d] of the problem's rows [n, d].
+
+    >>> import jaxbyz as jb, optax
+    >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=3)
+    >>> sgd = jb.robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(f=None))
+    >>> agreed(sgd, problem).algorithm.aggregator.f
+    1
+    """
+    given = {"algorithm": algorithm, "problem": problem, "attack": attack}
+    algorithm = require("Algorithm", "algorithm", algorithm, given)
+    problem = require("Problem", "problem", problem, given)
+    if attack is not None:
+        attack = require("Attack", "attack", attack, given)
+    algorithm = with_f(algorithm, problem.byzantine)
+    shaped(algorithm, problem)
+    suited(algorithm, problem)
+    if attack is not None and problem.byzantine == 0:
+        silent([attack])
+        attack = None
+    return Agreed(algorithm, problem, attack)
+
+
+def shaped(algorithm: Algorithm, problem: Problem) -> None:
+    """Raise unless the rule makes a vector [d] of rows [n, d]; nothing is computed."""
+    rule = algorithm.aggregator
+    if rule is not None:
+        n, d = problem.honest + problem.byzantine, problem.dimension
+        jax.eval_shape(lambda: applied("aggregator", rule, n, d))
+
+
+def suited(algorithm: Algorithm, problem: Problem) -> None:
+    """Warn of a rule that was made for another f, unless the problem has no Byzantine workers."""
+    rule = algorithm.aggregator
+    if rule is not None and rule.f not in (None, problem.byzantine) and problem.byzantine > 0:
+        warn(
+            f"the aggregator of {algorithm.name} was made for f = {rule.f} Byzantine workers, but "
+            f"the problem has byzantine = {problem.byzantine}; f = None takes the problem's"
+        )
+
+
+def silent(attacks: Any) -> None:
+    """Warn of attacks that nobody makes."""
+    names = [attack.name for attack in attacks if attack.name != no_attack().name]
+    if names:
+        warn(
+            f"attack {', '.join(map(repr, names))} does nothing: the problem has byzantine = 0; "
+            "give the problem Byzantine workers, or no attack"
+        )
+
+
+def applied(name: str, rule: Aggregator, n: int, d: int) -> Any:
+    """What a rule makes of rows [n, d]; to be traced."""
+    key = jax.random.key(0, impl="threefry2x32")
+    state = rule.init(d)
+    with returned.compiled(name):
+        outcome = rule.apply(key, state, jnp.zeros((n, d)))
+    return returned.aggregated(name, outcome, n, d)

@@ -1,0 +1,200 @@
+"""Constructors of parts: what they ask of the parts they are given, and what they tell of theirs.
+
+`@part` above a constructor does four things, all of them read off its signature:
+
+* arguments annotated as parts must be parts of that kind, functions must be functions;
+* the part that is made holds its recipe, the constructor and its arguments, for `History.about`;
+* an aggregator says for how many Byzantine rows it was made, the least that it or an aggregator
+  inside it was given as `f`; an algorithm holds its aggregator;
+* with f = None, or around a part that was made so, the part waits: `bind(f)` makes it again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import jax
+
+from jaxbyz.core import Aggregator, Algorithm, Key, Recipe, Tree
+from jaxbyz.parts import KINDS, call_of, require, require_all, said
+from jaxbyz.recipes import written
+
+__all__ = ["part", "with_f"]
+
+Given = ParamSpec("Given")
+Part = TypeVar("Part")
+
+FUNCTIONS = {"Damage", "Direction", "Through"}  # annotations that are names of kinds of functions
+
+
+def part(constructor: Callable[Given, Part]) -> Callable[Given, Part]:
+    """Make a constructor judge the parts it is given, and tell what it made; see the module.
+
+    >>> from jaxbyz.core import Aggregator
+    >>> @part
+    ... def twice(inner: Aggregator) -> Aggregator:
+    ...     return inner
+    >>> twice(3)
+    Traceback (most recent call last):
+    ValueError: inner must be a jaxbyz aggregator, got the number 3: give for instance jaxbyz.trimmed_mean(f=1)
+    """  # noqa: E501
+    signature = inspect.signature(constructor)
+    texts = {name: _annotation(parameter) for name, parameter in signature.parameters.items()}
+    asked = {name: _asked(parameter) for name, parameter in signature.parameters.items()}
+    makes = str(signature.return_annotation)
+
+    @functools.wraps(constructor)
+    def make(*args: Given.args, **kwargs: Given.kwargs) -> Part:
+        try:
+            given = signature.bind(*args, **kwargs)
+        except TypeError:
+            return constructor(*args, **kwargs)  # says itself what is missing
+        given.apply_defaults()
+        arguments = given.arguments
+        for name, check in asked.items():
+            # What is of the same kind is in its right place.
+            others = {n: v for n, v in arguments.items() if texts[n] != texts[name]}
+            check(name, arguments[name], others)
+        if makes == "Aggregator" and arguments.get("f", 0) is None:
+            anyhow: Callable[..., Any] = constructor
+            built: Any = anyhow(**{**arguments, "f": 0})  # the other arguments are judged
+            built = Aggregator(built.init, _refuse(call_of(constructor)))
+        else:
+            built = constructor(*given.args, **given.kwargs)
+        return _told(built, make, constructor, arguments, signature)
+
+    make.makes = makes  # type: ignore[attr-defined]
+    return make
+
+
+def with_f(value: Part, f: int) -> Part:
+    """A part for f Byzantine rows: made again where it, or a part inside, waits for f.
+
+    >>> from jaxbyz.aggregators import coordinate_median
+    >>> with_f(coordinate_median(f=None), 2).f
+    2
+    """
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return type(value)([with_f(entry, f) for entry in value])
+    bind = getattr(value, "bind", None)
+    return value if bind is None else bind(f)
+
+
+def _waits(value: Any) -> bool:
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return any(_waits(entry) for entry in value)
+    return getattr(value, "bind", None) is not None
+
+
+def _told(
+    built: Any,
+    make: Callable[..., Any],
+    constructor: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    signature: inspect.Signature,
+) -> Any:
+    """The part with its recipe, its f, and how to make it again for another f."""
+    known: dict[str, Any] = {"recipe": _recipe(constructor, arguments)}
+    waiting = {name for name, value in arguments.items() if _waits(value)}
+    if isinstance(built, Aggregator):
+        if "f" in arguments and arguments["f"] is None:
+            waiting.add("f")
+        known["f"] = _declared(arguments, signature)
+    if isinstance(built, Algorithm):
+        known["aggregator"] = arguments.get("aggregator", built.aggregator)
+    if waiting and isinstance(built, Aggregator | Algorithm):
+
+        def bind(f: int) -> Any:
+            filled = {
+                name: f if name == "f" and value is None else with_f(value, f)
+                for name, value in arguments.items()
+            }
+            return make(**filled)
+
+        known["bind"] = bind
+    if dataclasses.is_dataclass(built):
+        return dataclasses.replace(built, **known)  # type: ignore[type-var]
+    return built._replace(**known)
+
+
+def _recipe(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> Recipe:
+    # Written down at once: data among the arguments must not stay alive for its description.
+    return Recipe(constructor.__name__, {name: written(v) for name, v in arguments.items()})
+
+
+def _declared(arguments: Mapping[str, Any], signature: inspect.Signature) -> int | None:
+    """The least f that an aggregator, or one inside it, was given; None: none was given any.
+
+    Where 0 is the default, the rule does not use its f, and 0 declares nothing.
+    """
+    found = []
+    for name, value in arguments.items():
+        if (
+            name == "f"
+            and value is not None
+            and not (value == 0 and signature.parameters["f"].default == 0)
+        ):
+            found.append(value)
+        inner = value if isinstance(value, list | tuple) else [value]
+        found += [rule.f for rule in inner if isinstance(rule, Aggregator) and rule.f is not None]
+    return min(found, default=None)
+
+
+def _refuse(call: str) -> Callable[..., Any]:
+    def apply(key: Key | None, state: Tree, rows: jax.Array) -> NoReturn:
+        raise ValueError(
+            f"f must be given to call this rule, as in {call}: with f = None it takes f from the "
+            "problem that it is trained on"
+        )
+
+    return apply
+
+
+def _annotation(parameter: inspect.Parameter) -> str:
+    text = str(parameter.annotation).replace("optax.", "")
+    return text.removesuffix("| None").strip()
+
+
+def _asked(parameter: inspect.Parameter) -> Callable[[str, Any, Mapping[str, Any]], None]:
+    """What is asked of an argument with this annotation."""
+    text = _annotation(parameter)
+    optional = str(parameter.annotation).endswith("| None")
+    several = re.fullmatch(r"Sequence\[(\w+)\]", text)
+    kind = several[1] if several else text
+
+    def one(name: str, value: Any, others: Mapping[str, Any]) -> None:
+        require(kind, name, value, others)
+
+    def many(name: str, value: Any, others: Mapping[str, Any]) -> None:
+        require_all(kind, name, value)
+
+    def function(name: str, value: Any, others: Mapping[str, Any]) -> None:
+        made = getattr(value, "makes", None)
+        if made in KINDS and not text.endswith(f", {made}]"):
+            raise ValueError(
+                f"{name} must be a function, got the function {value.__name__}, which makes "
+                f"{KINDS[made].noun}: did you mean {call_of(value)}?"
+            )
+        if not callable(value):
+            raise ValueError(f"{name} must be a function, got {said(value)}")
+
+    def nothing(name: str, value: Any, others: Mapping[str, Any]) -> None:
+        pass
+
+    if kind in KINDS:
+        check = many if several else one
+    elif text.startswith("Callable[") or text in FUNCTIONS:
+        check = function
+    else:
+        return nothing
+
+    def unless_none(name: str, value: Any, others: Mapping[str, Any]) -> None:
+        if value is not None:
+            check(name, value, others)
+
+    return unless_none if optional else check

@@ -1,0 +1,122 @@
+"""What functions of users returned, looked at where they are traced: shapes, dtypes and kinds.
+
+Whatever is wrong here is wrong before anything is computed, and would otherwise be broadcast.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz import checks
+
+__all__ = ["aggregated", "compiled", "forged", "rows", "vector"]
+
+
+def vector(name: str, value: Any, d: int) -> Any:
+    """What a rule returned, if it is a vector [d] of floats.
+
+    Raises:
+        ValueError: naming the rule, what it returned and what it should.
+
+    >>> vector("aggregator", jnp.zeros(()), 3)
+    Traceback (most recent call last):
+    ValueError: aggregator must return a vector [d] = (3,) of floats, got float32 of shape ()
+    """
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or value.shape != (d,) or not jnp.issubdtype(dtype, jnp.floating):
+        came = checks.said(value) if dtype is None else f"{dtype} of shape {value.shape}"
+        raise ValueError(f"{name} must return a vector [d] = {(d,)} of floats, got {came}")
+    return value
+
+
+def aggregated(name: str, outcome: Any, n: int, d: int) -> Any:
+    """What `apply` of an aggregator returned, if it is (state, aggregated) of the right shapes.
+
+    Raises:
+        ValueError: naming the rule, what it returned and what it should.
+
+    >>> aggregated("aggregator", (1.0, 2.0, 3.0), 4, 3)
+    Traceback (most recent call last):
+    ValueError: aggregator must return (state, Aggregated(value, bad, details)), got a tuple of 3
+    """
+    whole = isinstance(outcome, tuple) and len(outcome) == 2 and hasattr(outcome[1], "value")
+    if not whole:
+        came = checks.said(outcome)
+        raise ValueError(f"{name} must return (state, Aggregated(value, bad, details)), got {came}")
+    vector(name, outcome[1].value, d)
+    bad = outcome[1].bad
+    if getattr(bad, "shape", None) != (n,) or bad.dtype != bool:
+        raise ValueError(f"{name} must return which rows were bad, [n] = {(n,)} bool, got {bad!r}")
+    return outcome
+
+
+def rows(attack: str, value: Any, *allowed: tuple[int, ...]) -> Any:
+    """What an attack wants to be read, if it is an array of one of these shapes.
+
+    Raises:
+        ValueError: naming the attack, what it returned and what it should.
+
+    >>> rows("mine", [0.0, 0.0], (3,), (2, 3))
+    Traceback (most recent call last):
+    ValueError: attack 'mine' must forge rows of shape [d] = (3,) or [f, d] = (2, 3), got a list of 2
+    """  # noqa: E501
+    if getattr(value, "shape", None) not in allowed:
+        names = {1: "[d]", 2: "[f, d]"}
+        shapes = " or ".join(f"{names[len(shape)]} = {shape}" for shape in allowed)
+        raise ValueError(
+            f"attack {attack!r} must forge rows of shape {shapes}, got {checks.said(value)}"
+        )
+    return value
+
+
+def forged(attack: str, outcome: Any, shape: tuple[int, int]) -> tuple[Any, Any]:
+    """What `forge` of an attack returned, if it is (state, rows [f, d]).
+
+    Raises:
+        ValueError: naming the attack, what it returned and what it should.
+
+    >>> forged("mine", jnp.zeros((2, 3)), (2, 3))
+    Traceback (most recent call last):
+    ValueError: attack 'mine' must forge (state, rows [f, d]), got an array float32[2, 3]
+    """
+    if not isinstance(outcome, tuple) or len(outcome) != 2:
+        raise ValueError(
+            f"attack {attack!r} must forge (state, rows [f, d]), got {checks.said(outcome)}"
+        )
+    state, wanted = outcome
+    return state, rows(attack, wanted, shape)
+
+
+@contextlib.contextmanager
+def compiled(name: str) -> Iterator[None]:
+    """What runs inside is a user's function that is traced: say so where it asks for numbers.
+
+    Raises:
+        ValueError: for the errors of JAX about a number that is not known yet.
+
+    >>> import numpy as np
+    >>> def total(rows):
+    ...     with compiled("aggregator"):
+    ...         return np.asarray(rows).sum()
+    >>> jax.eval_shape(total, jnp.zeros(3))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: aggregator is compiled, so it must compute with jax.numpy, ...
+    """
+    try:
+        yield
+    except (
+        jax.errors.ConcretizationTypeError,
+        jax.errors.TracerArrayConversionError,
+        jax.errors.TracerIntegerConversionError,
+        jax.errors.NonConcreteBooleanIndexError,
+    ) as error:
+        raise ValueError(
+            f"{name} is compiled, so it must compute with jax.numpy, not with numpy, and choose "
+            "with jnp.where, not with `if`: it asked for the numbers of an array while it was "
+            f"traced ({type(error).__name__})"
+        ) from error

@@ -1,0 +1,535 @@
+"""What somebody reads who makes a mistake: which argument, what came, what to write instead."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxbyz as jb
+from jaxbyz import attacks, testing
+from jaxbyz.aggregators import kappa
+from jaxbyz.core import Aggregated, Aggregator, Attack
+from jaxbyz.problems.models import Linear
+
+PROBLEM = jb.problems.quadratics(honest=4, byzantine=1, dimension=3)
+RULE = jb.trimmed_mean(f=1)
+SGD = optax.sgd(0.1)
+ARRAYS = np.zeros((6, 4, 4, 1), np.float32), np.zeros(6, int)
+
+
+def sgd(rule=RULE, optimizer=SGD):
+    return jb.robust_sgd(optimizer=optimizer, aggregator=rule)
+
+
+ALGORITHM = sgd()
+TRAIN = {"rounds": 2, "evaluate_every": 1, "progress": False}
+COMPARE = {"attacks": [jb.alie(1.0)], "steps": [0.1], "rounds": 10, "progress": False}
+
+
+def train(algorithm=ALGORITHM, problem=PROBLEM, **change):
+    return jb.train(algorithm, problem, **TRAIN | change)
+
+
+def compare(methods=None, problem=PROBLEM, **change):
+    methods = {"sgd": lambda step: sgd(optimizer=optax.sgd(step))} if methods is None else methods
+    return jb.compare(methods, problem, **COMPARE | change)
+
+
+def compare_rules(aggregators):
+    return jb.compare_aggregators({"sgd": lambda step, rule: sgd(rule)}, aggregators, PROBLEM,
+                                  **COMPARE)  # fmt: skip
+
+
+def attacked(attack):
+    return train(attack=attack)
+
+
+def forged(vector):
+    return attacked(jb.forged("mine", vector))
+
+
+def stored():
+    """A comparison of two methods, without making it."""
+    cell = jb.comparison.Cell(np.array([0, 10]), {"loss": np.ones((1, 2, 2))}, 0.0)
+    methods, lies = ("a", "b"), ("ALIE",)
+    return jb.Comparison(
+        "quadratics", methods, lies, {"a": [0.1], "b": [0.1]}, {"round": 10.0}, "loss", False, 1,
+        {(method, lie): cell for method in methods for lie in lies}, {"a": 0.0, "b": 0.0},
+    )  # fmt: skip
+
+
+HISTORY = jb.History(
+    np.array([0, 1]), {"loss": np.ones((1, 2))}, np.zeros((1, 3)), np.array([0]), {}
+)
+
+
+def by_hand(outcome):
+    return Aggregator(lambda d: None, lambda key, state, rows: outcome(rows))
+
+
+def lie_by_hand(outcome):
+    return Attack("mine", lambda key, d: None, lambda key, state, view: outcome(view), None)
+
+
+MISTAKES = {
+    # ---- algorithms
+    "rule by name": (lambda: sgd("trimmed_mean"),
+        "aggregator", "the text 'trimmed_mean'", "jaxbyz.trimmed_mean(f=1)"),
+    "rule uncalled": (lambda: sgd(jb.trimmed_mean),
+        "aggregator must be a jaxbyz aggregator, got the function trimmed_mean: "
+        "did you mean trimmed_mean(f=...)?"),
+    "composition uncalled": (lambda: sgd(jb.nnm),
+        "aggregator", "the function nnm", "nnm(f=..., inner=...)"),
+    "rule a plain function": (lambda: sgd(lambda rows: rows.mean(0)),
+        "aggregator", "the function <lambda>", "jaxbyz.stateless(it)"),
+    "rule a NumPy function itself": (lambda: sgd(np.median),
+        "aggregator", "median", "jaxbyz."),
+    "rule an attack": (lambda: sgd(jb.alie()), "aggregator", "the attack 'ALIE'", "trimmed_mean"),
+    "rule missing": (lambda: sgd(None), "aggregator", "got None", "jaxbyz.trimmed_mean(f=1)"),
+    "rule a class": (lambda: sgd(Aggregator), "aggregator", "the class Aggregator", "trimmed_mean"),
+    "rule in brackets": (lambda: sgd([RULE]), "aggregator", "a list of 1", "without the brackets"),
+    "rule and optimiser swapped": (lambda: sgd(SGD, RULE),
+        "optimizer", "the aggregator trimmed_mean", "are optimizer and aggregator swapped?"),
+    "optimiser a number": (lambda: sgd(optimizer=0.1),
+        "optimizer must be an optax optimiser, got the number 0.1: did you mean optax.sgd(0.1)?"),
+    "optimiser uncalled": (lambda: sgd(optimizer=optax.sgd),
+        "optimizer", "the function sgd", "did you mean optax.sgd(learning_rate=...)?"),
+    "optimiser by name": (lambda: sgd(optimizer="sgd"), "optimizer", "'sgd'", "optax.sgd(0.1)"),
+    "optimiser a module": (lambda: sgd(optimizer=optax), "optimizer", "module optax", "sgd(0.1)"),
+    "optimiser that needs the loss": (lambda: sgd(optimizer=optax.polyak_sgd()),
+        "optimizer", "also needs 'value'", "optax.sgd(0.1)"),
+    "optimiser with a line search": (lambda: sgd(optimizer=optax.lbfgs()),
+        "optimizer", "'value', 'grad', and 'value_fn'", "optax.sgd(0.1)"),
+    "optimiser that looks at the loss at last": (
+        lambda: sgd(optimizer=optax.chain(SGD, optax.contrib.reduce_on_plateau())),
+        "optimizer", "also needs 'value'", "optax.adam(0.001)"),
+    "compressor uncalled": (
+        lambda: jb.br_csgd(optimizer=SGD, aggregator=RULE, compressor=jb.rand_k),
+        "compressor must be a jaxbyz compressor", "the function rand_k", "did you mean rand_k()?"),
+    "compressor a number": (
+        lambda: jb.byz_ef21(optimizer=SGD, aggregator=RULE, compressor=0.1),
+        "compressor", "the number 0.1", "jaxbyz.top_k(ratio=0.1)"),
+    "start by name": (
+        lambda: jb.byz_dm21(optimizer=SGD, aggregator=RULE, compressor=jb.top_k(k=1), eta=0.1,
+                            start="dense"),
+        "start must be a jaxbyz compressor", "'dense'", "jaxbyz.top_k"),
+    "momentum as text": (
+        lambda: jb.rosdhb(ratio=0.1, momentum="0.9", optimizer=SGD, aggregator=RULE),
+        "momentum must be a number in [0, 1)", "'0.9'"),
+    # ---- rules and compressors of others
+    "inner rule uncalled": (lambda: jb.nnm(1, jb.coordinate_median),
+        "inner", "the function coordinate_median", "coordinate_median(f=...)"),
+    "arguments of nnm swapped": (lambda: jb.nnm(RULE, 1),
+        "inner", "the number 1", "f is one; are inner and f swapped?"),
+    "bucketing of a function": (lambda: jb.bucketing(2, lambda rows: rows[0]),
+        "inner", "<lambda>", "jaxbyz.stateless(it)"),
+    "one of, alone": (lambda: jb.aggregators.one_of(RULE, 0),
+        "rules must be a list", "the aggregator trimmed_mean", "rules=[...]"),
+    "one of, uncalled": (lambda: jb.aggregators.one_of([RULE, jb.krum], 0),
+        "rules[1]", "the function krum", "did you mean krum(f=...)?"),
+    "stateless of a name": (lambda: jb.stateless("median"),
+        "rule must be a function", "the text 'median'"),
+    "stateless of a constructor": (lambda: jb.stateless(jb.krum),
+        "rule", "the function krum, which makes a jaxbyz aggregator", "krum(f=...)"),
+    "f as a rule": (lambda: jb.trimmed_mean(jb.mean()), "f must be an integer", "Columnwise"),
+    "waiting rule called": (lambda: jb.trimmed_mean(f=None)(jnp.zeros((4, 2))),
+        "f must be given", "trimmed_mean(f=...)", "problem"),
+    "scaled, uncalled": (lambda: jb.scaled(jb.rand_k), "compressor", "function rand_k", "rand_k()"),
+    "blocks of numbers": (lambda: jb.blockwise([3], lambda size: size),
+        "make(3) must be a jaxbyz compressor", "the number 3", "jaxbyz.top_k"),
+    # ---- what rules return
+    "rule by NumPy": (lambda: train(sgd(jb.stateless(lambda rows: np.median(rows, axis=0)))),
+        "rule is compiled", "jax.numpy, not with numpy"),
+    "rule with an if": (lambda: train(sgd(jb.stateless(lambda x: x[0] if x.sum() > 0 else x[1]))),
+        "rule is compiled", "jnp.where, not with `if`"),
+    "rule of a scalar": (lambda: train(sgd(jb.stateless(lambda rows: rows.mean()))),
+        "rule must return a vector [d] = (3,) of floats", "float32 of shape ()"),
+    "rule of a scalar, built": (lambda: jb.build(sgd(jb.stateless(jnp.mean)), PROBLEM),
+        "rule must return a vector [d] = (3,) of floats", "float32 of shape ()"),
+    "rule of a scalar, called": (lambda: jb.stateless(jnp.mean)(jnp.ones((4, 2))),
+        "rule must return a vector [d] = (2,)", "float32 of shape ()"),
+    "rule of one per worker": (lambda: train(sgd(jb.stateless(lambda rows: rows.mean(axis=1)))),
+        "vector [d] = (3,)", "float32 of shape (5,)"),
+    "rule of a tuple": (lambda: train(sgd(jb.stateless(lambda rows: (rows[0], rows[1])))),
+        "rule must return a vector", "a tuple of 2"),
+    "rule of indices": (lambda: train(sgd(jb.stateless(lambda rows: rows.argmax(axis=0)))),
+        "rule must return a vector", "of floats", "int32 of shape (3,)"),
+    "rule inside of nnm": (lambda: train(sgd(jb.nnm(1, jb.stateless(jnp.max)))),
+        "rule must return a vector", "float32 of shape ()"),
+    "rule by hand without a state": (lambda: train(sgd(by_hand(lambda rows: rows[0]))),
+        "aggregator must return (state, Aggregated(value, bad, details))", "an array float32[3]"),
+    "rule by hand, a scalar": (
+        lambda: train(sgd(by_hand(lambda x: (None, Aggregated(x.mean(), x[:, 0] > 9, {}))))),
+        "aggregator must return a vector [d] = (3,)", "float32 of shape ()"),
+    "rule by hand, bad of one": (
+        lambda: train(sgd(by_hand(lambda x: (None, Aggregated(x[0], jnp.array(False), {}))))),
+        "aggregator must return which rows were bad, [n] = (5,)"),
+    # ---- attacks
+    "attack by name": (lambda: attacked("alie"), "attack", "the text 'alie'", "jaxbyz.alie()"),
+    "attack uncalled": (lambda: attacked(jb.alie),
+        "attack must be a jaxbyz attack, got the function alie: did you mean alie()?"),
+    "attack a plain function": (lambda: attacked(lambda honest: -honest.mean(0)),
+        "attack", "<lambda>", 'jaxbyz.forged("mine", it)'),
+    "attack a rule": (lambda: attacked(RULE), "attack", "the aggregator trimmed_mean", "alie()"),
+    "attack after, swapped": (lambda: attacks.after(jb.alie(), 10),
+        "attack", "the number 10", "rounds is one; are attack and rounds swapped?"),
+    "attack steered, uncalled": (lambda: attacks.steer(jb.ipm), "attack", "function ipm", "ipm()"),
+    "attacks of one": (lambda: attacks.one_of(jb.alie(), 0), "attacks", "attack 'ALIE'", "[...]"),
+    "forged without a name": (lambda: jb.forged(lambda honest: honest[0], "mine"),
+        "vector must be a function", "the text 'mine'"),
+    "attack of a list": (lambda: forged(lambda honest: [0.0, 0.0, 0.0]),
+        "attack 'mine' must forge rows of shape [d] = (3,) or [f, d] = (1, 3)", "a list of 3"),
+    "attack of a scalar": (lambda: forged(lambda honest: -honest.mean()),
+        "attack 'mine' must forge rows of shape [d] = (3,)", "an array float32[]"),
+    "attack by NumPy": (lambda: forged(lambda honest: -np.median(honest, axis=0)),
+        "attack 'mine' is compiled", "jax.numpy, not with numpy"),
+    "attack by hand without a state": (
+        lambda: attacked(lie_by_hand(lambda view: view.honest[:1])),
+        "attack 'mine' must forge (state, rows [f, d])", "an array float32[1, 3]"),
+    "attack by hand of a list": (
+        lambda: attacked(lie_by_hand(lambda view: (None, [view.honest[0]]))),
+        "attack 'mine' must forge rows of shape [f, d] = (1, 3)", "a list of 1"),
+    # ---- problems
+    "problem by name": (lambda: train(problem="digits"),
+        "problem", "the text 'digits'", 'jaxbyz.problems.classification("digits"'),
+    "problem as arrays": (lambda: train(problem=ARRAYS),
+        "problem must be a jaxbyz problem", "a tuple of 2", "jaxbyz.data.Dataset(...)"),
+    "problem an array": (lambda: train(problem=jnp.zeros((4, 3))),
+        "problem", "an array float32[4, 3]", "jaxbyz.data.Dataset"),
+    "problem uncalled": (lambda: train(problem=jb.problems.quadratics),
+        "problem", "the function quadratics", "quadratics(honest=..., dimension=...)"),
+    "problem and algorithm swapped": (lambda: train(PROBLEM, ALGORITHM),
+        "algorithm must be a jaxbyz algorithm", "the problem 'quadratics'",
+        "are algorithm and problem swapped?"),
+    "data as arrays": (lambda: jb.problems.classification(ARRAYS, honest=2),
+        "data must be a data set or the name of one", "a tuple of 2", "jaxbyz.data.Dataset(name"),
+    "rows as arrays": (lambda: jb.problems.logistic(ARRAYS, honest=2),
+        "data", "a tuple of 2", "jaxbyz.data.BinaryDataset(name"),
+    "data of an unknown name": (lambda: jb.problems.classification("minst", honest=2),
+        "'minst'", "mnist"),
+    "model a class": (
+        lambda: jb.problems.classification("digits", honest=2, model=Linear),
+        "model must be a flax module", "the class Linear", "did you mean Linear(...)?"),
+    "model by name": (lambda: jb.problems.classification("digits", honest=2, model="resnet"),
+        "model must be a flax module", "the text 'resnet'"),
+    "honest a fraction": (lambda: jb.problems.quadratics(honest=2.5, dimension=3),
+        "honest must be an integer >= 1", "2.5"),
+    "noise on another problem": (lambda: jb.problems.sine_noise(ALGORITHM, 0.1),
+        "problem must be a problem of quadratics", "the algorithm 'robust D-SGD'", "quadratics("),
+    # ---- train and its neighbours
+    "algorithm uncalled": (lambda: train(jb.rosdhb),
+        "algorithm", "the function rosdhb", "did you mean rosdhb(optimizer=..., aggregator=...)?"),
+    "algorithm by name": (lambda: train("rosdhb"), "algorithm", "'rosdhb'", "jaxbyz.robust_sgd("),
+    "algorithm missing": (lambda: train(None), "algorithm", "got None", "jaxbyz.robust_sgd("),
+    "seeds as text": (lambda: train(seeds="3"), "seeds must be", "'3'"),
+    "rounds below 0": (lambda: train(rounds=-1), "rounds must be an integer >= 0", "got -1"),
+    "rounds a fraction": (lambda: train(rounds=2.5), "rounds must be an integer", "got 2.5"),
+    "evaluator of an unknown name": (lambda: train(evaluate=["los"]),
+        "evaluate must be a list of names among ['loss', 'gradient', 'distance']", "['los']"),
+    "evaluators as a number": (lambda: train(evaluate=3), "evaluate must be a list of names", "3"),
+    "progress as text": (lambda: train(progress="yes"),
+        "progress must be True, False or None", "the text 'yes'"),
+    "map by name": (lambda: train(map_seeds="vmap"), "map_seeds must be a function", "'vmap'"),
+    "watch a list": (lambda: train(watch=["loss"]), "watch must be a function", "a list of 1"),
+    "build, swapped": (lambda: jb.build(PROBLEM, ALGORITHM),
+        "algorithm", "the problem 'quadratics'", "swapped?"),
+    "effect without attack": (lambda: jb.effect(ALGORITHM, PROBLEM, None),
+        "attack must be a jaxbyz attack", "got None", "jaxbyz.alie()"),
+    "describe a problem": (lambda: jb.describe(PROBLEM, 3), "algorithm", "problem 'quadratics'"),
+    "robustness uncalled": (lambda: jb.robustness(jb.krum, 5, 1),
+        "rule", "the function krum", "did you mean krum(f=...)?"),
+    "kappa by name": (lambda: kappa("mean", 5, 1), "rule", "text 'mean'", "jaxbyz.trimmed_mean"),
+    "check of a rule, uncalled": (lambda: testing.check_aggregator(jb.krum),
+        "rule", "the function krum", "krum(f=...)"),
+    "check of an algorithm, uncalled": (lambda: testing.check_algorithm(jb.rosdhb),
+        "algorithm", "the function rosdhb", "rosdhb(optimizer=..., aggregator=...)"),
+    "check of an attack, uncalled": (lambda: testing.check_attack(jb.alie),
+        "attack", "the function alie", "alie()"),
+    "check of a compressor, uncalled": (lambda: testing.check_compressor(jb.top_k),
+        "compressor", "the function top_k", "top_k()"),
+    # ---- compare and what it returns
+    "compare of an algorithm": (lambda: compare({"a": ALGORITHM}),
+        "methods['a'] must be a function of a step size", "the algorithm 'robust D-SGD'",
+        "write lambda step:"),
+    "compare of a constructor": (lambda: compare({"a": jb.rosdhb}),
+        "methods['a']", "the function rosdhb", "write lambda step:"),
+    "compare of a list": (lambda: compare([lambda step: ALGORITHM]),
+        "methods must be a dictionary", "a list of 1"),
+    "compare of functions of nothing": (lambda: compare({"a": lambda step: step}),
+        "methods['a'](step) must be a jaxbyz algorithm", "0.1"),
+    "compare under one attack": (lambda: compare(attacks=jb.alie()),
+        "attacks must be a list", "the attack 'ALIE'", "attacks=[...]"),
+    "compare under a name": (lambda: compare(attacks=["alie"]), "attacks[0]", "'alie'", "alie()"),
+    "compare on a name": (lambda: compare(problem="digits"), "problem", "'digits'"),
+    "compare with one step": (lambda: compare(steps=0.1),
+        "steps must be positive finite numbers", "0.1"),
+    "compare by an unknown column": (lambda: compare(measure="los"),
+        "measure must name a column among", "'loss'", "'los'"),
+    "compare rules, a list": (lambda: compare_rules([RULE]),
+        "aggregators must be a dictionary", "a list of 1"),
+    "compare rules, uncalled": (lambda: compare_rules({"krum": jb.krum}),
+        "aggregators['krum']", "the function krum", "krum(f=...)"),
+    "history of an unknown method": (lambda: stored().history("c", "ALIE", "round"),
+        "method must be one of ['a', 'b']", "got 'c'"),
+    "history of an unknown attack": (lambda: stored().history("a", "alie", "round"),
+        "attack must be one of ['ALIE']", "got 'alie'"),
+    "best of an unknown budget": (lambda: stored().best("rounds", "ALIE"),
+        "budget must be one of ['round']", "got 'rounds'"),
+    "best of swapped names": (lambda: stored().best("ALIE", "round"), "budget", "got 'ALIE'"),
+    "table of an unknown budget": (lambda: stored().table("bits"), "budget", "'round'", "'bits'"),
+    "plot on a figure of text": (lambda: HISTORY.plot("loss", ax="axes"),
+        "ax must be matplotlib axes", "the text 'axes'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_get_one_sentence(name):
+    make, *fragments = MISTAKES[name]
+    with pytest.raises(ValueError, match=r"got|must") as caught:
+        make()
+    message = str(caught.value)
+    for fragment in fragments:
+        assert fragment in message, message
+    assert "\n" not in message
+    assert len(message) < 350, message
+
+
+def test_there_are_many():
+    assert len(MISTAKES) >= 100
+
+
+def test_missing_arguments_are_named_by_python():
+    with pytest.raises(TypeError, match=r"rosdhb\(\) missing .*'optimizer' and 'aggregator'"):
+        jb.rosdhb(ratio=0.1)
+
+
+def test_unknown_columns_are_told_the_known_ones():
+    for ask in (HISTORY.__getitem__, HISTORY.final, HISTORY.plot):
+        with pytest.raises(KeyError, match=r"no column 'los'; there are \['loss', 'round'\]"):
+            ask("los")
+
+
+# ---- what is announced -------------------------------------------------------------------------
+
+
+def only(caught):
+    (warning,) = caught
+    return warning
+
+
+def test_a_rule_for_another_f_is_warned_of_at_the_callers_line():
+    problem = jb.problems.quadratics(honest=7, byzantine=3, dimension=3)
+    rules = (jb.trimmed_mean(f=1), jb.nnm(3, jb.krum(f=1)), jb.arc(f=1, inner=jb.mean()))
+    for rule in rules:
+        with pytest.warns(UserWarning, match=r"f = 1 .* byzantine = 3") as caught:
+            jb.build(sgd(rule), problem)
+        assert only(caught).filename == __file__
+    with pytest.warns(UserWarning, match=r"f = 1 .* byzantine = 3") as caught:
+        train(sgd(rules[0]), problem, rounds=0)
+    assert only(caught).filename == __file__
+    with pytest.warns(UserWarning, match=r"f = 2 .* byzantine = 1") as caught:
+        jb.build(
+            sgd(jb.trimmed_mean(f=2)), jb.problems.quadratics(honest=4, byzantine=1, dimension=3)
+        )
+    nobody = jb.problems.quadratics(honest=7, dimension=3)
+    for rule in (*rules, jb.coordinate_median(), jb.mean(), jb.stateless(lambda rows: rows[0])):
+        jb.build(sgd(rule), nobody)  # the run without attack
+    for rule in (jb.trimmed_mean(3), jb.coordinate_median(), jb.geometric_median(), jb.mean()):
+        jb.build(sgd(rule), problem)
+
+
+def test_compare_warns_in_the_callers_thread(monkeypatch):
+    problem = jb.problems.quadratics(honest=7, byzantine=3, dimension=3)
+    # What follows the judgement takes seconds to compile, and warns of nothing.
+    monkeypatch.setattr(jb.comparison.races, "seed_list", lambda *_: 1 / 0)
+    with (
+        pytest.warns(UserWarning, match=r"f = 1 .* byzantine = 3") as caught,
+        pytest.raises(ZeroDivisionError),
+    ):
+        compare(problem=problem)
+    assert only(caught).filename == __file__
+
+
+def test_an_attack_by_nobody_is_warned_of_and_not_named():
+    nobody = jb.problems.quadratics(honest=4, dimension=3)
+    with pytest.warns(UserWarning, match=r"attack 'IPM' does nothing: .* byzantine = 0") as caught:
+        history = train(problem=nobody, attack=jb.ipm(0.3), rounds=0)
+    assert only(caught).filename == __file__
+    assert history.about["attack"] == "none"
+    assert history.about["arguments"]["attack"] is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(problem=nobody, attack=attacks.no_attack(), rounds=0)
+
+
+def test_a_warning_while_traced_points_at_the_callers_line():
+    problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=3)
+    with pytest.warns(UserWarning, match="ALIE with n = 5, f = 1 has z = ") as caught:
+        train(problem=problem, attack=jb.alie())
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+# ---- f from the problem ------------------------------------------------------------------------
+
+
+WAITING = (
+    lambda f: jb.trimmed_mean(f),
+    lambda f: jb.trimmed_mean(f, trim=None),
+    lambda f: jb.krum(f),
+    lambda f: jb.nnm(f, jb.trimmed_mean(f)),
+    lambda f: jb.nnm(2, jb.trimmed_mean(f)),
+    lambda f: jb.bucketing(1, jb.arc(f, jb.coordinate_median())),
+    lambda f: jb.aggregators.one_of([jb.mean(), jb.cge(f)], 1),
+)
+
+
+def test_rules_without_f_take_the_problems():
+    rows = jnp.asarray(np.random.default_rng(0).normal(size=(7, 3)))
+    problem = jb.problems.quadratics(honest=5, byzantine=2, dimension=3)
+    key = jax.random.key(1)
+    for make in WAITING:
+        given, waiting = make(2), sgd(make(None))
+        bound = jb.agreement.agreed(waiting, problem).algorithm.aggregator
+        assert bound.bind is None
+        assert bound.f == given.f == 2
+        values = [rule.apply(key, rule.init(3), rows)[1].value for rule in (bound, given)]
+        np.testing.assert_array_equal(*values)
+    assert kappa(jb.trimmed_mean(f=None), 7, 2) == kappa(jb.trimmed_mean(f=2), 7, 2)
+    with pytest.raises(ValueError, match="trim must be an integer"):
+        jb.trimmed_mean(f=None, trim=-1)  # what is known is judged at once
+
+
+def test_a_run_without_f_is_the_run_with_it():
+    problem = jb.problems.quadratics(honest=5, byzantine=2, dimension=3)
+    runs = [train(sgd(jb.nnm(f, jb.trimmed_mean(f))), problem, attack=jb.ipm()) for f in (None, 2)]
+    np.testing.assert_array_equal(runs[0].parameters, runs[1].parameters)
+    assert runs[0].about["arguments"] == runs[1].about["arguments"]
+
+
+# ---- what made a run ---------------------------------------------------------------------------
+
+
+def test_about_holds_all_that_made_the_run(tmp_path):
+    problem = jb.problems.classification(
+        "digits", honest=4, byzantine=1, alpha=5.0, batch=7, model=Linear(10)
+    )
+    algorithm = jb.rosdhb(
+        ratio=0.25, momentum=0.75, optimizer=optax.sgd(0.125, momentum=0.5),
+        aggregator=jb.nnm(f=1, inner=jb.trimmed_mean(f=1)),
+    )  # fmt: skip
+    history = train(algorithm, problem, attack=jb.alie(1.5), rounds=0, seeds=[3])
+    about = jb.History.load(history.save(tmp_path / "run.npz")).about  # survives as JSON
+    assert (about["rounds"], about["evaluate_every"], about["seeds"]) == (0, 1, [3])
+    made = about["arguments"]
+    assert made["algorithm"]["made_by"] == "rosdhb"
+    assert (made["algorithm"]["ratio"], made["algorithm"]["momentum"]) == (0.25, 0.75)
+    assert made["algorithm"]["aggregator"] == {
+        "made_by": "nnm", "f": 1, "inner": {"made_by": "trimmed_mean", "f": 1, "trim": None}
+    }  # fmt: skip
+    assert "step_size=-0.125" in made["algorithm"]["optimizer"]
+    assert "decay=0.5" in made["algorithm"]["optimizer"]
+    assert made["attack"] == {"made_by": "alie", "z": 1.5, "sign": -1, "ddof": 1}
+    given = {"data": "digits", "honest": 4, "byzantine": 1, "alpha": 5.0, "batch": 7}
+    assert given.items() <= made["problem"].items()
+    assert "Linear" in made["problem"]["model"]
+
+
+def test_recipes_hold_no_data():
+    problem = jb.problems.quadratics_from_arrays(np.stack([np.eye(12)] * 2), np.zeros((2, 12)))
+    assert problem.recipe.arguments["matrices"] == "an array float64[2, 12, 12]"
+    step = jax.vmap(lambda step: jnp.array(len(sgd(optimizer=optax.sgd(step)).recipe.arguments)))
+    assert step(jnp.array([0.1, 0.2])).tolist() == [4, 4]
+
+
+def test_a_comparison_tells_what_made_it():
+    told = {"algorithm": {"a": {"made_by": "x"}, "b": {}}, "attack": {"ALIE": 1}, "problem": 2}
+    race = jb.comparison.results.dataclasses.replace(stored(), arguments=told)
+    about = race.history("a", "ALIE", "round").about
+    assert about["arguments"] == {"algorithm": {"made_by": "x"}, "attack": 1, "problem": 2}
+
+
+def test_an_optimiser_gets_the_parameters():
+    shrink = optax.chain(optax.add_decayed_weights(1.0), optax.scale(-0.5))
+    simulation = jb.build(sgd(jb.stateless(lambda rows: 0 * rows[0]), shrink), PROBLEM)
+    key = jax.random.key(0)
+    state, _ = simulation.init(key, jnp.ones(3), simulation.data)
+    assert simulation.step(key, state, simulation.data)[0].server.x.tolist() == [0.5, 0.5, 0.5]
+
+
+# ---- around ------------------------------------------------------------------------------------
+
+
+class Deaf:
+    """A stderr that cannot say whether it is a terminal."""
+
+    def write(self, text):
+        return len(text)
+
+
+@pytest.mark.parametrize("stderr", [None, Deaf()])
+def test_no_bar_without_a_terminal(monkeypatch, stderr):
+    monkeypatch.setattr("sys.stderr", stderr)
+    with jb.progress.Bar(None, 3) as bar:
+        bar.advance(1, {})
+        assert bar.bar is None
+    if stderr is None:
+        with jb.progress.Bar(True, 3) as bar:
+            assert bar.bar is None
+
+
+def test_a_bar_in_a_notebook(monkeypatch):
+    import tqdm.auto
+
+    shown = []
+
+    def fake(**options):
+        shown.append(options["total"])
+
+    monkeypatch.setattr("tqdm.auto.tqdm", fake)
+    assert tqdm.auto.tqdm is fake
+    shell = type("Shell", (), {"kernel": object()})
+    monkeypatch.setitem(__import__("sys").modules, "IPython", type("P", (), {"get_ipython": shell}))
+    jb.progress.Bar(None, 3)
+    assert shown == [3]
+
+
+@pytest.fixture
+def pyplot():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot
+
+    matplotlib.pyplot.close("all")
+    yield matplotlib.pyplot
+    matplotlib.pyplot.close("all")
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_logarithmic_axis_begins_with_the_first_message(pyplot, seeds):
+    loss = np.array([[3.0, 2.0, 1.0]] * seeds)
+    bits = np.array([[0.0, 100.0, 200.0]] * seeds)
+    columns = {"loss": loss, "uplink_bits": bits}
+    history = jb.History(np.arange(3), columns, np.zeros((seeds, 1)), np.arange(seeds), {})
+    ax = history.plot("loss", x="uplink_bits")
+    curve = ax.get_lines()[0]
+    assert curve.get_xdata().tolist() == [0, 100, 200]
+    ax.set_xscale("log")
+    assert curve.get_xdata().tolist() == [100, 200]
+    assert all(band.get_paths()[0].vertices[:, 0].min() == 100 for band in ax.collections)
+    assert ax.get_xlim()[0] > 50
+    history.plot("loss", x="uplink_bits", ax=ax)
+    assert ax.get_lines()[1].get_xdata().tolist() == [100, 200]
+    ax.set_xscale("linear")
+    assert curve.get_xdata().tolist() == [0, 100, 200]
+    assert len(ax.collections) == (0 if seeds == 1 else 2)
+
+
+def test_many_plots_are_no_warning(pyplot):
+    first = HISTORY.plot("loss")
+    axes = [HISTORY.plot("loss") for _ in range(30)]
+    assert len(pyplot.get_fignums()) == 16
+    assert pyplot.gca() is axes[-1]
+    first.figure.canvas.draw()  # forgotten by pyplot, and still there
