@@ -1,4 +1,7 @@
-"""Robust aggregation rules: R^{n×d} -> R^d, whatever f of the rows are."""
+"""Robust aggregation rules: R^{n×d} -> R^d, whatever f of the rows are.
+
+A rule with f = None takes the number of Byzantine workers of the problem that it is trained on.
+"""
 
 from jaxbyz.aggregators.central import aksel, cge, monna, nearest_mean
 from jaxbyz.aggregators.choice import one_of

@@ -15,12 +15,14 @@ from jaxbyz.aggregators.distances import square_bound
 from jaxbyz.aggregators.norms import row_norms
 from jaxbyz.aggregators.rows import require_majority
 from jaxbyz.aggregators.selection import least
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["aksel", "cge", "monna", "nearest_mean"]
 
 
-def cge(f: int) -> Aggregator:
+@part
+def cge(f: int | None = None) -> Aggregator:
     """Comparative gradient elimination: the mean of the n-f rows of least norm.
 
     R = (1/(n-f)) Σ of the n-f rows with the least ‖x_i‖, ties to the lower index (Gupta, Liu,
@@ -46,7 +48,8 @@ def cge(f: int) -> Aggregator:
     return detailed(rule)
 
 
-def nearest_mean(f: int, pivot: Aggregator) -> Aggregator:
+@part
+def nearest_mean(f: int | None, pivot: Aggregator) -> Aggregator:
     """The mean of the n-f rows nearest to what another rule returns.
 
     R = (1/(n-f)) Σ of the n-f rows with the least ‖x_i - pivot(X)‖, ties to the lower index.
@@ -63,7 +66,8 @@ def nearest_mean(f: int, pivot: Aggregator) -> Aggregator:
     return _near_pivot("nearest_mean", f, pivot, lambda n, f: n - f)
 
 
-def aksel(f: int, mode: str = "mid") -> Aggregator:
+@part
+def aksel(f: int | None = None, mode: str = "mid") -> Aggregator:
     """The mean of the rows nearest to the coordinate-wise median.
 
     R = mean of the ⌈n/2⌉ (mode "mid") or n-f (mode "n-f") rows with the least
@@ -83,7 +87,8 @@ def aksel(f: int, mode: str = "mid") -> Aggregator:
     return _near_pivot("aksel", f, coordinate_median(), keep)
 
 
-def monna(f: int, trusted: int) -> Aggregator:
+@part
+def monna(f: int | None, trusted: int) -> Aggregator:
     """The mean of the n-f rows nearest to one trusted row.
 
     R = (1/(n-f)) Σ of the n-f rows with the least ‖x_i - x_trusted‖, ties to the lower index
@@ -112,7 +117,7 @@ def monna(f: int, trusted: int) -> Aggregator:
 
 
 def _near_pivot(
-    name: str, f: int, pivot: Aggregator, keep: Callable[[int, int], int]
+    name: str, f: int | None, pivot: Aggregator, keep: Callable[[int, int], int]
 ) -> Aggregator:
     f = checks.count("f", f)
 

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 import jax
 
 from jaxbyz import checks
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["one_of"]
 
 
+@part
 def one_of(rules: Sequence[Aggregator], which: jax.Array | int) -> Aggregator:
     """The rule of this number; it may be traced, so that one program serves all of them.
 

@@ -9,11 +9,13 @@ from jaxbyz import checks
 from jaxbyz.aggregators.clean import Clean, cleaned, detailed, distances_from, weighted_unit
 from jaxbyz.aggregators.columnwise import apply_to_finite
 from jaxbyz.aggregators.rows import power_of_two
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["centered_clipping", "centered_clipping_from", "smoothed_weiszfeld"]
 
 
+@part
 def centered_clipping(tau: float | jax.Array, iterations: int) -> Aggregator:
     """Centred clipping: steps of bounded length towards the rows, from the previous output.
 
@@ -47,6 +49,7 @@ def centered_clipping(tau: float | jax.Array, iterations: int) -> Aggregator:
     return Aggregator(jnp.zeros, apply)
 
 
+@part
 def centered_clipping_from(
     pivot: Aggregator, tau: float | jax.Array, iterations: int
 ) -> Aggregator:
@@ -76,6 +79,7 @@ def centered_clipping_from(
     return Aggregator(pivot.init, apply)
 
 
+@part
 def smoothed_weiszfeld(iterations: int, nu: float | jax.Array) -> Aggregator:
     """A few smoothed Weiszfeld steps from 0, known as RFA: not the geometric median.
 

@@ -16,6 +16,7 @@ from jaxbyz.aggregators.columnwise import ColumnRule, Columnwise, Rows
 from jaxbyz.aggregators.constants import constant, ratio
 from jaxbyz.aggregators.rows import bad_rows, no_state, require_majority, share, widened
 from jaxbyz.aggregators.sorting import partly_sorted, select_ranks
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Cell, Key, Robustness, Tree
 
 __all__ = ["coordinate_median", "lower_median", "mean", "meamed", "phocas", "trimmed_mean"]
@@ -30,6 +31,7 @@ def average(rows: Rows) -> jax.Array:
     return total
 
 
+@part
 def mean() -> Aggregator:
     """The plain average (1/n) Σ x_i: no robustness, the reference for everything else.
 
@@ -45,7 +47,8 @@ def mean() -> Aggregator:
     return Columnwise(whole.init, whole.apply, whole.robustness, average, is_mean=True)
 
 
-def trimmed_mean(f: int, trim: int | None = None) -> Aggregator:
+@part
+def trimmed_mean(f: int | None = None, trim: int | None = None) -> Aggregator:
     """Coordinate-wise trimmed mean: drop the `trim` smallest and largest values, average the rest.
 
     y_(1) ≤ … ≤ y_(n) per coordinate;  R = (1/(n-2b)) Σ_{b<j≤n-b} y_(j),  b = trim ≥ f (default f).
@@ -83,7 +86,8 @@ def trimmed_mean(f: int, trim: int | None = None) -> Aggregator:
     return _by_entries(rule, constant(exact, published, cells=cells))
 
 
-def coordinate_median(f: int = 0) -> Aggregator:
+@part
+def coordinate_median(f: int | None = 0) -> Aggregator:
     """Coordinate-wise median; for even n the average of the two middle values.
 
     Cost: one pass over [n, d] through a selection network. The rule does not use f, which only
@@ -116,7 +120,8 @@ def coordinate_median(f: int = 0) -> Aggregator:
     return _by_entries(rule, constant(exact, published, cells=cells))
 
 
-def lower_median(f: int = 0) -> Aggregator:
+@part
+def lower_median(f: int | None = 0) -> Aggregator:
     """Coordinate-wise lower median: for even n the lower of the two middle values.
 
     R = y_(⌈n/2⌉) per coordinate. What `torch.median` returns, and with it many published codes;
@@ -166,7 +171,8 @@ def _ends(n: int, f: int) -> list[int]:
     return [*range(f + 1), *range(n - f, n)]
 
 
-def meamed(f: int) -> Aggregator:
+@part
+def meamed(f: int | None = None) -> Aggregator:
     """Mean around the median: per coordinate the mean of the n-f values nearest to the median.
 
     m = median of y_(1) ≤ … ≤ y_(n) (for even n the average of the two middle values);
@@ -197,7 +203,8 @@ def meamed(f: int) -> Aggregator:
     return _by_entries(rule, constant(cells=cells))
 
 
-def phocas(f: int) -> Aggregator:
+@part
+def phocas(f: int | None = None) -> Aggregator:
     """Per coordinate the mean of the n-f values nearest to the trimmed mean.
 
     m = (1/(n-2f)) Σ_{f<j≤n-f} y_(j);  R = mean of the n-f values with the least |y - m|, ties to

@@ -17,6 +17,7 @@ from jaxbyz.aggregators.clean import (
 )
 from jaxbyz.aggregators.constants import constant, ratio
 from jaxbyz.aggregators.rows import no_state, require_majority
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["geometric_median"]
@@ -28,8 +29,9 @@ class _Iterate(NamedTuple):
     iterations: jax.Array  # []
 
 
+@part
 def geometric_median(
-    f: int = 0, tolerance: float | None = None, max_iterations: int = 200
+    f: int | None = 0, tolerance: float | None = None, max_iterations: int = 200
 ) -> Aggregator:
     """argmin_z Σ_i ‖x_i - z‖, by Weiszfeld's iteration with the Vardi-Zhang correction.
 

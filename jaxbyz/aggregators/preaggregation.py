@@ -16,12 +16,14 @@ from jaxbyz.aggregators.constants import mixed
 from jaxbyz.aggregators.distances import nearest
 from jaxbyz.aggregators.norms import row_norms, shortening
 from jaxbyz.aggregators.rows import require_key, require_majority
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["arc", "bucketing", "clip", "nnm"]
 
 
-def nnm(f: int, inner: Aggregator) -> Aggregator:
+@part
+def nnm(f: int | None, inner: Aggregator) -> Aggregator:
     """Nearest-neighbour mixing: every row becomes the mean of the n-f rows nearest to it.
 
     y_i = (1/(n-f)) Σ_{j ∈ N(i)} x_j, N(i) the n-f rows nearest to x_i, itself included (ties: the
@@ -52,6 +54,7 @@ def nnm(f: int, inner: Aggregator) -> Aggregator:
     return Aggregator(inner.init, apply, mixed(f, inner))
 
 
+@part
 def bucketing(s: int, inner: Aggregator) -> Aggregator:
     """The means of random groups of s rows, instead of the rows.
 
@@ -89,6 +92,7 @@ def bucketing(s: int, inner: Aggregator) -> Aggregator:
     return Aggregator(inner.init, apply)
 
 
+@part
 def clip(c: float | jax.Array, inner: Aggregator) -> Aggregator:
     """Every row longer than c is shortened to length c.
 
@@ -113,7 +117,8 @@ def clip(c: float | jax.Array, inner: Aggregator) -> Aggregator:
     return Aggregator(inner.init, apply)
 
 
-def arc(f: int, inner: Aggregator) -> Aggregator:
+@part
+def arc(f: int | None, inner: Aggregator) -> Aggregator:
     """Adaptive robust clipping: the longest rows are shortened to the next longest one.
 
     K = ⌊2f(n-f)/n⌋; the K rows of largest norm are shortened to the (K+1)-th largest norm c:

@@ -14,8 +14,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxbyz import returned
 from jaxbyz.aggregators.sorting import sort_rows
 from jaxbyz.blocks import largest_entries, over_columns
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
 __all__ = [
@@ -136,12 +138,16 @@ def no_state(d: int) -> None:
     del d
 
 
+@part
 def stateless(
     rule: Callable[[jax.Array], jax.Array], robustness: Robustness | None = None
 ) -> Aggregator:
     """An aggregator from a plain function of finite rows [n, d] -> [d].
 
     Bad rows are replaced before the function sees them. This is all a new rule needs:
+
+    Raises:
+        ValueError: rule is not a function; at trace time, one that does not return [d] floats.
 
     >>> my_median = stateless(lambda rows: jnp.median(rows, axis=0))
     >>> my_median(jnp.array([[0.0], [1.0], [jnp.nan], [5.0], [2.0]])).item()
@@ -151,6 +157,8 @@ def stateless(
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
         finite, bad = neutralize(widened(rows))
-        return state, Aggregated(rule(finite).astype(rows.dtype), bad, {})
+        with returned.compiled("rule"):
+            value = returned.vector("rule", rule(finite), rows.shape[1])
+        return state, Aggregated(value.astype(rows.dtype), bad, {})
 
     return Aggregator(no_state, apply, robustness)

@@ -15,12 +15,14 @@ from jaxbyz.aggregators.constants import constant, only_for, ratio, unknown
 from jaxbyz.aggregators.coordinatewise import average, nearest_values
 from jaxbyz.aggregators.rows import power_of_two, require_majority
 from jaxbyz.aggregators.sorting import sorted_rows
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator
 
 __all__ = ["bulyan", "krum", "multi_krum"]
 
 
-def krum(f: int, margin: int = 1, power: int = 2) -> Aggregator:
+@part
+def krum(f: int | None = None, margin: int = 1, power: int = 2) -> Aggregator:
     """The row with the least sum of squared distances to its n-f-1 nearest other rows.
 
     s_i = Σ ‖x_i - x_j‖^power over the n-f-margin rows j ≠ i nearest to i;  R = x_{argmin s}.
@@ -54,7 +56,10 @@ def krum(f: int, margin: int = 1, power: int = 2) -> Aggregator:
     return detailed(rule, constant(published=bound if as_published else unknown))
 
 
-def multi_krum(f: int, m: int | None = None, margin: int = 1, power: int = 2) -> Aggregator:
+@part
+def multi_krum(
+    f: int | None = None, m: int | None = None, margin: int = 1, power: int = 2
+) -> Aggregator:
     """The mean of the m rows of least Krum score; m = n-f unless said otherwise.
 
     s_i as for `krum`;  R = (1/m) Σ of the m rows with the least s_i.
@@ -86,7 +91,8 @@ def multi_krum(f: int, m: int | None = None, margin: int = 1, power: int = 2) ->
     return detailed(rule)
 
 
-def bulyan(f: int) -> Aggregator:
+@part
+def bulyan(f: int | None = None) -> Aggregator:
     """Krum applied n-2f times, then per coordinate the values nearest to the median of the chosen.
 
     n-2f times: of the n' rows that remain, the one with the least sum of squared distances to its
@@ -128,7 +134,7 @@ def least(scores: jax.Array, count: int) -> jax.Array:
     return jnp.zeros(scores.shape, bool).at[order[:count]].set(True)
 
 
-def _checked(f: int, margin: int, power: int) -> tuple[int, int, int]:
+def _checked(f: int | None, margin: int, power: int) -> tuple[int, int, int]:
     f = checks.count("f", f)
     margin = checks.count("margin", margin, minimum=1, maximum=2)
     if checks.count("power", power) not in (1, 2, 4):

@@ -19,6 +19,7 @@ from jaxbyz.aggregators.distances import centred_products, squared_distances
 from jaxbyz.aggregators.rows import no_state, require_key, require_majority
 from jaxbyz.aggregators.selection import least
 from jaxbyz.aggregators.sorting import select_ranks
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["caf", "dnc"]
@@ -32,7 +33,8 @@ class _Filtered(NamedTuple):
     going: jax.Array  # [] bool
 
 
-def caf(f: int) -> Aggregator:
+@part
+def caf(f: int | None = None) -> Aggregator:
     """Covariance-bound-agnostic filter: weights are lowered along the top direction of variance.
 
     c = 1; while Σ c > n-2f:  μ_c = Σ c_i x_i/Σ c,  Σ_c = Σ c_i (x_i-μ_c)(x_i-μ_c)ᵀ/Σ c with top
@@ -93,7 +95,10 @@ def caf(f: int) -> Aggregator:
     return Aggregator(no_state, apply)
 
 
-def dnc(f: int, dims: int = 10_000, iterations: int = 1, fraction: float = 1.0) -> Aggregator:
+@part
+def dnc(
+    f: int | None = None, dims: int = 10_000, iterations: int = 1, fraction: float = 1.0
+) -> Aggregator:
     """Divide and conquer: drop the rows that lie farthest along the top direction of variance.
 
     `iterations` times: b = min(dims, d) coordinates are drawn, v is the top right singular vector

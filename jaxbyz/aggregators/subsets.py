@@ -19,6 +19,7 @@ from jaxbyz.aggregators.clean import clean_distances, mean_of, without_huge_rows
 from jaxbyz.aggregators.constants import constant, only_for, ratio
 from jaxbyz.aggregators.distances import centred_products
 from jaxbyz.aggregators.rows import no_state, require_majority
+from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["mda", "mva", "smea", "subset_masks"]
@@ -29,7 +30,8 @@ RANKS = 2**31 - 1  # ranks are 32-bit integers
 DERIVED = "derived here: two chosen sets share n-2f rows"
 
 
-def mda(f: int, max_subsets: Any = 10**6) -> Aggregator:
+@part
+def mda(f: int | None = None, max_subsets: Any = 10**6) -> Aggregator:
     """Minimum-diameter averaging: the mean of the n-f rows of least diameter.
 
     S* = argmin_{|S| = n-f} max_{i,j∈S} ‖x_i - x_j‖, ties to the lexicographically first;
@@ -57,7 +59,8 @@ def mda(f: int, max_subsets: Any = 10**6) -> Aggregator:
     return _least_subset("mda", f, max_subsets, score, bound, roundings=0)
 
 
-def mva(f: int, max_subsets: Any = 10**6) -> Aggregator:
+@part
+def mva(f: int | None = None, max_subsets: Any = 10**6) -> Aggregator:
     """Minimum-variance averaging: the mean of the n-f rows of least variance.
 
     S* = argmin_{|S| = n-f} Σ_{i∈S} ‖x_i - x̄_S‖² = (1/2(n-f)) Σ_{i,j∈S} ‖x_i - x_j‖², ties (within
@@ -85,7 +88,8 @@ def mva(f: int, max_subsets: Any = 10**6) -> Aggregator:
     return _least_subset("mva", f, max_subsets, score, bound, roundings=4)
 
 
-def smea(f: int, max_subsets: Any = 10**6) -> Aggregator:
+@part
+def smea(f: int | None = None, max_subsets: Any = 10**6) -> Aggregator:
     """Smallest maximum-eigenvalue averaging: the mean of the n-f rows whose covariance is least.
 
     S* = argmin_{|S| = n-f} λ_max(Cov_S), Cov_S = (1/(n-f)) Σ_{i∈S} (x_i - x̄_S)(x_i - x̄_S)ᵀ, ties
@@ -140,7 +144,7 @@ def subset_masks(n: int, f: int, ranks: jax.Array) -> jax.Array:
 
 def _least_subset(
     name: str,
-    f: int,
+    f: int | None,
     max_subsets: Any,
     score: Callable[[jax.Array, jax.Array], jax.Array],
     robustness: Any,
