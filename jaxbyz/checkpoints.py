@@ -41,10 +41,16 @@ class Checkpoints:
     """A folder of checkpoints; the newest two are kept.
 
     Raises:
-        ValueError: the folder cannot be made, or another process works in it.
+        ValueError: the folder cannot be made, another process works in it, or this process is
+            one of several and not the first.
     """
 
     def __init__(self, folder: str | os.PathLike[str], identity: Identity):
+        if jax.process_index() != 0:  # orbax writes nothing there
+            raise ValueError(
+                "checkpoint needs process 0 of those that `jax.distributed` has connected, got "
+                f"process {jax.process_index()}"
+            )
         self.folder = made("checkpoint", folder)
         self.identity = identity
         self.lock = Lock(self.folder)
@@ -147,11 +153,8 @@ class Checkpoints:
 
 
 def _orbax() -> ocp.Checkpointer:
-    """Of this process alone, one of several too."""
-    me = jax.process_index()
-    alone = ocp.options.MultiprocessingOptions(
-        primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process {me}"
-    )
+    """Of this process alone: it does not wait for others."""
+    alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
     handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
     return ocp.Checkpointer(handler, multiprocessing_options=alone)
 

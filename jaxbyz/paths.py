@@ -21,10 +21,11 @@ def expanded(name: str, path: str | os.PathLike[str] | Any) -> Path:
     Traceback (most recent call last):
     ValueError: folder must be a path (text or pathlib.Path), got ''
     """
-    if not isinstance(path, str | Path) or not str(path):
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not text or not isinstance(text, str):
         raise ValueError(f"{name} must be a path (text or pathlib.Path), got {path!r}")
     try:
-        return Path(path).expanduser()
+        return Path(text).expanduser()
     except RuntimeError as error:
         raise ValueError(f"{name} = {str(path)!r}: {error}") from None
 

@@ -143,6 +143,12 @@ def test_home(tmp_path, monkeypatch):
             history.save(wrong)
 
 
+def test_a_process_that_would_write_nothing_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    with pytest.raises(ValueError, match=r"checkpoint needs process 0 .* got process 1"):
+        run(tmp_path, rounds=0)
+
+
 HOLDER = """
 import sys, time
 from pathlib import Path
