@@ -171,11 +171,15 @@ class Worker(NamedTuple):
     """The half of an algorithm that sees data.
 
     `init` answers the round-0 broadcast; its message is None for algorithms without a hello.
+    `unchanged(state, broadcast, silent)` is what a worker says whose gradient is no number: given
+    its memory and the message of this round with all numbers 0, the legal message that changes the
+    server least. None: that of zeros. (What else happens in such a round: `jaxbyz.bad_rounds`.)
     """
 
     init: Callable[[Key, Tree, Oracle], tuple[Tree, Tree]]  # (key, broadcast, oracle)
     step: Callable[[Key, Tree, Tree, Oracle], tuple[Tree, Tree]]
     # step(key, state, broadcast, oracle) -> (state, message)
+    unchanged: Callable[[Tree, Tree, Tree], Tree] | None = None
 
 
 class Server(NamedTuple):

@@ -1,77 +1,96 @@
-"""The server's entrance: what it lets in of the messages that it is sent."""
+"""The server's entrance: what it lets in of the messages that it is sent.
+
+A message is refused if and only if one of its numbers, or one of those that it is read as, is NaN
+or ±Inf. So what the others say never decides whether a message is let in, and every number that a
+float holds is. What follows is made to hold it: a sum of finite numbers that would be beyond the
+largest one stays at it (`held`), and rules bring rows to a common size before they square them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.blocks import in_order, largest_entries
-
-__all__ = ["admit", "oversized"]
+__all__ = ["admit", "all_finite", "heard", "held"]
 
 Tree = Any  # a pytree of arrays: a message, or many
+
+
+def all_finite(tree: Tree) -> jax.Array:
+    """Whether all numbers of a tree are finite, [] bool; integers and keys are.
+
+    >>> all_finite({"a": jnp.array([1.0, jnp.inf]), "b": 3}).item(), all_finite(()).item()
+    (False, True)
+    """
+    finite = jnp.array(True)
+    for leaf in map(jnp.asarray, jax.tree.leaves(tree)):
+        if jnp.issubdtype(leaf.dtype, jnp.floating):
+            finite &= jnp.isfinite(leaf).all()
+    return finite
 
 
 def admit(messages: Tree) -> tuple[Tree, jax.Array]:
     """Let in what is finite; a message that is not becomes a message of zeros.
 
-    A message is rejected when one of its numbers is NaN or ±Inf, or is so large beside the
-    typical message that its square could not be summed over all workers and coordinates:
-    |value| > s √max / (4 √(n k)), where s is the median over workers of the largest finite
-    |value| of the same array (1 if that is 0), max the largest number of the dtype, and k how many
-    entries of any type a message has, which is never less than the coordinates it fills. So no
-    stored row of a server is ever touched by a number that arithmetic cannot hold.
-
-    Of a rejected message all numbers become 0; signs, levels and indices stay, and multiply or
-    place zeros. `Signs` holds no number, and none is ever rejected.
+    Of a refused message all numbers become 0; signs, levels and indices stay, and multiply or
+    place zeros. `Signs` holds no number, and none is ever refused.
 
     Args:
         messages: a batch of messages, every array [n, ...].
 
     Returns:
-        The messages with rejected ones zeroed, and which were rejected, [n] bool.
+        The messages with refused ones zeroed, and which were refused, [n] bool.
 
     >>> from jaxbyz.messages import Dense
-    >>> batch = Dense(jnp.array([[1.0, 2.0], [jnp.nan, 0.0], [1e30, 0.0], [2.0, 1.0]]))
-    >>> batch, bad = admit(batch)
-    >>> bad.tolist(), batch.values[1].tolist()
-    ([False, True, True, False], [0.0, 0.0])
+    >>> batch = Dense(jnp.array([[1.0, 2.0], [jnp.nan, 0.0], [1e-30, 3e38], [2.0, jnp.inf]]))
+    >>> batch, refused = admit(batch)
+    >>> refused.tolist(), batch.values[1].tolist()
+    ([False, True, False, True], [0.0, 0.0])
     """
-    leaves, structure = jax.tree.flatten(messages)
-    floats = [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    n = leaves[0].shape[0]
-    entries = sum(leaf.size for leaf in leaves) // n
-    bad = jnp.zeros(n, bool)  # [n]
-    for values in floats:
-        bad = bad | oversized(values.reshape(n, -1), entries)
+    refused = ~jax.vmap(all_finite)(messages)  # [n]
+    return _zeroed(refused, messages), refused
+
+
+def heard(read: Callable[[Tree], jax.Array], messages: Tree) -> tuple[jax.Array, jax.Array]:
+    """What a server reads of a batch of messages: [n, ...], and which were refused, [n] bool.
+
+    Args:
+        read: one message -> the numbers that the server goes on with; those of a message of zeros
+            are 0.
+        messages: every array [n, ...].
+
+    >>> from jaxbyz.messages import Dense
+    >>> batch = Dense(jnp.array([[1.0], [jnp.nan], [2.0], [3e38]]))
+    >>> received, refused = heard(lambda message: 2 * message.values, batch)
+    >>> received.tolist(), refused.tolist()
+    ([[2.0], [0.0], [4.0], [0.0]], [False, True, False, True])
+    """
+    admitted, refused = admit(messages)
+    received = jax.vmap(read)(admitted)
+    unreadable = ~jax.vmap(all_finite)(received)  # [n]
+    return _zeroed(unreadable, received), refused | unreadable
+
+
+def held(values: jax.Array) -> jax.Array:
+    """What a memory keeps of a sum of finite numbers: ±Inf becomes the largest number of the dtype.
+
+    >>> held(jnp.float16([60000]) + jnp.float16([60000])).item()
+    65504.0
+    """
+    largest = jnp.finfo(values.dtype).max
+    return jnp.clip(values, -largest, largest)
+
+
+def _zeroed(which: jax.Array, messages: Tree) -> Tree:
+    """A batch of messages, all numbers of those with which [n] true set to 0."""
 
     def keep(leaf: jax.Array) -> jax.Array:
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
             return leaf
         shape = (-1,) + (1,) * (leaf.ndim - 1)
-        return jnp.where(bad.reshape(shape), jnp.zeros((), leaf.dtype), leaf)
+        return jnp.where(which.reshape(shape), jnp.zeros((), leaf.dtype), leaf)
 
-    kept: Any = jax.tree.unflatten(structure, [keep(leaf) for leaf in leaves])
-    return kept, bad
-
-
-def oversized(values: jax.Array, entries: int | None = None) -> jax.Array:
-    """Which rows of [n, m] hold NaN, Inf, or numbers too large beside the rest, [n] bool.
-
-    `entries` (m if not given) is how many coordinates such numbers may fill.
-
-    >>> oversized(jnp.array([[1.0], [2.0], [1e25], [jnp.inf]])).tolist()
-    [False, False, True, True]
-    """
-    n, m = values.shape
-    k = m if entries is None else entries
-    limits = jnp.finfo(values.dtype)
-    largest = largest_entries(values)
-    finite = jnp.isfinite(largest)
-    # Rows that are not finite stand at the far end, so that the middle is that of honest rows.
-    middle = in_order(jnp.where(finite, largest, jnp.inf), (n - 1) // 2)
-    scale = jnp.where((middle > 0) & jnp.isfinite(middle), middle, 1)
-    bound = float(limits.max) ** 0.5 / (4 * (n * k) ** 0.5)
-    return ~finite | (largest / scale > bound)
+    return jax.tree.map(keep, messages)

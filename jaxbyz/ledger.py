@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from jaxbyz.divergence import diverged
+
 __all__ = ["Ledger"]
 
 
@@ -19,7 +21,8 @@ class Ledger:
     >>> ledger = Ledger(seeds=1, honest=2)
     >>> words = np.zeros((1, 5, 3, 2), np.uint32)  # 5 rounds, 3 workers
     >>> words[..., 0] = 1  # 2^32 bits each
-    >>> ledger.count(words, words[:, :, 0], np.zeros((1, 5, 3), bool))
+    >>> nobody = np.zeros((1, 5, 3), bool)
+    >>> ledger.count(words, words[:, :, 0], nobody, nobody)
     >>> ledger.note(5, {"loss": np.array([0.5])})
     >>> ledger.columns()["uplink_bits"].item() == 5 * 2**32
     True
@@ -27,15 +30,25 @@ class Ledger:
 
     def __init__(self, seeds: int, honest: int):
         self.honest = honest
-        self.totals = np.zeros((seeds, 3), np.int64)  # honest uplink, downlink, rejected rows
+        # [S, 4] honest uplink, downlink, rejected rows, faulty rows
+        self.totals = np.zeros((seeds, 4), np.int64)
+        self.streaks = np.zeros((seeds, 1), np.int64)  # [S, n], rounds faulty on end (1 for n: 0)
         self.rounds: list[int] = []
         self.entries: dict[str, list[np.ndarray]] = {}
 
-    def count(self, uplink: np.ndarray, downlink: np.ndarray, bad: np.ndarray) -> None:
-        """Add rounds: uplink [S, T, n, 2] and downlink [S, T, 2] as words, bad [S, T, n] bool."""
+    def over(self, bad: np.ndarray, faulty: np.ndarray, byzantine: int) -> np.ndarray:
+        """In which of the rounds that come next a run has diverged, [S, T] bool."""
+        return diverged(bad, faulty, self.streaks, honest=self.honest, byzantine=byzantine)[0]
+
+    def count(
+        self, uplink: np.ndarray, downlink: np.ndarray, bad: np.ndarray, faulty: np.ndarray
+    ) -> None:
+        """Add rounds: uplink [S, T, n, 2], downlink [S, T, 2] as words, bad and faulty [S, T, n]."""
         self.totals[:, 0] += _number(uplink[:, :, : self.honest]).sum(axis=(1, 2))
         self.totals[:, 1] += _number(downlink).sum(axis=1)
         self.totals[:, 2] += bad.sum(axis=(1, 2))
+        self.totals[:, 3] += faulty.sum(axis=(1, 2))
+        _, self.streaks = diverged(bad, faulty, self.streaks, honest=self.honest, byzantine=0)
 
     def note(self, done: int, measured: Mapping[str, np.ndarray]) -> None:
         """Enter an evaluation after `done` rounds: every measure [S]."""
@@ -43,6 +56,7 @@ class Ledger:
             "uplink_bits": self.totals[:, 0] / self.honest,
             "downlink_bits": self.totals[:, 1].astype(np.float64),
             "rejected_rows": self.totals[:, 2].copy(),
+            "faulty_rows": self.totals[:, 3].copy(),
         }
         for name, values in {**books, **measured}.items():
             self.entries.setdefault(name, []).append(np.asarray(values))
@@ -56,11 +70,13 @@ class Ledger:
     def pack(self) -> dict[str, np.ndarray]:
         """Everything, as arrays to be stored."""
         columns = {f"column/{name}": values for name, values in self.columns().items()}
-        return {"totals": self.totals, "rounds": np.array(self.rounds), **columns}
+        books = {"totals": self.totals, "streaks": self.streaks, "rounds": np.array(self.rounds)}
+        return books | columns
 
     def unpack(self, stored: Mapping[str, np.ndarray]) -> None:
         """Take over what `pack` gave."""
         self.totals = np.array(stored["totals"])
+        self.streaks = np.array(stored["streaks"])
         self.rounds = stored["rounds"].tolist()
         self.entries = {
             name.removeprefix("column/"): list(np.moveaxis(values, 1, 0))

@@ -5,6 +5,7 @@
 
 One round: the server announces; every worker answers from its own data; the answers are gathered;
 the Byzantine ones are replaced by what the attacker says, in the same protocol; the server steps.
+A worker whose own gradient is no number is quiet for that round (see `jaxbyz.bad_rounds`).
 Workers 0..h-1 are honest and h..n-1 Byzantine; nobody but the attacker knows.
 
 Everything else is applied from outside: `run` scans over rounds, `vmap` goes over seeds,
@@ -25,6 +26,7 @@ from jax.sharding import PartitionSpec as Spec
 from jaxbyz import checks, returned
 from jaxbyz.agreement import agreed
 from jaxbyz.attacks import no_attack
+from jaxbyz.bad_rounds import answering, beginning
 from jaxbyz.core import Algorithm, Attack, Codec, Key, ServerInfo, Tree, View
 from jaxbyz.lanes import entries_of
 from jaxbyz.messages import bit_words
@@ -63,6 +65,7 @@ class RoundInfo(NamedTuple):
     uplink: jax.Array  # [n, 2] uint32, exact bits of every message as (high, low) words
     downlink: jax.Array  # [2] uint32, bits of the broadcast to one worker
     server: ServerInfo
+    faulty: jax.Array  # [n] bool, honest workers that were quiet: not in `server.bad`
 
 
 class Simulation(NamedTuple):
@@ -223,11 +226,12 @@ def assemble(
         broadcast: Tree,
         state: SimulationState,
         messages: Tree,
+        faulty: jax.Array,
         serve: Callable[[Tree], ServerInfo],
-    ) -> tuple[Tree, Tree]:
+    ) -> tuple[Tree, Tree, jax.Array]:
         """Replace the Byzantine messages [h.., ...] by what the attacker says."""
         if byzantine == 0 or attack.forge is None:
-            return state.attack, messages
+            return state.attack, messages, faulty
         attack_key, encode_key = jax.random.split(key)
         truth = jax.tree.map(lambda leaf: leaf[:honest], messages)
 
@@ -244,7 +248,7 @@ def assemble(
         decoded = read(messages)
         view = View(
             round=state.round,
-            honest=decoded[:honest],
+            honest=jnp.where(jnp.isfinite(decoded), decoded, 0)[:honest],
             own=None if attack.poison is None else decoded[honest:],
             broadcast=broadcast,
             server=state.server,
@@ -255,11 +259,11 @@ def assemble(
         with returned.compiled(f"attack {attack.name!r}"):
             outcome = attack.forge(attack_key, state.attack, view)
         memory, wanted = returned.forged(attack.name, outcome, (byzantine, decoded.shape[1]))
-        forged = say(wanted)
+        forged = say(wanted), jnp.concatenate([faulty[:honest], jnp.zeros(byzantine, bool)])
         if attack.abstain is None or attack.poison is None:  # without data there is nothing else
-            return memory, forged
-        quiet = attack.abstain(memory, view)
-        return memory, jax.tree.map(lambda a, b: jnp.where(quiet, a, b), messages, forged)
+            return memory, *forged
+        quiet, own = attack.abstain(memory, view), (messages, faulty)
+        return memory, *jax.tree.map(lambda a, b: jnp.where(quiet, a, b), own, forged)
 
     def exchange(
         key: Key,
@@ -267,6 +271,7 @@ def assemble(
         broadcast: Tree,
         state: SimulationState,
         messages: Tree,
+        faulty: jax.Array,
         serve: Callable[..., tuple[Tree, ServerInfo]],
     ) -> tuple[SimulationState, RoundInfo]:
         """From the workers' messages to the server's new state."""
@@ -275,43 +280,46 @@ def assemble(
         def outcome(messages: Tree) -> tuple[Tree, ServerInfo]:
             return serve(server_key, state.server, broadcast, messages)
 
-        messages = placement.gather(messages)
-        memory, messages = falsify(
-            attack_key, codec, broadcast, state, messages, lambda said: outcome(said)[1]
+        messages, faulty = placement.gather((messages, faulty))
+        memory, messages, faulty = falsify(
+            attack_key, codec, broadcast, state, messages, faulty, lambda said: outcome(said)[1]
         )
         server, info = outcome(messages)
         uplink = jax.vmap(lambda message: bit_words(message.bits()), axis_size=n)(messages)
         state = state._replace(server=server, attack=memory)
-        return state, RoundInfo(uplink, bit_words(broadcast.bits()), info)
+        # Counted once: of an honest worker as faulty, of a Byzantine one that computes as bad.
+        own = jnp.arange(n) < honest
+        info = info._replace(bad=jnp.where(own, info.bad & ~faulty, info.bad | faulty))
+        faulty = faulty & own
+        return state, RoundInfo(uplink, bit_words(broadcast.bits()), info, faulty)
 
     def init(key: Key, x: jax.Array, data: Tree) -> tuple[SimulationState, RoundInfo | None]:
         announce_key, worker_key, attack_key, exchange_key = jax.random.split(key, 4)
         server = algorithm.server.start(x, n)
         broadcast = algorithm.server.broadcast(announce_key, server)
-        workers, messages = computing(
-            worker_key, lambda k, oracle: algorithm.worker.init(k, broadcast, oracle), data
+        begin = beginning(algorithm.worker)
+        workers, messages, faulty = computing(
+            worker_key, lambda k, oracle: begin(k, broadcast, oracle), data
         )
         memory = attack.init(attack_key, x.shape[0])
         state = SimulationState(jnp.array(0, jnp.int32), workers, server, memory)
         if algorithm.hello is None or algorithm.server.hello is None:
             return state, None
-        return exchange(
-            exchange_key, algorithm.hello, broadcast, state, messages, algorithm.server.hello
-        )
+        hello = algorithm.server.hello
+        return exchange(exchange_key, algorithm.hello, broadcast, state, messages, faulty, hello)
 
     def step(key: Key, state: SimulationState, data: Tree) -> tuple[SimulationState, RoundInfo]:
         announce_key, worker_key, exchange_key = jax.random.split(key, 3)
         broadcast = algorithm.server.broadcast(announce_key, state.server)
-        workers, messages = computing(
+        answer, serve = answering(algorithm.worker), algorithm.server.step
+        workers, messages, faulty = computing(
             worker_key,
-            lambda k, own, oracle: algorithm.worker.step(k, own, broadcast, oracle),
+            lambda k, own, oracle: answer(k, own, broadcast, oracle),
             data,
             state.workers,
         )
         state = state._replace(round=state.round + 1, workers=workers)
-        return exchange(
-            exchange_key, algorithm.codec, broadcast, state, messages, algorithm.server.step
-        )
+        return exchange(exchange_key, algorithm.codec, broadcast, state, messages, faulty, serve)
 
     return Simulation(init, step, _with_byzantine_data(problem, attack))
 

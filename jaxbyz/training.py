@@ -43,7 +43,9 @@ Watch = Callable[[SimulationState, SimulationState, RoundInfo, Tree], dict[str, 
 
 
 class TooManyBadRows(RuntimeError):
-    """More rows were rejected in one round than there are Byzantine workers: the run diverged.
+    """The run diverged: in one round more rows were rejected than there are Byzantine workers, or
+    more than half of the honest workers had gradients that are no numbers, or some had for ten
+    rounds on end and were, with the rejected rows, more than the Byzantine workers.
 
     `history` holds what was computed up to the last evaluation before that round.
     """
@@ -110,8 +112,9 @@ def train(
         ValueError: an argument that is no such part or outside its range; a rule or an attack that
             makes something of another shape; a checkpoint of a different computation, of more than
             `rounds`, with other columns, damaged with none before it, or in use.
-        TooManyBadRows: more rows rejected in a round than there are Byzantine workers. The
-            exception carries the history so far.
+        TooManyBadRows: the run diverged (what that means is said there). One bad round of an
+            honest worker stops nothing: see the column `faulty_rows`. The exception carries the
+            history so far.
 
     Whatever ends a run after its first evaluation, Ctrl-C too (KeyboardInterrupt), carries the
     history up to the last evaluation as its attribute `history`.
@@ -247,10 +250,10 @@ def train(
         return history()
 
 
-def record_of(state: Any, info: RoundInfo) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """What is kept of every round: bits, and which rows were bad."""
+def record_of(state: Any, info: RoundInfo) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """What is kept of every round: bits, which rows were bad, and which workers were faulty."""
     del state
-    return info.uplink, info.downlink, info.server.bad
+    return info.uplink, info.downlink, info.server.bad, info.faulty
 
 
 def _watched(step: Callable[..., Any], length: int, watch: Watch) -> Callable[..., Any]:
@@ -274,20 +277,21 @@ def _enter(
     record: Any,
     so_far: Callable[[], History],
 ) -> None:
-    """Count rounds from `first` on, unless one of them rejected more rows than it may."""
-    uplink, downlink, bad = (np.asarray(part) for part in record)
-    excess = np.argwhere(bad.sum(axis=2) > problem.byzantine)  # of [S, T]
-    if len(excess):
-        seed, late = min(excess.tolist(), key=lambda pair: pair[1])
-        workers = np.flatnonzero(bad[seed, late]).tolist()
+    """Count rounds from `first` on, unless the run diverged in one of them."""
+    uplink, downlink, bad, faulty = (np.asarray(part) for part in record)
+    over = np.argwhere(ledger.over(bad, faulty, problem.byzantine))  # of [S, T]
+    if len(over):
+        seed, late = min(over.tolist(), key=lambda pair: pair[1])
+        workers = np.flatnonzero((bad | faulty)[seed, late]).tolist()
         raise TooManyBadRows(
             f"round {first + late} of seed {seeds[seed]}: {len(workers)} of {bad.shape[2]} rows "
-            f"were not finite or huge (workers {workers}), more than byzantine = "
-            f"{problem.byzantine}; the run diverged. The exception's `history` holds the rounds "
-            "before",
+            f"were not finite or huge (workers {workers}, {int(faulty[seed, late].sum())} of them "
+            f"honest with gradients that are no numbers), more than is allowed with honest = "
+            f"{problem.honest}, byzantine = {problem.byzantine}; the run diverged. The exception's "
+            "`history` holds the rounds before",
             so_far(),
         )
-    ledger.count(uplink, downlink, bad)
+    ledger.count(uplink, downlink, bad, faulty)
 
 
 def _period(checkpoint_every: int | None, evaluate_every: int) -> int:

@@ -1,8 +1,8 @@
 """Who may import whom, who may talk to devices, and what every public name has.
 
-messages, blocks, entrance, checks → core, parts → compressors, aggregators, attacks, problems, data
-→ algorithms, agreement → simulation → training and what users meet; an arrow reads "is imported
-by".
+messages, blocks, entrance, checks → core, parts → compressors, aggregators, attacks, problems,
+data, bad_rounds → algorithms, agreement → simulation → training and what users meet; an arrow reads
+"is imported by".
 """
 
 import ast
@@ -27,6 +27,7 @@ LEVELS = {
     "recipes": 1,
     "parts": 1,
     "constructors": 1,
+    "bad_rounds": 2,
     "compressors": 2,
     "aggregators": 2,
     "attacks": 2,
@@ -41,7 +42,6 @@ TRAINING = 5  # training, history, checkpoints, plotting, … : whatever else is
 BESIDE = {"theory", "testing"}  # read everything, are read by nobody below paper_figs and tests
 SIBLINGS = {
     ("problems", "data"),
-    ("entrance", "blocks"),
     ("returned", "checks"),
     ("recipes", "core"),
     ("parts", "core"),

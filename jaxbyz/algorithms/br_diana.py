@@ -32,7 +32,7 @@ import optax
 from jaxbyz import checks
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.algorithms.estimators import Estimator, full_gradient, sampled_gradient
-from jaxbyz.algorithms.mirrors import compressed_codec, heard, taken_in
+from jaxbyz.algorithms.mirrors import compressed_codec, taken_in
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
 from jaxbyz.constructors import part
@@ -47,6 +47,7 @@ from jaxbyz.core import (
     Tree,
     Worker,
 )
+from jaxbyz.entrance import heard, held
 
 __all__ = ["DianaState", "DianaWorkerState", "br_diana", "br_diana_full", "shifted"]
 
@@ -180,7 +181,7 @@ def shifted(
         memory, estimate = estimator.step(sample_key, state.estimator, broadcast.x, oracle)
         message = compressor.compress(compress_key, estimate - state.shift)
         a = rate_for(estimate.shape[0])
-        shift = state.shift + a * taken_in(compressor, message)
+        shift = held(state.shift + a * taken_in(compressor, message))
         return DianaWorkerState(memory, shift), message
 
     # ---- server ----------------------------------------------------------------------------
@@ -193,8 +194,8 @@ def shifted(
     ) -> tuple[DianaState, ServerInfo]:
         del broadcast
         received, refused = heard(compressor.decompress, messages)
-        estimates = state.shifts + received  # [n, d] ĝ_i
-        shifts = state.shifts + rate_for(state.x.shape[0]) * received
+        estimates = held(state.shifts + received)  # [n, d] ĝ_i
+        shifts = held(state.shifts + rate_for(state.x.shape[0]) * received)
         state = state._replace(shifts=shifts)
         return descend(optimizer, aggregator, key, state, estimates, refused)
 

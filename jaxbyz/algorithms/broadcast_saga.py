@@ -34,7 +34,6 @@ import optax
 from jaxbyz import checks
 from jaxbyz.algorithms.br_diana import shifted
 from jaxbyz.algorithms.estimators import Estimator
-from jaxbyz.algorithms.mirrors import where_finite
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle
 
@@ -44,7 +43,7 @@ __all__ = ["broadcast_saga", "saga"]
 def saga(samples: int) -> Estimator:
     """The SAGA estimate (Defazio, Bach, Lacoste-Julien, NeurIPS 2014) over m samples.
 
-    Its state is the table, [m, d]; a gradient that is not finite does not enter it.
+    Its state is the table, [m, d]. A gradient that is not finite at the start has 0 there instead.
 
     Raises:
         ValueError: samples < 1; when traced, draws that are not a vector of integers.
@@ -64,7 +63,7 @@ def saga(samples: int) -> Estimator:
     def init(key: Key, x: jax.Array, oracle: Oracle) -> tuple[jax.Array, jax.Array]:
         del key
         table = jax.lax.map(lambda sample: gradient_of(oracle, sample, x), jnp.arange(m))
-        table = where_finite(table, jnp.zeros_like(table))
+        table = jnp.where(jnp.isfinite(table).all(axis=1, keepdims=True), table, 0)
         return table, table.mean(axis=0)
 
     def step(
@@ -83,7 +82,7 @@ def saga(samples: int) -> Estimator:
         old = table[drawn]  # [b, d]
         new = jax.vmap(lambda sample: gradient_of(oracle, sample, x))(drawn)
         estimate = (new - old).mean(axis=0) + table.mean(axis=0)
-        return table.at[drawn].set(where_finite(new, old)), estimate
+        return table.at[drawn].set(new), estimate
 
     return Estimator(init, step)
 

@@ -38,6 +38,7 @@ from jaxbyz.algorithms.mirrors import DENSE, compressed_codec, mirrors_server, t
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
+from jaxbyz.entrance import held
 from jaxbyz.messages import Dense, float_bits
 
 __all__ = ["DashaWorkerState", "PageBroadcast", "byz_dasha_page", "tossing"]
@@ -132,7 +133,7 @@ def byz_dasha_page(
         a = 1 / (2 * omega(x.shape[0]) + 1) if correction is None else correction
         wanted = estimate - state.estimate - a * (state.mirror - state.estimate)
         message = compressor.compress(compress_key, wanted)
-        mirror = state.mirror + taken_in(compressor, message)
+        mirror = held(state.mirror + taken_in(compressor, message))
         return DashaWorkerState(estimate, mirror, x), message
 
     return Algorithm(

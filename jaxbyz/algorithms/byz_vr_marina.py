@@ -10,6 +10,8 @@ Start: g_i = ∇f_i(x⁰), sent densely. Per round, with one coin for everybody:
              g_i = g + q_i                        else (`byz_vr_marina`)
              g_i ← g_i + q_i                      else (`byz_vr_marina_no_sync`)
 
+A gradient that is refused at the entrance leaves g_i (or g in its place) as it was.
+
 In the published method all estimates start again from the common g; without synchronisation every
 one goes on from its own, so that the server keeps them all.
 
@@ -36,7 +38,7 @@ import optax
 
 from jaxbyz.algorithms.byz_dasha_page import PageBroadcast, tossing
 from jaxbyz.algorithms.descent import descend
-from jaxbyz.algorithms.mirrors import DENSE, MirrorsState, compressed_codec, heard
+from jaxbyz.algorithms.mirrors import DENSE, MirrorsState, compressed_codec
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.constructors import part
 from jaxbyz.core import (
@@ -50,6 +52,7 @@ from jaxbyz.core import (
     ServerInfo,
     Worker,
 )
+from jaxbyz.entrance import heard, held
 from jaxbyz.messages import Dense, Either, either
 
 __all__ = ["MarinaState", "byz_vr_marina", "byz_vr_marina_no_sync"]
@@ -98,7 +101,8 @@ def byz_vr_marina(
     def update(
         key: Key, state: MarinaState, received: jax.Array, refused: jax.Array, anew: Any
     ) -> tuple[MarinaState, ServerInfo]:
-        rows = jnp.where(anew, received, state.aggregate + received)
+        told = jnp.where(anew, received, held(state.aggregate + received))
+        rows = jnp.where((anew & refused)[:, None], state.aggregate, told)
         state, info = descend(optimizer, aggregator, key, state, rows, refused)
         return state._replace(aggregate=info.aggregate), info
 
@@ -134,7 +138,8 @@ def byz_vr_marina_no_sync(
     def update(
         key: Key, state: MirrorsState, received: jax.Array, refused: jax.Array, anew: Any
     ) -> tuple[MirrorsState, ServerInfo]:
-        mirrors = jnp.where(anew, received, state.mirrors + received)
+        told = jnp.where(anew, received, held(state.mirrors + received))
+        mirrors = jnp.where((anew & refused)[:, None], state.mirrors, told)
         state = state._replace(mirrors=mirrors)
         return descend(optimizer, aggregator, key, state, mirrors, refused)
 
@@ -182,6 +187,12 @@ def _marina(
         short = compressor.compress(compress_key, wanted)
         return x, either(broadcast.coin, Dense(wanted), short)
 
+    def unchanged(previous: jax.Array, broadcast: PageBroadcast, silent: Either) -> Either:
+        # A gradient of zeros would be one. Without any number the server keeps what it had.
+        del previous
+        nothing = jnp.full_like(silent.first.values, jnp.nan)
+        return either(broadcast.coin, Dense(nothing), silent.second)
+
     # ---- server ----------------------------------------------------------------------------
     def hello(
         key: Key, state: Any, broadcast: PageBroadcast, messages: Dense
@@ -197,7 +208,7 @@ def _marina(
 
     return Algorithm(
         name=name,
-        worker=Worker(worker_init, worker_step),
+        worker=Worker(worker_init, worker_step, unchanged),
         server=Server(begin, hello, announce, step),
         codec=Codec(encode, decode),
         hello=compressed_codec(DENSE),

@@ -36,6 +36,7 @@ from jaxbyz.algorithms.requirements import require_contractive
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Tree, Worker
+from jaxbyz.entrance import held
 
 __all__ = ["ErrorFeedbackState", "error_feedback"]
 
@@ -86,7 +87,7 @@ def error_feedback(
         spoken: Compressor, key: Key, memory: Tree, estimate: jax.Array, mirror: jax.Array
     ) -> tuple[ErrorFeedbackState, Tree]:
         message = spoken.compress(key, estimate - mirror)
-        return ErrorFeedbackState(memory, mirror + taken_in(spoken, message)), message
+        return ErrorFeedbackState(memory, held(mirror + taken_in(spoken, message))), message
 
     def worker_init(
         key: Key, broadcast: ModelBroadcast, oracle: Oracle

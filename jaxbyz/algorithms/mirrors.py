@@ -28,16 +28,14 @@ import optax
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.compressors.identity import identity
 from jaxbyz.core import Aggregator, Codec, Compressor, Key, Server, ServerInfo, Tree
-from jaxbyz.entrance import admit
+from jaxbyz.entrance import heard, held
 
 __all__ = [
     "DENSE",
     "MirrorsState",
     "compressed_codec",
-    "heard",
     "mirrors_server",
     "taken_in",
-    "where_finite",
 ]
 
 DENSE = identity()  # what compresses the first message of a dense start
@@ -79,25 +77,13 @@ def mirrors_server(
         ) -> tuple[MirrorsState, ServerInfo]:
             del broadcast
             received, refused = heard(spoken.decompress, messages)
-            state = state._replace(mirrors=state.mirrors + received)
+            state = state._replace(mirrors=held(state.mirrors + received))
             return descend(optimizer, aggregator, key, state, state.mirrors, refused)
 
         return step
 
     hello = None if start is None else listen(start)
     return Server(begin, hello, announce, listen(compressor))
-
-
-def heard(read: Callable[[Tree], jax.Array], messages: Tree) -> tuple[jax.Array, jax.Array]:
-    """What a server reads of a batch of messages: [n, d], and which were refused, [n] bool.
-
-    >>> from jaxbyz.messages import Dense
-    >>> received, refused = heard(DENSE.decompress, Dense(jnp.array([[1.0], [jnp.nan], [2.0]])))
-    >>> received.tolist(), refused.tolist()
-    ([[1.0], [0.0], [2.0]], [False, True, False])
-    """
-    admitted, refused = admit(messages)
-    return jax.vmap(read)(admitted), refused
 
 
 def compressed_codec(compressor: Compressor) -> Codec:
@@ -117,23 +103,12 @@ def compressed_codec(compressor: Compressor) -> Codec:
 def taken_in(compressor: Compressor, message: Tree) -> jax.Array:
     """What the server adds to a mirror when it hears this message, as its sender knows it, [d].
 
-    A message with a number that is not finite is a message of zeros at both ends: the worker's
-    vector stays what the server's mirror is, and is not poisoned by one gradient that overflowed.
+    The rule of the entrance looks at nothing but the message, so that both ends always agree: one
+    that the server refuses is a message of zeros for its sender too.
 
     >>> from jaxbyz.messages import Dense
     >>> taken_in(DENSE, Dense(jnp.array([1.0, jnp.nan]))).tolist()
     [0.0, 0.0]
     """
-    admitted, _ = admit(jax.tree.map(lambda leaf: leaf[None], message))  # a batch of one
-    return compressor.decompress(jax.tree.map(lambda leaf: leaf[0], admitted))
-
-
-def where_finite(new: jax.Array, old: jax.Array) -> jax.Array:
-    """Of vectors [..., d]: the new one where all of it is finite, else the old one.
-
-    What a worker keeps for longer than a round, so that one gradient that overflowed is forgotten.
-
-    >>> where_finite(jnp.array([[1.0, jnp.inf], [3.0, 4.0]]), jnp.zeros((2, 2))).tolist()
-    [[0.0, 0.0], [3.0, 4.0]]
-    """
-    return jnp.where(jnp.isfinite(new).all(axis=-1, keepdims=True), new, old)
+    batch = jax.tree.map(lambda leaf: leaf[None], message)  # of one
+    return heard(compressor.decompress, batch)[0][0]

@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxbyz.algorithms.descent import descend
-from jaxbyz.algorithms.mirrors import DENSE, compressed_codec, heard
+from jaxbyz.algorithms.mirrors import DENSE, compressed_codec
 from jaxbyz.algorithms.momentum import fresh_weight
 from jaxbyz.constructors import part
 from jaxbyz.core import (
@@ -41,6 +41,7 @@ from jaxbyz.core import (
     Tree,
     Worker,
 )
+from jaxbyz.entrance import heard
 from jaxbyz.messages import Dense, float_bits
 
 __all__ = ["ModelBroadcast", "RobustSGDState", "announce_model", "direct_server", "robust_sgd"]
@@ -126,9 +127,13 @@ def robust_sgd(
         state = (state - fresh * state) + fresh * gradient
         return state, Dense(state)
 
+    def again(state: Tree, broadcast: ModelBroadcast, silent: Dense) -> Dense:
+        del broadcast
+        return silent if plain else Dense(state)
+
     return Algorithm(
         name="robust D-SGD" if plain else "robust D-SHB",
-        worker=Worker(worker_init, worker_step),
+        worker=Worker(worker_init, worker_step, again),
         server=direct_server(optimizer, aggregator, DENSE),
         codec=compressed_codec(DENSE),
         hello=None,

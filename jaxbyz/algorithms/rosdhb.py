@@ -34,7 +34,7 @@ from jaxbyz.algorithms.momentum import fresh_weight
 from jaxbyz.compressors import shared_mask
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Codec, Key, Oracle, Server, ServerInfo, Worker
-from jaxbyz.entrance import admit
+from jaxbyz.entrance import heard, held
 from jaxbyz.messages import (
     SEED_BITS,
     SharedSupport,
@@ -124,11 +124,12 @@ def rosdhb(
         key: Key, state: RoSDHBState, broadcast: RoSDHBBroadcast, messages: SharedSupport
     ) -> tuple[RoSDHBState, ServerInfo]:
         d = state.x.shape[0]
-        messages, refused = admit(messages)
+        weight = fresh * (d / mask.keep(d))
+        received, refused = heard(lambda message: weight * message.values, messages)  # [n, k]
         # m += (1-β)(g̃ - m), on the mask and off it: no bias from a rounded β.
-        heard = fresh * (d / mask.keep(d)) * messages.values  # [n, k]
         faded = state.momenta - fresh * state.momenta  # [n, d]
-        momenta = faded.at[:, broadcast.subset].add(heard, unique_indices=True)
+        told = held(faded[:, broadcast.subset] + received)
+        momenta = faded.at[:, broadcast.subset].set(told, unique_indices=True)
         state = state._replace(momenta=momenta)
         return descend(optimizer, aggregator, key, state, momenta, refused)
 

@@ -34,12 +34,12 @@ import optax
 
 from jaxbyz.algorithms.br_csgd import br_csgd
 from jaxbyz.algorithms.descent import descend
-from jaxbyz.algorithms.mirrors import heard
 from jaxbyz.algorithms.momentum import fresh_weight
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
 from jaxbyz.algorithms.rosdhb import RoSDHBState
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Server, ServerInfo, Tree
+from jaxbyz.entrance import heard, held
 
 __all__ = ["rosdhb_local"]
 
@@ -86,7 +86,7 @@ def rosdhb_local(
         del broadcast
         received, refused = heard(compressor.decompress, messages)
         # m + (1-β)(q - m): no bias from a rounded β.
-        momenta = (state.momenta - fresh * state.momenta) + fresh * received  # [n, d]
+        momenta = held((state.momenta - fresh * state.momenta) + fresh * received)  # [n, d]
         state = state._replace(momenta=momenta)
         return descend(optimizer, aggregator, key, state, momenta, refused)
 

@@ -177,9 +177,9 @@ def _cell(
     ledger = Ledger(shape[0] * shape[1], runs.problem.honest)
     over = np.zeros(shape[0] * shape[1], bool)
 
-    def enter(record: Any) -> None:  # uplink [C, T, n, 2], downlink [C, T, 2], bad [C, T, n]
+    def enter(record: Any) -> None:  # what `record_of` keeps, with leading axes [C, T]
         nonlocal over
-        over = over | (record[2].sum(axis=2) > runs.problem.byzantine).any(axis=1)
+        over = over | ledger.over(record[2], record[3], runs.problem.byzantine).any(axis=1)
         ledger.count(*record)
 
     def note(done: int, measured: Mapping[str, np.ndarray]) -> None:

@@ -61,8 +61,7 @@ def compare(
     samples).
 
     All runs of a seed start at the same point, whatever the method. A run is over, and counts as
-    infinitely bad, once more rows are rejected in a round than there are Byzantine workers. The
-    choice is made anew for every method, attack and budget, with `measure` on the tuning seeds;
+    infinitely bad, once it diverged (see `TooManyBadRows`). The choice is made anew for every method, attack and budget, with `measure` on the tuning seeds;
     what is reported comes from the other seeds.
 
     Args:
@@ -320,7 +319,7 @@ def _written(
 def _require_columns(problem: Problem, measure: str, budgets: Mapping[str, float]) -> None:
     x = jax.eval_shape(problem.init, jax.random.key(0))
     found = jax.eval_shape(measure_of(problem, None), x, problem.data, problem.test)
-    spent = ["uplink_bits", "downlink_bits", "rejected_rows", "gradients"]
+    spent = ["uplink_bits", "downlink_bits", "rejected_rows", "faulty_rows", "gradients"]
     known = [*spent, *found]
     if measure not in known:
         raise ValueError(f"measure must name a column among {known}, got {measure!r}")

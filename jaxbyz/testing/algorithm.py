@@ -16,6 +16,7 @@ from jaxbyz.core import Algorithm, Attack
 from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import RoundInfo, SimulationState, along_axis, build, over_mesh, run
+from jaxbyz.testing.bad_rounds import carries_on
 from jaxbyz.testing.games import GAME, everything, play, quadratic, start
 from jaxbyz.testing.report import Battery, Case, Report
 
@@ -39,8 +40,9 @@ def check_algorithm(
 
     A state that a scan can carry, traced once; one key, one run; eager = jit; many seeds = one by
     one; a run cut in two is the same run; workers spread over devices; finite and equal bits; f
-    workers that say NaN, ±Inf or the largest number reach no state and are counted as bad; no
-    Byzantine worker at all.
+    workers that say NaN, ±Inf or the largest number reach no state and are counted as bad; an
+    honest worker with one bad round is counted apart and heard afterwards, and a gradient that is
+    10³, 10⁶ or 10¹² times too large is held; no Byzantine worker at all.
 
     Args:
         algorithm: with a rule for the problem's f Byzantine workers (2 of 7 by default).
@@ -79,6 +81,7 @@ problem = {given}
     _bits(battery, algorithm, problem)
     _devices(battery, algorithm, problem)
     _spoilt(battery, algorithm, problem)
+    carries_on(battery, algorithm, problem, _can_say_nan(algorithm, problem))
     _nobody(battery, algorithm, problem)
     if descent is None:
         battery.skip("gradient descent", "not claimed")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from lengths import often
 
-from jaxbyz.entrance import admit, oversized
+from jaxbyz.entrance import admit, heard, held
 from jaxbyz.messages import (
     SEED_BITS,
     Blocks,
@@ -336,17 +336,14 @@ def batches():
     random = np.random.default_rng(0)
     largest = np.finfo(np.float32).max
     good = random.normal(size=(5, 4)).astype(np.float32)
-    # |value| > s √max / (4 √(n k)): 1e18 for s about 1.
     spoils = {
         "nothing": (None, False),
         "NaN": ([0, np.nan, 0, 0], True),
         "Inf": ([0, 0, 0, np.inf], True),
         "-Inf": ([-np.inf] * 4, True),
         "NaN and Inf": ([np.nan, np.inf, -np.inf, 1], True),
-        "the largest number": ([largest, 0, 0, -largest], True),
-        "huge": ([0, 1e20, 0, 0], True),
-        "-huge": ([0, -1e20, 0, 0], True),
-        "large": ([0, 1e15, 0, 0], False),
+        "the largest number": ([largest, 0, 0, -largest], False),
+        "huge": ([0, 1e20, 0, 0], False),
         "zeros": ([0, 0, 0, 0], False),
         "tiny": ([1e-40] * 4, False),
     }
@@ -361,15 +358,12 @@ def batches():
     yield "all zero", np.zeros((5, 4), np.float32), np.zeros(5, bool)
     yield "all 1e30", good * np.float32(1e30), np.zeros(5, bool)
     yield "all 1e-30", good * np.float32(1e-30), np.zeros(5, bool)
-    small = good * np.float32(1e-25)
-    small[2] = 1.0  # ordinary in itself, but huge beside the others
-    yield "one of ordinary size", small, np.arange(5) == 2
 
 
 @pytest.mark.parametrize(
     ("batch", "bad"), [pytest.param(*case, id=name) for name, *case in batches()]
 )
-def test_admit_refuses_what_arithmetic_cannot_hold_and_nothing_else(batch, bad):
+def test_admit_refuses_what_is_no_number_and_nothing_else(batch, bad):
     bad = np.asarray(bad, bool)
     kept, refused = admit(Dense(jnp.asarray(batch)))
     assert refused.tolist() == bad.tolist()
@@ -380,31 +374,51 @@ def test_admit_refuses_what_arithmetic_cannot_hold_and_nothing_else(batch, bad):
     assert np.array_equal(kept[~bad].view(np.uint32), batch[~bad].view(np.uint32))
 
 
-def test_admitted_rows_can_be_squared_and_summed():
-    for dtype in (jnp.float32, jnp.float64):
-        n, k = 50, 200
-        scale = 1.0 if dtype == jnp.float32 else 1e100
-        values = np.full((n, k), scale)
-        bound = scale * float(jnp.finfo(dtype).max) ** 0.5 / (4 * (n * k) ** 0.5)
-        values[0], values[1] = 0.99 * bound, 1.01 * bound
-        values = jnp.asarray(values, dtype)
-        kept, refused = admit(Dense(values))
-        assert refused.tolist() == [False, True] + [False] * (n - 2)
-        unit = kept.values / scale
-        assert jnp.isfinite(((unit[:, None] - unit[None]) ** 2).sum())
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64])
+def test_what_the_others_say_decides_nothing(dtype):
+    """Whoever they are, how many, and whatever the sizes: a row is let in as it would be alone."""
+    limits = jnp.finfo(dtype)
+    sizes = [0, float(limits.smallest_subnormal), float(limits.tiny), 1e-3, 1, 1e3,
+             float(limits.max), np.inf, np.nan]  # fmt: skip
+    rows = jnp.asarray([[size, -size / 2] for size in sizes], dtype)
+    batch = jnp.concatenate([rows, rows[::-1]])
+    kept, refused = admit(Dense(batch))
+    assert refused.tolist() == (~np.isfinite(np.asarray(batch, np.float64)).all(axis=1)).tolist()
+    for i, row in enumerate(batch):
+        alone, no = admit(Dense(row[None]))
+        assert no[0] == refused[i]
+        assert np.array_equal(alone.values[0], kept.values[i])
 
 
-def test_f_huge_messages_do_not_get_honest_ones_refused():
+def test_an_honest_worker_that_is_nearly_done_is_heard_whatever_five_liars_say():
     honest = np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32)
-    for lie in (1e-38, 1e17, 1e25, 3e38, np.inf, np.nan):
-        lies = np.full((5, 3), lie, np.float32)
-        for batch, places in (
-            (np.concatenate([lies, honest]), slice(5, None)),
-            (np.concatenate([honest, lies]), slice(0, 6)),
-        ):
-            kept, refused = admit(Dense(jnp.asarray(batch)))
-            assert not refused[places].any()
-            assert np.array_equal(kept.values[places], honest)
+    honest[0] *= 1e-18
+    for lie in (0, 1e-38, 1e17, 3e38, np.inf, np.nan):
+        kept, refused = admit(Dense(jnp.asarray(np.concatenate([honest, np.full((5, 3), lie)]))))
+        assert not refused[:6].any()
+        assert np.array_equal(kept.values[:6], honest)
+
+
+def test_equal_rows_of_ones_in_half_precision_are_heard():
+    _, refused = admit(Dense(jnp.ones((11, 1000), jnp.float16)))
+    assert not refused.any()
+
+
+def test_what_is_read_as_no_number_is_refused_by_itself():
+    read = lambda message: 10 * message.values  # noqa: E731
+    for dtype in (jnp.float16, jnp.float32, jnp.float64):
+        largest = float(jnp.finfo(dtype).max)
+        values = jnp.asarray([[1.0, 2.0], [0.0, 0.2 * largest], [0.05 * largest, 1.0]], dtype)
+        received, refused = heard(read, Dense(values))
+        assert refused.tolist() == [False, True, False]
+        assert np.array_equal(received, 10 * values.at[1].set(0))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64])
+def test_a_sum_beyond_the_largest_number_stays_there(dtype):
+    largest = jnp.finfo(dtype).max
+    terms = jnp.asarray([largest, -largest, 1, 0], dtype)
+    assert held(terms + terms).tolist() == [float(largest), -float(largest), 2, 0]
 
 
 def test_integers_pass_and_every_float_array_counts():
@@ -436,7 +450,7 @@ CODES = {
 
 
 @pytest.mark.parametrize("code", CODES)
-@pytest.mark.parametrize("lie", [jnp.inf, -jnp.inf, 2.0**126])
+@pytest.mark.parametrize("lie", [jnp.inf, -jnp.inf])
 def test_a_rejected_message_of_any_kind_is_a_message_of_zeros(code, lie):
     scales = jnp.array([1.0, lie, 0.5], jnp.float32)
     sent = CODES[code](scales)
@@ -456,29 +470,6 @@ def test_signs_are_always_admitted():
     assert np.array_equal(kept.positive, SIGNS)
 
 
-@pytest.mark.parametrize("kind", ["scaled signs", "blocks", "dense"])
-def test_one_number_that_fills_many_coordinates_can_be_squared_and_summed(kind):
-    n, d = 3, 1000
-    signs = jnp.ones((n, d), bool)
-    scales = jnp.array([1, 1, 0.9 * float(jnp.finfo(jnp.float32).max) ** 0.5 / 4], jnp.float32)
-
-    def sent(scales):
-        if kind == "scaled signs":
-            return ScaledSigns(scales, signs)
-        if kind == "blocks":
-            return Blocks(
-                (ScaledSigns(scales, signs[:, :400]), ScaledSigns(scales, signs[:, 400:]))
-            )
-        return Dense(scales[:, None] * signs)
-
-    # Alone it could be squared; in all coordinates of all workers it could not be summed.
-    for shrink, expected in ((n**-0.5, True), ((n * (d + 2)) ** -0.5, False)):
-        messages, refused = admit(sent(scales.at[2].multiply(shrink)))
-        assert refused.tolist() == [False, False, expected]
-        rows = max(jnp.abs(leaf).max() for leaf in jax.tree.leaves(messages))
-        assert jnp.isfinite(n * d * (2 * rows) ** 2)
-
-
 def test_eager_jit_and_vmap_agree():
     stack = jnp.asarray(np.stack([batch for _, batch, _ in batches()]))
     mapped, refused = jax.jit(jax.vmap(lambda values: admit(Dense(values))))(stack)
@@ -487,16 +478,6 @@ def test_eager_jit_and_vmap_agree():
         for kept, bad in (admit(Dense(values)), compiled(values)):
             assert np.array_equal(kept.values, mapped.values[i])
             assert np.array_equal(bad, refused[i])
-
-
-def test_oversized_at_the_bound_of_every_dtype():
-    for dtype in (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64):
-        bound = float(jnp.finfo(dtype).max) ** 0.5 / (4 * 3**0.5)
-        rows = jnp.asarray([[1.0], [0.9 * bound], [1.1 * bound]], dtype)
-        # The middle row of three is the 0.9: beside it nothing is large.
-        assert not oversized(rows).any()
-        rows = jnp.asarray([[1.0], [1.0], [1.1 * bound]], dtype)
-        assert oversized(rows).tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -6,7 +8,10 @@ from lengths import often
 from testing.planted import finds
 
 import jaxbyz as jb
-from jaxbyz.messages import Masked
+from jaxbyz.algorithms.descent import descend
+from jaxbyz.algorithms.robust_sgd import RobustSGDState
+from jaxbyz.entrance import heard
+from jaxbyz.messages import Dense, Masked
 from jaxbyz.testing import check_algorithm
 
 SGD = jb.robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(2))
@@ -79,6 +84,73 @@ def strong(key, state, broadcast, messages):
     return after._replace(aggregator=jnp.ones((), jnp.float32)), info
 
 
+SHB = jb.robust_sgd(optimizer=optax.sgd(0.1), momentum=0.5, aggregator=jb.trimmed_mean(2))
+
+
+def reading_nan_as_zero():
+    """A worker with a defence of its own, for which a bad round is one of zero gradients."""
+
+    def step(key, state, broadcast, oracle):
+        def gradient(batch, x):
+            return jnp.nan_to_num(oracle.grad(batch, x), nan=0, posinf=0, neginf=0)
+
+        return SHB.worker.step(key, state, broadcast, oracle._replace(grad=gradient))
+
+    return SHB._replace(worker=SHB.worker._replace(step=step))
+
+
+class Muting(NamedTuple):
+    """A server that hears nobody again who said nothing once."""
+
+    x: jax.Array
+    optimizer: tuple
+    aggregator: None
+    muted: jax.Array
+
+
+def muting():
+    def start(x, n):
+        return Muting(*SGD.server.start(x, n), jnp.zeros(n, bool))
+
+    def step(key, state, broadcast, messages):
+        muted = state.muted | ~messages.values.any(axis=1)
+        heard = Dense(jnp.where(muted[:, None], 0, messages.values))
+        after, info = SGD.server.step(key, RobustSGDState(*state[:3]), broadcast, heard)
+        return Muting(*after, muted), info
+
+    return serving(step, start)
+
+
+def overflowing():
+    """Mirrors that say nothing of the largest number, added twice."""
+    algorithm = jb.byz_ef21_sgd(
+        optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(2), compressor=jb.identity()
+    )
+
+    def step(key, state, broadcast, messages):
+        received, refused = heard(lambda message: message.values, messages)
+        state = state._replace(mirrors=state.mirrors + received)
+        rule = jb.trimmed_mean(2)
+        return descend(optax.sgd(0.1), rule, key, state, state.mirrors, refused)
+
+    return algorithm._replace(server=algorithm.server._replace(step=step))
+
+
+def loud():
+    """An `unchanged` that is no legal message."""
+
+    def unchanged(state, broadcast, silent):
+        return Dense(jnp.full_like(silent.values, jnp.nan))
+
+    def step(key, state, broadcast, messages):
+        state, info = MEAN.server.step(key, state, broadcast, messages)
+        return state._replace(x=state.x - 0.1 * messages.values[0]), info
+
+    return SGD._replace(
+        worker=SGD.worker._replace(unchanged=unchanged), server=SGD.server._replace(step=step)
+    )
+
+
 FAULTS = {
     "a state that drifts": ("state of one type", lambda: serving(drifting), {}),
     "traced again": ("traced once", lambda: serving(strong, weak), {}),
@@ -87,12 +159,16 @@ FAULTS = {
     "lies are cheaper": ("bits as honest workers", short_lies, {}),
     "NaN is let in": ("NaN and Inf reach no state", lambda: serving(trusting), {}),
     "liars are not named": ("liars are counted as bad", lambda: serving(silent), {}),
+    "a mirror that overflows": ("NaN and Inf reach no state", overflowing, {}),
+    "no number is said": ("carries on after a bad round", loud, {}),
+    "NaN is read as 0": ("a bad round is counted apart", reading_nan_as_zero, {}),
+    "who was quiet is muted": ("is heard after a bad round", muting, {}),
     "liars are needed": ("works with f = 0", lambda: serving(majority_only), {}),
     "a trimmed mean, said to be a mean": ("gradient descent", lambda: SGD, {"descent": 0.1}),
 }
 
 
-OFTEN = ("NaN is let in",)
+OFTEN = ("NaN is let in", "NaN is read as 0")
 
 
 @pytest.mark.parametrize("fault", often(FAULTS, OFTEN))

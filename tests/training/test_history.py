@@ -216,13 +216,17 @@ def test_totals_beyond_32_bits_and_uneven_messages():
     down = np.full((2, 3, 2), [1, 7], np.uint32)
     bad = np.zeros((2, 3, 3), bool)
     bad[1, :, 2] = True
-    ledger.count(words, down, bad)
+    faulty = np.zeros((2, 3, 3), bool)
+    faulty[0, 1:, 0] = True
+    ledger.count(words, down, bad, faulty)
     ledger.note(3, {"loss": np.zeros(2)})
     columns = ledger.columns()
     # Two honest workers over 3 rounds, their mean; the third is Byzantine and not in it.
     assert columns["uplink_bits"][0, 0] == 3 * (2 * (2**32 - 1) + 5 * 2**32) / 2
     assert columns["downlink_bits"][0, 0] == 3 * (2**32 + 7)
     assert columns["rejected_rows"].ravel().tolist() == [0, 3]
+    assert columns["faulty_rows"].ravel().tolist() == [2, 0]
+    assert ledger.streaks.tolist() == [[2, 0, 0], [0, 0, 0]]
     copy = Ledger(seeds=2, honest=2)
     copy.unpack(ledger.pack())
     np.testing.assert_equal(copy.pack(), ledger.pack())
