@@ -43,7 +43,7 @@ class Ledger:
     def count(
         self, uplink: np.ndarray, downlink: np.ndarray, bad: np.ndarray, faulty: np.ndarray
     ) -> None:
-        """Add rounds: uplink [S, T, n, 2], downlink [S, T, 2] as words, bad and faulty [S, T, n]."""
+        """Add rounds: words uplink [S, T, n, 2] and downlink [S, T, 2]; bad, faulty [S, T, n]."""
         self.totals[:, 0] += _number(uplink[:, :, : self.honest]).sum(axis=(1, 2))
         self.totals[:, 1] += _number(downlink).sum(axis=1)
         self.totals[:, 2] += bad.sum(axis=(1, 2))

@@ -43,9 +43,11 @@ Watch = Callable[[SimulationState, SimulationState, RoundInfo, Tree], dict[str, 
 
 
 class TooManyBadRows(RuntimeError):
-    """The run diverged: in one round more rows were rejected than there are Byzantine workers, or
-    more than half of the honest workers had gradients that are no numbers, or some had for ten
-    rounds on end and were, with the rejected rows, more than the Byzantine workers.
+    """The run diverged: too many rows were no numbers.
+
+    In one round more rows were rejected than there are Byzantine workers; or more than half of the
+    honest workers were faulty (their own gradients were not finite); or the rejected rows and the
+    workers that had been faulty for ten rounds on end were more than the Byzantine workers.
 
     `history` holds what was computed up to the last evaluation before that round.
     """

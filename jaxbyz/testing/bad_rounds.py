@@ -81,9 +81,7 @@ def carries_on(battery: Battery, algorithm: Algorithm, problem: Problem, marked:
     """
     name, h = "carries on after a bad round", problem.honest
     bad = [
-        (worker, late, value)
-        for worker, value in ((0, np.nan), (h - 1, np.inf))
-        for late in LATES
+        (worker, late, value) for worker, value in ((0, np.nan), (h - 1, np.inf)) for late in LATES
     ]
     every = [*bad, *((worker, 2, size) for worker in (0, h - 1) for size in SIZES)]
     factors = np.ones((len(every), 1 + ROUNDS, h), np.float32)

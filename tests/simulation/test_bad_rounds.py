@@ -74,7 +74,9 @@ def test_one_bad_round_changes_no_memory_and_is_over_with_the_round(name):
 
     memories = [
         with_start(a, b)
-        for a, b in zip(jax.tree.leaves(first.workers), jax.tree.leaves(states.workers), strict=True)
+        for a, b in zip(
+            jax.tree.leaves(first.workers), jax.tree.leaves(states.workers), strict=True
+        )
     ]
     server = memory_of(states.server)
     known = None if server is None else with_start(memory_of(first.server), server)

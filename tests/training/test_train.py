@@ -37,13 +37,15 @@ def test_columns_bits_and_progress_towards_the_optimum(problem):
     history = jb.train(rosdhb(), problem, attack=jb.sign_flip(), seeds=3, **FAST)
     assert history.rounds.tolist() == [0, 5, 10, 12]
     assert set(history.columns) == {
-        "uplink_bits", "downlink_bits", "rejected_rows", "loss", "gradient_norm", "distance",
+        "uplink_bits", "downlink_bits", "rejected_rows", "faulty_rows", "loss", "gradient_norm",
+        "distance",
     }  # fmt: skip
     assert all(values.shape == (3, 4) for values in history.columns.values())
     # k = 2 numbers up; d = 6 numbers and a 64-bit seed down; float32.
     assert (history["uplink_bits"] == 2 * 32 * history.rounds).all()
     assert (history["downlink_bits"] == (6 * 32 + 64) * history.rounds).all()
     assert (history["rejected_rows"] == 0).all()
+    assert (history["faulty_rows"] == 0).all()
     assert (history["loss"][:, -1] < history["loss"][:, 0]).all()
     assert history.parameters.shape == (3, 6)
     assert history.about["algorithm"] == "RoSDHB"
