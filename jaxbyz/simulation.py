@@ -27,7 +27,7 @@ from jaxbyz import checks, returned
 from jaxbyz.agreement import agreed
 from jaxbyz.attacks import no_attack
 from jaxbyz.bad_rounds import answering, beginning
-from jaxbyz.core import Algorithm, Attack, Codec, Key, ServerInfo, Tree, View
+from jaxbyz.core import Algorithm, Attack, Codec, Key, Oracle, ServerInfo, Tree, View
 from jaxbyz.lanes import entries_of
 from jaxbyz.messages import bit_words
 from jaxbyz.problems.problem import Problem
@@ -40,6 +40,7 @@ __all__ = [
     "assemble",
     "build",
     "in_batches",
+    "off_the_mesh",
     "one_by_one",
     "over_mesh",
     "over_pmap",
@@ -48,6 +49,8 @@ __all__ = [
 ]
 
 AXIS = "workers"
+
+Ask = Callable[[Tree], Oracle]
 
 
 class SimulationState(NamedTuple):
@@ -81,11 +84,12 @@ class Placement(NamedTuple):
 
     ids: Callable[[int], jax.Array]  # local number of workers -> their ids
     gather: Callable[[Tree], Tree]  # local messages [m_local, ...] -> all messages [m, ...]
+    asking: Callable[[Ask], Ask]  # entry of the data -> oracle: how workers ask it here
 
 
 def here() -> Placement:
     """All workers in one program."""
-    return Placement(jnp.arange, lambda messages: messages)
+    return Placement(jnp.arange, lambda messages: messages, lambda oracle: oracle)
 
 
 def along_axis() -> Placement:
@@ -97,7 +101,47 @@ def along_axis() -> Placement:
     def gather(messages: Tree) -> Tree:
         return jax.tree.map(lambda leaf: jax.lax.all_gather(leaf, AXIS, tiled=True), messages)
 
-    return Placement(ids, gather)
+    return Placement(ids, gather, _asked_off_the_mesh)
+
+
+def off_the_mesh(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function of arrays, traced as if its arguments lay on no mesh.
+
+    The derivative of a convolution notes the mesh that it is traced on, and JAX then refuses to
+    map it where it has groups, as it has once it was mapped before: over workers, then over seeds.
+    Nothing of a worker's own arithmetic depends on a mesh.
+
+    >>> off_the_mesh(lambda x, y: {"sum": x + y})(jnp.ones(2), 1.0)["sum"].tolist()
+    [2.0, 2.0]
+    """
+
+    def shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
+        kind = jax.typeof(leaf)
+        return jax.ShapeDtypeStruct(kind.shape, kind.dtype, weak_type=kind.weak_type)
+
+    def traced(*arguments: Tree) -> Any:
+        with jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), ())):
+            shapes = jax.tree.map(shape_of, arguments)
+            program, result = jax.make_jaxpr(function, return_shape=True)(*shapes)
+        leaves = jax.tree.leaves(arguments)
+        found = jax.core.eval_jaxpr(program.jaxpr, program.consts, *leaves)
+        return jax.tree.unflatten(jax.tree.structure(result), found)
+
+    return traced
+
+
+def _asked_off_the_mesh(oracle: Ask) -> Ask:
+    full = off_the_mesh(lambda entry, x: oracle(entry).full(x))
+    grad = off_the_mesh(lambda entry, batch, x: oracle(entry).grad(batch, x))
+
+    def of(entry: Tree) -> Oracle:
+        return Oracle(
+            lambda x: full(entry, x),
+            oracle(entry).draw,
+            lambda batch, x: grad(entry, batch, x),
+        )
+
+    return of
 
 
 def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -210,13 +254,14 @@ def assemble(
     placement = here() if placement is None else placement
     honest, byzantine = problem.honest, problem.byzantine
     n = honest + byzantine
+    oracle = placement.asking(problem.oracle)
 
     def computing(key: Key, function: Callable[..., Any], data: Tree, *states: Tree) -> Any:
         """Map function(key_i, *states_i, oracle_i) over the workers of this program."""
         local = jax.tree.leaves(data)[0].shape[0]
 
         def one(worker: jax.Array, entry: Tree, *own: Tree) -> Any:
-            return function(jax.random.fold_in(key, worker), *own, problem.oracle(entry))
+            return function(jax.random.fold_in(key, worker), *own, oracle(entry))
 
         return map_workers(one)(placement.ids(local), data, *states)
 
@@ -378,8 +423,10 @@ def over_mesh(function: Callable[..., Any], mesh: Mesh, *, initial: bool = False
     its own.
 
     Raises:
-        ValueError: when called, if it is not.
+        ValueError: another mesh; when called, workers that cannot be spread evenly.
     """
+    if getattr(mesh, "axis_names", None) != (AXIS,):
+        raise ValueError(f"mesh must have the one axis {AXIS!r}, got {mesh!r}")
     split, whole = Spec(AXIS), Spec()
     state = _state_spec(split, whole)
     mapped = jax.shard_map(
@@ -401,8 +448,10 @@ def over_pmap(function: Callable[..., Any], devices: int, *, initial: bool = Fal
     """The same as `over_mesh`, with `jax.pmap` over so many devices.
 
     Raises:
-        ValueError: when called, if workers cannot be spread evenly.
+        ValueError: devices that this process does not have; when called, workers that cannot be
+            spread evenly.
     """
+    devices = checks.count("devices", devices, minimum=1, maximum=jax.local_device_count())
     state = _state_spec(0, None)
     mapped = jax.pmap(
         function,

@@ -12,13 +12,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as Spec
 
 from jaxbyz import checks
 from jaxbyz.agreement import agreed
 from jaxbyz.checkpoints import Checkpoints
 from jaxbyz.core import Algorithm, Attack, Tree
+from jaxbyz.devices import mesh_of, processes, put, sharding_of_state
 from jaxbyz.history import History, carrying
 from jaxbyz.identities import identity_of
 from jaxbyz.ledger import Ledger
@@ -27,11 +26,11 @@ from jaxbyz.progress import Bar
 from jaxbyz.recipes import written
 from jaxbyz.seeds import seed_list, streams
 from jaxbyz.simulation import (
-    AXIS,
     RoundInfo,
     SimulationState,
     along_axis,
     assemble,
+    off_the_mesh,
     over_mesh,
     require_even,
     run,
@@ -98,7 +97,9 @@ def train(
         map_workers: `jax.vmap`, or `jaxbyz.one_by_one` for models that are slow when batched.
         map_seeds: the same for seeds, or `jaxbyz.in_batches(size)`, `jaxbyz.side_by_side`; under
             all but `one_by_one` both sides of PAGE's coin are computed.
-        devices: spread the computing workers over these devices.
+        devices: spread the computing workers over these devices, of this process or (with
+            `jax.distributed`, when all call `train` alike) of several, where each returns the same
+            history; checkpoints need those of one process. None: wherever JAX computes.
         watch: (state before, state after, what the round was, data) -> columns, each []: applied
             to the last round before every evaluation (NaN at round 0); for terms of a proof along
             a run, see `jaxbyz.theory`.
@@ -139,17 +140,23 @@ def train(
         checks.function(name, value)
     if watch is not None:
         checks.function("watch", watch)
+    mesh = mesh_of(devices)
+    if checkpoint is not None and len(processes(mesh)) > 1:
+        raise ValueError(
+            "checkpoint needs all workers in one process: devices must be those of one process, "
+            f"got devices of the processes {processes(mesh)}"
+        )
+    if jax.process_index() != processes(mesh)[0]:
+        progress = False  # one bar is enough
     chosen = seed_list(seeds)
     measured_by = measure_of(problem, evaluate)
     began = time.perf_counter()
 
-    placement = None if devices is None else along_axis()
+    placement = None if mesh is None else along_axis()
     simulation = assemble(algorithm, problem, attack, map_workers=map_workers, placement=placement)
-    mesh = None if devices is None else Mesh(np.array(devices), (AXIS,))
-    data, test = simulation.data, problem.test
     if mesh is not None:
-        require_even(data, mesh.size)
-        data = jax.device_put(data, NamedSharding(mesh, Spec(AXIS)))
+        require_even(simulation.data, mesh.size)
+    data, test = put(simulation.data, mesh, split=True), put(problem.test, mesh)
 
     def spread(function: Callable[..., Any], initial: bool = False) -> Callable[..., Any]:
         return function if mesh is None else over_mesh(function, mesh, initial=initial)
@@ -170,13 +177,17 @@ def train(
         return map_seeds(lambda key, state: one(key, state, data))(keys, states)
 
     def measure(xs: jax.Array, data: Tree, test: Tree) -> dict[str, jax.Array]:
-        return map_seeds(lambda x: measured_by(x, data, test))(xs)
+        one = measured_by if mesh is None else off_the_mesh(measured_by)
+        return map_seeds(lambda x: one(x, data, test))(xs)
 
-    model_keys, start_keys, round_keys = streams(chosen)
+    model_keys, *keys = streams(chosen)
+    start_keys, round_keys = put(keys, mesh)
     # A program of its own: it is the slowest to compile, and the same for every algorithm.
     models = jax.jit(map_seeds(problem.init))
-    start, look = jax.jit(begin), jax.jit(measure)
-    go = jax.jit(advance, static_argnums=0)
+    state_at, known_at = (None, None) if mesh is None else sharding_of_state(mesh)
+    start = jax.jit(begin, out_shardings=(state_at, known_at))
+    go = jax.jit(advance, static_argnums=0, out_shardings=(state_at, known_at))
+    look = jax.jit(measure, out_shardings=known_at)
     ledger = Ledger(len(chosen), problem.honest)
     resumed_at = 0
     # Rounds done -> parameters: of the last evaluation, and of one under way. One entry of the
@@ -184,6 +195,7 @@ def train(
     reached: dict[int, jax.Array] = {}
 
     def history() -> History:
+        parameters = reached[ledger.rounds[-1] if ledger.rounds else 0]
         about = {
             "algorithm": algorithm.name,
             "attack": "none" if attack is None else attack.name,
@@ -201,12 +213,15 @@ def train(
             },
             "resumed_at": resumed_at,
             "seconds": time.perf_counter() - began,
-            "device": jax.devices()[0].device_kind,
+            "device": min(parameters.devices(), key=lambda device: device.id).device_kind,
             "versions": {name: importlib.metadata.version(name) for name in ("jaxbyz", "jax")},
         }
-        parameters = np.asarray(reached[ledger.rounds[-1] if ledger.rounds else 0])
         return History(
-            np.array(ledger.rounds), ledger.columns(), parameters, np.array(chosen), about
+            np.array(ledger.rounds),
+            ledger.columns(),
+            np.asarray(parameters),
+            np.array(chosen),
+            about,
         )
 
     with ExitStack() as stack:
@@ -225,7 +240,7 @@ def train(
             ledger.unpack(stored)
             reached[done] = states.server.x
         else:
-            states, hello = start(start_keys, models(model_keys), data)
+            states, hello = start(start_keys, put(models(model_keys), mesh), data)
             reached[0] = states.server.x
             if hello is not None:
                 first = jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], hello)

@@ -1,6 +1,7 @@
 """One of two processes that play together: `one_process.py ID PORT FOLDER NAMES…`.
 
-Every process has two devices and half of the workers; process 0 writes what everybody knows.
+Every process has two devices and half of the workers; process 0 writes what everybody knows. For
+the name "train", both write the history that they return.
 """
 
 import functools
@@ -21,6 +22,7 @@ def main(process, port, folder, *names):
     jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=2, process_id=int(process))
     sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
     import test_placement as placement
+    import test_two_processes as together
 
     from jaxbyz import simulation
 
@@ -33,7 +35,20 @@ def main(process, port, folder, *names):
         sharding = NamedSharding(mesh, spec)
         return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
 
+    if "train" in names:
+        history = together.trained(devices=jax.devices(), progress=True)
+        history.save(Path(folder) / f"train-{process}.npz")
+        foreign = jax.devices()[2:] if int(process) == 0 else jax.devices()[:2]
+        refusals = []
+        for wrong in ({"devices": jax.devices(), "checkpoint": folder}, {"devices": foreign}):
+            try:
+                together.trained(**wrong)
+            except ValueError as error:
+                refusals.append(str(error))
+        (Path(folder) / f"refused-{process}.txt").write_text("\n".join(refusals))
     for name in names:
+        if name == "train":
+            continue
         sim = placement.built(name, "ALIE", placement=simulation.along_axis())
         spread = functools.partial(simulation.over_mesh, mesh=mesh)
         play = placement.game(sim.init, sim.step, spread=spread)

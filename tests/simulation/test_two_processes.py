@@ -8,10 +8,15 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import optax
 import pytest
 import test_placement as placement
 
-SOME = ("rosdhb", "byz_vr_dm21")
+import jaxbyz as jb
+from jaxbyz.data import Dataset
+from jaxbyz.problems.models import Linear
+
+SOME = ("rosdhb", "byz_vr_dm21", "train")
 PROGRAM = Path(__file__).with_name("one_process.py")
 
 
@@ -19,6 +24,45 @@ def free_port():
     with socket.socket() as it:
         it.bind(("127.0.0.1", 0))
         return it.getsockname()[1]
+
+
+def trained(**how):
+    """A method with a hello; workers that hold different images, and one that lies."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.normal(size=(16, 4, 4, 1)).astype(np.float32), np.arange(16) % 3
+    problem = jb.problems.classification(
+        Dataset("tiny", images, labels, images[:5], labels[:5], 3),
+        honest=8,
+        byzantine=1,
+        batch=1,
+        model=Linear(3),
+    )
+    algorithm = jb.byz_dasha_page(
+        compressor=jb.seeded_rand_k(ratio=0.5), probability=0.5, optimizer=optax.sgd(0.1),
+        aggregator=jb.trimmed_mean(f=1),
+    )  # fmt: skip
+    settings = {"rounds": 4, "evaluate_every": 2, "seeds": 2, "progress": False}
+    return jb.train(algorithm, problem, attack=jb.ipm(), **settings | how)
+
+
+def assert_trained(folder, errors):
+    alone = trained()
+    for process in (0, 1):
+        history = jb.History.load(folder / f"train-{process}.npz")
+        assert history.rounds.tolist() == [0, 2, 4]
+        for name, values in alone.columns.items():
+            # The same sums in a different program; a few float32 roundings per round.
+            np.testing.assert_allclose(history[name], values, rtol=1e-5, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(history.parameters, alone.parameters, rtol=1e-5, atol=1e-6)
+        checkpoint, foreign = (folder / f"refused-{process}.txt").read_text().splitlines()
+        assert checkpoint == (
+            "checkpoint needs all workers in one process: devices must be those of one process, "
+            "got devices of the processes [0, 1]"
+        )
+        assert foreign.startswith("devices must be a list of different jax devices")
+        assert "got none of this process" in foreign
+    assert "4/4" in errors[0]  # one bar
+    assert "4/4" not in errors[1]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +88,9 @@ def test_two_processes_are_one_device(tmp_path, names):
     ]
     errors = [process.communicate(timeout=900)[1] for process in running]
     assert [process.returncode for process in running] == [0, 0], errors
-    for name in names:
+    if "train" in names:
+        assert_trained(tmp_path, errors)
+    for name in set(names) - {"train"}:
         (_, hello), (end, records) = placement.reference(name, "ALIE")
         with np.load(tmp_path / f"{name}.npz") as stored:
             theirs = [stored[key] for key in stored.files]

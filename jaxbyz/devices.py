@@ -1,0 +1,113 @@
+"""Devices that share the workers out: which ones are meant, and how arrays come to lie on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as Spec
+
+from jaxbyz.core import Tree
+from jaxbyz.simulation import AXIS, SimulationState
+
+__all__ = ["chosen", "mesh_of", "processes", "put", "sharding_of_state"]
+
+
+def chosen(devices: Any) -> list[jax.Device]:
+    """The devices that are meant.
+
+    Raises:
+        ValueError: no list of devices, an empty one, one device twice, devices of different
+            platforms, or none of this process.
+
+    >>> chosen(jax.devices()[:1]) == jax.devices()[:1]
+    True
+    >>> chosen(2)
+    Traceback (most recent call last):
+    ValueError: devices must be a list of different jax devices, such as jax.devices()[:2], got 2
+    """
+
+    def refuse(got: str) -> ValueError:
+        return ValueError(
+            f"devices must be a list of different jax devices, such as jax.devices()[:2], got {got}"
+        )
+
+    if isinstance(devices, str | bytes | dict) or not isinstance(devices, Iterable):
+        raise refuse(repr(devices))
+    found = list(devices)
+    strangers = [each for each in found if not isinstance(each, jax.Device)]
+    if not found:
+        raise refuse("none")
+    if strangers:
+        raise refuse(f"{strangers[0]!r} in it")
+    twice = [each for each in found if found.count(each) > 1]
+    if twice:
+        raise refuse(f"{twice[0]!r} twice")
+    platforms = sorted({each.platform for each in found})
+    if len(platforms) > 1:
+        raise refuse(f"devices of the platforms {platforms}, which cannot work together")
+    here = jax.process_index(found[0].client)
+    if all(each.process_index != here for each in found):
+        raise refuse(f"none of this process, which has {jax.local_devices(backend=platforms[0])}")
+    return found
+
+
+def mesh_of(devices: Any) -> Mesh | None:
+    """The one-axis mesh "workers" of these devices; None for None, that is, wherever JAX computes.
+
+    Raises:
+        ValueError: as for `chosen`.
+
+    >>> mesh_of(jax.devices()[:1]).axis_names
+    ('workers',)
+    """
+    return None if devices is None else Mesh(np.array(chosen(devices)), (AXIS,))
+
+
+def processes(mesh: Mesh | None) -> list[int]:
+    """Numbers of the processes that compute.
+
+    >>> processes(None)
+    [0]
+    """
+    if mesh is None:
+        return [jax.process_index()]
+    return sorted({device.process_index for device in mesh.devices.flat})
+
+
+def put(tree: Tree, mesh: Mesh | None, *, split: bool = False) -> Tree:
+    """Arrays on all devices of a mesh, or (split) each device's workers on it.
+
+    Where the mesh is of several processes, all of them must come with the same arrays.
+
+    >>> put({"x": np.zeros(3)}, None)
+    {'x': array([0., 0., 0.])}
+    """
+    if mesh is None:
+        return tree
+    sharding = NamedSharding(mesh, Spec(AXIS) if split else Spec())
+
+    def one(leaf: Any) -> jax.Array:
+        if not jax.dtypes.issubdtype(jax.typeof(leaf).dtype, jax.dtypes.prng_key):
+            return jax.device_put(leaf, sharding)
+        # Keys themselves cannot be put on devices of other processes, their words can.
+        words = jax.device_put(jax.random.key_data(leaf), sharding)
+        return jax.random.wrap_key_data(words, impl=jax.random.key_impl(leaf))
+
+    return jax.tree.map(one, tree)
+
+
+def sharding_of_state(mesh: Mesh) -> tuple[SimulationState, NamedSharding]:
+    """Where the states of many seeds [S, ...] lie, and everything that all devices know.
+
+    Said to the compiler, so that what is looked at can be fetched in every process.
+
+    >>> state, whole = sharding_of_state(mesh_of(jax.devices()[:1]))
+    >>> tuple(state.workers.spec), tuple(state.server.spec), tuple(whole.spec)
+    ((None, 'workers'), (), ())
+    """
+    whole, split = NamedSharding(mesh, Spec()), NamedSharding(mesh, Spec(None, AXIS))
+    return SimulationState(whole, split, whole, whole), whole
