@@ -195,7 +195,7 @@ def train(
     reached: dict[int, jax.Array] = {}
 
     def history() -> History:
-        parameters = reached[ledger.rounds[-1] if ledger.rounds else 0]
+        parameters = jax.numpy.asarray(reached[ledger.rounds[-1] if ledger.rounds else 0])
         about = {
             "algorithm": algorithm.name,
             "attack": "none" if attack is None else attack.name,
