@@ -4,6 +4,8 @@ An algorithm is two halves that meet only through typed messages; see `jaxbyz.co
 and `jaxbyz.train` for the shortest way to a result.
 """
 
+import importlib.metadata
+
 from jaxbyz import aggregators, algorithms, attacks, compressors, data, messages, problems
 from jaxbyz.aggregators import (
     aksel,
@@ -94,7 +96,10 @@ from jaxbyz.lanes import side_by_side
 from jaxbyz.simulation import build, in_batches, one_by_one, over_mesh, over_pmap, run
 from jaxbyz.training import TooManyBadRows, train
 
+__version__ = importlib.metadata.version("jaxbyz")
+
 __all__ = [
+    "__version__",
     # modules
     "aggregators",
     "algorithms",

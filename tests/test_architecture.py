@@ -248,3 +248,11 @@ def test_packages_say_what_is_public():
     for module, path in FILES.items():
         if path.name == "__init__.py":
             assert public(module), f"{module} has no __all__"
+
+
+def test_the_version_is_that_of_the_installed_package():
+    import importlib.metadata
+
+    import jaxbyz
+
+    assert jaxbyz.__version__ == importlib.metadata.version("jaxbyz")

@@ -20,6 +20,7 @@ from jaxbyz.data import Dataset, load, validate
 from jaxbyz.data.loading import by_name
 from jaxbyz.problems.division import divide
 from jaxbyz.problems.models import LightNet
+from jaxbyz.problems.networks import template_of
 from jaxbyz.problems.problem import Problem, check_workers, require_data, require_module
 
 __all__ = ["Samples", "classification"]
@@ -76,7 +77,8 @@ def classification(
 
     Raises:
         ValueError: an argument out of range; both alpha and partition; data that is not finite or
-            has labels outside its range.
+            has labels outside its range; a model with other variables than floating-point
+            parameters, without one logit for every class, or that needs random numbers.
         FileNotFoundError: files of the data set are missing; the message says where to get them,
             where they belong, and which call then reads them.
 
@@ -105,7 +107,7 @@ def classification(
         return module.init(key, jnp.asarray(dataset.train_images[:1]))
 
     # Pytrees exist only on this side of the oracle.
-    template = jax.eval_shape(parameters, jax.random.key(0))
+    template = template_of(module, dataset.train_images, dataset.classes)
     flat, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
 
     def sums(variables: Any, samples: Samples) -> _Sums:
