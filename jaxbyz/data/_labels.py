@@ -1,12 +1,24 @@
-"""Checks of labels: each error names the argument or file, what it got and what is allowed."""
+"""Checks of arrays and labels: each error names the argument or file, what came and is allowed."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
+def as_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Returns `value` as an array; ValueError for lists whose parts have different lengths."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be an array, got a {type(value).__name__} that is none: {error}"
+        ) from None
+
+
 def label_vector(name: str, value: ArrayLike) -> NDArray[np.integer]:
     """Returns `value` as a non-empty integer array [N]."""
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.ndim != 1:
         raise ValueError(f"{name} must have rank 1, [N], got shape {array.shape}")
     if array.size == 0:

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jaxbyz.data import _labels
+
 _CODES = ((-1, 1), (0, 1), (1, 2), (2, 4))  # how files write two classes: (negative, positive)
 
 
@@ -25,7 +27,7 @@ class BinaryDataset(NamedTuple):
 
 
 def validate_binary(dataset: BinaryDataset) -> BinaryDataset:
-    """Returns `dataset` unchanged after checking that it keeps its contract.
+    """Returns `dataset` after checking that it keeps its contract; lists become arrays.
 
     Contract: features float [N, d], finite, neither size zero; labels integer [N], each -1 or +1.
     One class alone is legal (a worker may hold it).
@@ -38,7 +40,10 @@ def validate_binary(dataset: BinaryDataset) -> BinaryDataset:
         ...
     ValueError: labels must be -1 or +1, got 0 at 0
     """
-    features, labels = np.asarray(dataset.features), np.asarray(dataset.labels)
+    features = _labels.as_array("features", dataset.features)
+    labels = _labels.as_array("labels", dataset.labels)
+    if not (features is dataset.features and labels is dataset.labels):
+        dataset = dataset._replace(features=features, labels=labels)
     if features.ndim != 2 or features.size == 0:
         raise ValueError(f"features must have shape [N >= 1, d >= 1], got {features.shape}")
     if not np.issubdtype(features.dtype, np.floating):

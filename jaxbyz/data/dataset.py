@@ -30,7 +30,7 @@ class Dataset(NamedTuple):
 
 
 def validate(dataset: Dataset) -> Dataset:
-    """Returns `dataset` unchanged after checking that it keeps its contract.
+    """Returns `dataset` after checking that it keeps its contract; lists become arrays.
 
     Contract: images float [N, H, W, C], finite, none of the sizes zero, one [H, W, C] for both
     splits; labels integer [N] in 0..classes-1, one per image; classes >= 1. Other widths of
@@ -47,6 +47,12 @@ def validate(dataset: Dataset) -> Dataset:
     ValueError: test_labels: expected labels in 0..1, got 7 at 0
     """
     classes = checks.count("classes", dataset.classes, 1)
+    lists = {
+        name: _labels.as_array(name, value)
+        for name, value in dataset._asdict().items()
+        if name.endswith(("images", "labels")) and not isinstance(value, np.ndarray)
+    }
+    dataset = dataset._replace(**lists) if lists else dataset
     train = _check_images("train_images", dataset.train_images)
     test = _check_images("test_images", dataset.test_images)
     if train[1:] != test[1:]:

@@ -22,6 +22,7 @@ from jaxbyz.problems.division import divide
 from jaxbyz.problems.models import LightNet
 from jaxbyz.problems.networks import template_of
 from jaxbyz.problems.problem import Problem, check_workers, require_data, require_module
+from jaxbyz.problems.width import on_device
 
 __all__ = ["Samples", "classification"]
 
@@ -97,6 +98,7 @@ def classification(
         require_module(model)
     dataset = validate(by_name(load, data, root))
     partition = divide(dataset.train_labels, honest, alpha, partition, partition_seed)
+    images = on_device("train_images", dataset.train_images[partition])
     if batch is not None:
         batch = checks.count("batch", batch, minimum=1)
         if batch > partition.shape[1]:
@@ -153,10 +155,12 @@ def classification(
         byzantine=byzantine,
         dimension=flat.shape[0],
         data=Samples(
-            jnp.asarray(dataset.train_images[partition]),
+            images,
             jnp.asarray(dataset.train_labels[partition]),
         ),
-        test=Samples(jnp.asarray(dataset.test_images), jnp.asarray(dataset.test_labels)),
+        test=Samples(
+            on_device("test_images", dataset.test_images), jnp.asarray(dataset.test_labels)
+        ),
         oracle=oracle,
         init=lambda key: ravel_pytree(parameters(key))[0],
         evaluators={"train": on_train, "test": on_test, "gradient": of_gradient},

@@ -42,6 +42,7 @@ from jaxbyz.problems.division import divide
 from jaxbyz.problems.newton import logistic_minimiser
 from jaxbyz.problems.problem import Problem, check_workers, require_data
 from jaxbyz.problems.regularisers import Regulariser, ridge
+from jaxbyz.problems.width import on_device
 
 __all__ = ["Logistic", "Rows", "logistic"]
 
@@ -241,7 +242,7 @@ def logistic(
         honest=honest,
         byzantine=byzantine,
         dimension=d,
-        data=Rows(jnp.asarray(features), jnp.asarray((signs + 1) // 2)),
+        data=Rows(on_device("features", features), jnp.asarray((signs + 1) // 2)),
         test=None,
         oracle=oracle,
         init=lambda key: jnp.zeros(d),
