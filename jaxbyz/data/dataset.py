@@ -1,6 +1,6 @@
 """A classification data set: two splits of images and labels, as NumPy arrays on the host."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def validate(dataset: Dataset) -> Dataset:
     ValueError: test_labels: expected labels in 0..1, got 7 at 0
     """
     classes = checks.count("classes", dataset.classes, 1)
-    lists = {
+    lists: dict[str, Any] = {
         name: _labels.as_array(name, value)
         for name, value in dataset._asdict().items()
         if name.endswith(("images", "labels")) and not isinstance(value, np.ndarray)
