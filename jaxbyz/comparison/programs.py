@@ -49,8 +49,11 @@ def play(
     grid: np.ndarray,
     path: Callable[[int, int], Path | None],
     report: Callable[[str], None],
-) -> tuple[Iterator[tuple[int, int, Cell]], ServerClock]:
-    """All runs of one method, as (attack, rule, cell) one after another, and the server's clock.
+) -> tuple[Callable[[], None], Iterator[tuple[int, int, Cell]], ServerClock]:
+    """How to compile a method, its runs as (attack, rule, cell) one by one, the server's clock.
+
+    Everything is traced here, and runs where the iterator is asked, so that both see the settings
+    of the caller's thread (precision, device, …); compiling does not look at them.
 
     Args:
         make: the method.
@@ -66,12 +69,22 @@ def play(
     def suiting(step: Any, rule: Aggregator) -> Algorithm:
         return with_f(make(step, rule), runs.problem.byzantine)
 
-    compiled = _program(suiting, runs, grid)
+    program = _program(suiting, runs, grid)
     costs = _gradients(suiting(grid[0], runs.aggregators[0]), runs.problem)
     clock = ServerClock(
         lambda which: suiting(grid[0], _rule(runs, which)), runs.problem, runs.attacks[0]
     )
-    return _cells(compiled, runs, grid, costs, path, report), clock
+    files = [path(i, j) for i in range(len(runs.attacks)) for j in range(len(runs.aggregators))]
+    needed = any(file is None or not file.exists() for file in files)
+    if needed:
+        program.lower()
+
+    def compile_all() -> None:
+        clock.compile()
+        if needed:
+            program.compile()
+
+    return compile_all, _cells(program, runs, grid, costs, path, report), clock
 
 
 def _rule(runs: Runs, which: Any) -> Aggregator:
@@ -85,6 +98,8 @@ def _attack(runs: Runs, which: Any) -> Attack:
 class _Program(NamedTuple):
     """The compiled runs of one method; which attack and which rule are arguments."""
 
+    lower: Callable[[], Any]
+    compile: Callable[[], Any]
     call: Callable[[int, int], Any]
     mark: Callable[[int, int], str]  # of everything that a cell depends on
 
@@ -121,7 +136,8 @@ def _program(make: Method, runs: Runs, grid: np.ndarray) -> _Program:
     worlds = [assemble(first, problem, _attack(runs, i)).data for i in range(len(runs.attacks))]
     choice = (jnp.int32(0), jnp.int32(0))
     traced = jax.jit(whole).trace(choice, steps, keys, worlds[0], problem.test)
-    compiled = functools.cache(lambda: traced.lower().compile())  # not if all is there already
+    lowered = functools.cache(traced.lower)  # not if all is there already
+    compiled = functools.cache(lambda: lowered().compile())
 
     def call(attack: int, rule: int) -> Any:
         which = jnp.int32(attack), jnp.int32(rule)
@@ -132,7 +148,7 @@ def _program(make: Method, runs: Runs, grid: np.ndarray) -> _Program:
         seeds = np.array(runs.seeds)
         return fingerprint(traced.jaxpr, attack, rule, steps, worlds[attack], problem.test, seeds)
 
-    return _Program(call, mark)
+    return _Program(lowered, compiled, call, mark)
 
 
 def _cells(

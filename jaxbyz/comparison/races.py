@@ -7,9 +7,9 @@ step sizes, of the worst value over the tuning seeds, once the budget is used up
 
 from __future__ import annotations
 
+import functools
 import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,8 @@ def compare(
             within the budget. Default: all rounds.
         folder: finished runs are kept here, and not made again; a file that is damaged is named
             in a warning, and its run made again.
-        parallel: how many programs are compiled and run at the same time.
+        parallel: how many programs are compiled at the same time. They are traced and run in the
+            caller's thread, with its settings of JAX.
         progress: as for `train`.
 
     Raises:
@@ -206,37 +207,36 @@ def compare_aggregators(
     place = None if folder is None else made("folder", folder)
     everything = seed_list(reported + tuning)
     runs = Runs(problem, tuple(attacks), tuple(aggregators.values()), everything, rounds, every)
-    wide = jax.dtypes.canonicalize_dtype(float) == np.float64
 
     cells: dict[str, dict[tuple[str, str], Cell]] = {rule: {} for rule in rules}
     clocks: dict[str, ServerClock] = {}
     damage: list[str] = []
-    stopped = threading.Event()
     total = len(methods) * len(names) * len(rules)
     with Bar(progress, total, unit="run") as bar, ThreadPoolExecutor(parallel) as pool:
 
-        def job(method: str) -> None:
-            def path(attack: int, rule: int) -> Path | None:
-                file = f"{_slug(method)}--{_slug(names[attack])}.npz"
-                return None if place is None else place / _slug(rules[rule]) / file
+        def path(method: str, attack: int, rule: int) -> Path | None:
+            file = f"{_slug(method)}--{_slug(names[attack])}.npz"
+            return None if place is None else place / _slug(rules[rule]) / file
 
-            with jax.enable_x64(wide):  # a setting of the thread
-                found, clocks[method] = play(
-                    methods[method], runs, grids[method], path, damage.append
-                )
-                for attack, rule, cell in found:
-                    cells[rules[rule]][method, names[attack]] = cell
-                    if stopped.is_set():
-                        return
-                    where = f" before {rules[rule]}" if rules[rule] else ""
-                    bar.advance(1, {"last": f"{method} under {names[attack]}{where}"})
+        def run_all(method: str, found: Iterator[tuple[int, int, Cell]]) -> None:
+            for attack, rule, cell in found:
+                cells[rules[rule]][method, names[attack]] = cell
+                where = f" before {rules[rule]}" if rules[rule] else ""
+                bar.advance(1, {"last": f"{method} under {names[attack]}{where}"})
 
-        waiting = [pool.submit(job, method) for method in methods]
         try:
+            # Threads only compile: JAX's settings (device, precision, …) are those of a thread.
+            waiting = {}
+            for method, make in methods.items():
+                where = functools.partial(path, method)
+                compiling, found, clocks[method] = play(
+                    make, runs, grids[method], where, damage.append
+                )
+                waiting[pool.submit(compiling)] = method, found
             for done in as_completed(waiting):
                 done.result()
+                run_all(*waiting[done])
         except BaseException as error:
-            stopped.set()
             pool.shutdown(cancel_futures=True)
             _say_what_is_there(error, cells, place, damage)
             raise

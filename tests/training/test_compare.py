@@ -253,3 +253,31 @@ def test_two_names_of_one_file_are_refused(tmp_path):
     twice = {"a b": METHODS["D-SGD"], "a-b": METHODS["D-SGD"]}
     with pytest.raises(ValueError, match=r"methods must have names that differ .*\['a b', 'a-b'\]"):
         race(tmp_path, methods=twice)
+
+
+def test_a_race_runs_with_the_settings_of_its_caller(monkeypatch):
+    """Those of JAX belong to a thread: what `train` sees, `compare` sees."""
+    seen, devices = set(), set()
+    compiled = jax.stages.Lowered.compile
+
+    def watched(lowered, *options):
+        program = compiled(lowered, *options)
+        for sharding in jax.tree.leaves(program.input_shardings):
+            devices.update(sharding.device_set)
+        return program
+
+    def method(step):
+        seen.add((jax.config.jax_default_matmul_precision, jax.config.jax_enable_x64))
+        return METHODS["D-SGD"](step)
+
+    monkeypatch.setattr(jax.stages.Lowered, "compile", watched)
+    here = jax.devices()[1]
+    with (
+        jax.default_device(here), jax.default_matmul_precision("float32"), jax.enable_x64(False)
+    ):  # fmt: skip
+        result = race(methods={"D-SGD": method}, steps=[0.1], attacks=[jb.sign_flip()])
+        with jax.debug_nans(True), pytest.raises(Exception, match="nan"):
+            race(methods={"D-SGD": method}, steps=[1e30], attacks=[jb.sign_flip()], rounds=100)
+    assert seen == {("float32", False)}
+    assert devices == {here}
+    assert result.cells["D-SGD", "sign flip"].columns["loss"].shape == (1, 3, 3)
