@@ -258,7 +258,7 @@ ATTACKS = (
     _("ALIE", lambda: attacks.alie(z=1.5)),
     _("Gaussian", lambda: attacks.gaussian(1.0, 10.0), equal=False),
     _("noise", lambda: attacks.noise(5.0), equal=False),
-    _("huge", lambda: attacks.huge(1e300), refused=True),
+    _("huge", lambda: attacks.huge(1e30)),
     _("infinite", attacks.infinite, refused=True),
     _("not a number", attacks.not_a_number, refused=True),
     _("mimic", lambda: attacks.mimic(3)),
