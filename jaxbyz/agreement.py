@@ -95,6 +95,7 @@ def applied(name: str, rule: Aggregator, n: int, d: int) -> Any:
     """What a rule makes of rows [n, d]; to be traced."""
     key = jax.random.key(0, impl="threefry2x32")
     state = rule.init(d)
+    rows = jnp.zeros((n, d))
     with returned.compiled(name):
-        outcome = rule.apply(key, state, jnp.zeros((n, d)))
-    return returned.aggregated(name, outcome, n, d)
+        outcome = rule.apply(key, state, rows)
+    return returned.aggregated(name, outcome, rows)

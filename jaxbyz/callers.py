@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import types
 import warnings
+from collections.abc import Iterator
+from contextvars import ContextVar
 
-__all__ = ["warn"]
+__all__ = ["keeping", "warn"]
 
 # Whose frames lie between a user's line and what is said deep in the library.
 LIBRARIES = ("jaxbyz", "jax", "contextlib", "functools", "concurrent", "threading")
+
+
+_kept: ContextVar[list[str] | None] = ContextVar("kept", default=None)
+
+
+@contextlib.contextmanager
+def keeping(kept: list[str]) -> Iterator[None]:
+    """Keep what is warned of in this thread, to say it once, at the caller's line.
+
+    >>> kept = []
+    >>> with keeping(kept):
+    ...     warn("something was left out")
+    >>> kept
+    ['something was left out']
+    """
+    token = _kept.set(kept)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
 
 
 def warn(message: str) -> None:
@@ -21,6 +44,10 @@ def warn(message: str) -> None:
     >>> str(caught[0].message), "jaxbyz/callers.py" in caught[0].filename
     ('something was left out', False)
     """
+    kept = _kept.get()
+    if kept is not None:
+        kept.append(message)
+        return
     frame: types.FrameType | None = sys._getframe(1)
     level = 2  # of the frame, as `warnings` counts
     while frame is not None and _of_library(frame):

@@ -81,8 +81,42 @@ def with_f(value: Part, f: int) -> Part:
     """
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return type(value)([with_f(entry, f) for entry in value])
-    bind = getattr(value, "bind", None)
-    return value if bind is None else bind(f)
+    bind: Any = getattr(value, "bind", None)
+    if bind is None:
+        return value
+    if isinstance(bind, _Waiting) and not bind.made(value):
+        raise ValueError(
+            f"f must be given to the rules of a part that was changed after it was made, got "
+            f"{said(value)} with f = None"
+        )
+    bound = bind(f)
+    return bound._replace(name=value.name) if isinstance(value, Algorithm) else bound
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Waiting:
+    """How a part is made again for another f."""
+
+    make: Callable[..., Any]
+    arguments: Mapping[str, Any]
+    halves: tuple[Any, ...]  # of the part that was made
+
+    def __call__(self, f: int) -> Any:
+        filled = {
+            name: f if name == "f" and value is None else with_f(value, f)
+            for name, value in self.arguments.items()
+        }
+        return self.make(**filled)
+
+    def made(self, value: Any) -> bool:
+        """Whether a part is still what was made: else making it again would undo a change."""
+        return all(a is b for a, b in zip(_halves(value), self.halves, strict=True))
+
+
+def _halves(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, Algorithm):
+        return value.worker, value.server, value.codec, value.hello
+    return value.init, value.apply
 
 
 def _waits(value: Any) -> bool:
@@ -108,15 +142,7 @@ def _told(
     if isinstance(built, Algorithm):
         known["aggregator"] = arguments.get("aggregator", built.aggregator)
     if waiting and isinstance(built, Aggregator | Algorithm):
-
-        def bind(f: int) -> Any:
-            filled = {
-                name: f if name == "f" and value is None else with_f(value, f)
-                for name, value in arguments.items()
-            }
-            return make(**filled)
-
-        known["bind"] = bind
+        known["bind"] = _Waiting(make, arguments, _halves(built))
     if dataclasses.is_dataclass(built):
         return dataclasses.replace(built, **known)  # type: ignore[type-var]
     return built._replace(**known)

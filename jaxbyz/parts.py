@@ -181,12 +181,16 @@ def call_of(function: Callable[..., Any]) -> str:
 
 def _require_self_sufficient(name: str, optimizer: Any) -> None:
     """Raise if a step needs more than a gradient, the state and the parameters."""
-
-    def update(x: jax.Array) -> Any:
-        return optimizer.update(x, optimizer.init(x), x)
-
+    x = jnp.zeros(3)
     try:
-        jax.eval_shape(update, jnp.zeros(3))
+        jax.eval_shape(optimizer.init, x)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must start from one vector of parameters [d], got one that raises "
+            f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        ) from error
+    try:
+        jax.eval_shape(lambda x: optimizer.update(x, optimizer.init(x), x), x)
     except TypeError as error:
         if missing := re.findall(r"argument[s]?: (.*)", str(error)):
             raise ValueError(

@@ -34,13 +34,13 @@ def vector(name: str, value: Any, d: int) -> Any:
     return value
 
 
-def aggregated(name: str, outcome: Any, n: int, d: int) -> Any:
-    """What `apply` of an aggregator returned, if it is (state, aggregated) of the right shapes.
+def aggregated(name: str, outcome: Any, rows: jax.Array) -> Any:
+    """What `apply` of an aggregator made of rows [n, d], if it is (state, aggregated) that fits.
 
     Raises:
         ValueError: naming the rule, what it returned and what it should.
 
-    >>> aggregated("aggregator", (1.0, 2.0, 3.0), 4, 3)
+    >>> aggregated("aggregator", (1.0, 2.0, 3.0), jnp.zeros((4, 3)))
     Traceback (most recent call last):
     ValueError: aggregator must return (state, Aggregated(value, bad, details)), got a tuple of 3
     """
@@ -48,8 +48,12 @@ def aggregated(name: str, outcome: Any, n: int, d: int) -> Any:
     if not whole:
         came = checks.said(outcome)
         raise ValueError(f"{name} must return (state, Aggregated(value, bad, details)), got {came}")
-    vector(name, outcome[1].value, d)
-    bad = outcome[1].bad
+    n, d = rows.shape
+    value, bad = vector(name, outcome[1].value, d), outcome[1].bad
+    if value.dtype != rows.dtype:
+        raise ValueError(
+            f"{name} must return a vector of the dtype of the rows, {rows.dtype}, got {value.dtype}"
+        )
     if getattr(bad, "shape", None) != (n,) or bad.dtype != bool:
         raise ValueError(f"{name} must return which rows were bad, [n] = {(n,)} bool, got {bad!r}")
     return outcome
@@ -74,13 +78,13 @@ def rows(attack: str, value: Any, *allowed: tuple[int, ...]) -> Any:
     return value
 
 
-def forged(attack: str, outcome: Any, shape: tuple[int, int]) -> tuple[Any, Any]:
-    """What `forge` of an attack returned, if it is (state, rows [f, d]).
+def forged(attack: str, outcome: Any, shape: tuple[int, int], dtype: Any) -> tuple[Any, Any]:
+    """What `forge` of an attack returned, if it is (state, rows [f, d]) of this dtype.
 
     Raises:
         ValueError: naming the attack, what it returned and what it should.
 
-    >>> forged("mine", jnp.zeros((2, 3)), (2, 3))
+    >>> forged("mine", jnp.zeros((2, 3)), (2, 3), jnp.float32)
     Traceback (most recent call last):
     ValueError: attack 'mine' must forge (state, rows [f, d]), got an array float32[2, 3]
     """
@@ -88,8 +92,13 @@ def forged(attack: str, outcome: Any, shape: tuple[int, int]) -> tuple[Any, Any]
         raise ValueError(
             f"attack {attack!r} must forge (state, rows [f, d]), got {checks.said(outcome)}"
         )
-    state, wanted = outcome
-    return state, rows(attack, wanted, shape)
+    state, wanted = outcome[0], rows(attack, outcome[1], shape)
+    if wanted.dtype != dtype:
+        raise ValueError(
+            f"attack {attack!r} must forge rows of the dtype of the honest ones, {dtype}, got "
+            f"{wanted.dtype}"
+        )
+    return state, wanted
 
 
 @contextlib.contextmanager

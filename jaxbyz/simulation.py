@@ -303,7 +303,9 @@ def assemble(
         )
         with returned.compiled(f"attack {attack.name!r}"):
             outcome = attack.forge(attack_key, state.attack, view)
-        memory, wanted = returned.forged(attack.name, outcome, (byzantine, decoded.shape[1]))
+        memory, wanted = returned.forged(
+            attack.name, outcome, (byzantine, decoded.shape[1]), decoded.dtype
+        )
         forged = say(wanted), jnp.concatenate([faulty[:honest], jnp.zeros(byzantine, bool)])
         if attack.abstain is None or attack.poison is None:  # without data there is nothing else
             return memory, *forged

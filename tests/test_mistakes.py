@@ -25,6 +25,7 @@ def sgd(rule=RULE, optimizer=SGD):
 
 
 ALGORITHM = sgd()
+HALF = jnp.zeros(3, jnp.float16)
 TRAIN = {"rounds": 2, "evaluate_every": 1, "progress": False}
 COMPARE = {"attacks": [jb.alie(1.0)], "steps": [0.1], "rounds": 10, "progress": False}
 
@@ -106,6 +107,12 @@ MISTAKES = {
     "optimiser that looks at the loss at last": (
         lambda: sgd(optimizer=optax.chain(SGD, optax.contrib.reduce_on_plateau())),
         "optimizer", "also needs 'value'", "optax.adam(0.001)"),
+    "optimiser that needs the objective": (
+        lambda: train(sgd(optimizer=optax.contrib.sophia(0.1))),
+        "optimizer must step by a gradient [d], its state and the parameters [d] alone", "obj_fn"),
+    "optimiser of a dictionary": (
+        lambda: sgd(optimizer=optax.partition({"a": SGD}, {"w": "a"})),
+        "optimizer must start from one vector of parameters [d]", "ValueError"),
     "compressor uncalled": (
         lambda: jb.br_csgd(optimizer=SGD, aggregator=RULE, compressor=jb.rand_k),
         "compressor must be a jaxbyz compressor", "the function rand_k", "did you mean rand_k()?"),
@@ -164,6 +171,9 @@ MISTAKES = {
     "rule by hand, a scalar": (
         lambda: train(sgd(by_hand(lambda x: (None, Aggregated(x.mean(), x[:, 0] > 9, {}))))),
         "aggregator must return a vector [d] = (3,)", "float32 of shape ()"),
+    "rule by hand of another dtype": (
+        lambda: train(sgd(by_hand(lambda x: (None, Aggregated(HALF, x[:, 0] > 9, {}))))),
+        "aggregator must return a vector of the dtype of the rows, float32", "float16"),
     "rule by hand, bad of one": (
         lambda: train(sgd(by_hand(lambda x: (None, Aggregated(x[0], jnp.array(False), {}))))),
         "aggregator must return which rows were bad, [n] = (5,)"),
@@ -189,6 +199,9 @@ MISTAKES = {
     "attack by hand without a state": (
         lambda: attacked(lie_by_hand(lambda view: view.honest[:1])),
         "attack 'mine' must forge (state, rows [f, d])", "an array float32[1, 3]"),
+    "attack by hand of integers": (
+        lambda: attacked(lie_by_hand(lambda view: (None, jnp.zeros((1, 3), int)))),
+        "attack 'mine' must forge rows of the dtype of the honest ones, float32", "int32"),
     "attack by hand of a list": (
         lambda: attacked(lie_by_hand(lambda view: (None, [view.honest[0]]))),
         "attack 'mine' must forge rows of shape [f, d] = (1, 3)", "a list of 1"),
@@ -353,6 +366,13 @@ def test_compare_warns_in_the_callers_thread(monkeypatch):
     assert only(caught).filename == __file__
 
 
+def test_what_is_found_in_threads_is_warned_of_once_at_the_callers_line():
+    methods = {name: lambda step: sgd(optimizer=optax.sgd(step)) for name in "ab"}
+    with pytest.warns(UserWarning, match="ALIE with n = 5, f = 1 has z = ") as caught:
+        compare(methods, attacks=[jb.alie()], rounds=1, evaluate_every=1, seeds=1, tuning_seeds=1)
+    assert only(caught).filename == __file__
+
+
 def test_an_attack_by_nobody_is_warned_of_and_not_named():
     nobody = jb.problems.quadratics(honest=4, dimension=3)
     with pytest.warns(UserWarning, match=r"attack 'IPM' does nothing: .* byzantine = 0") as caught:
@@ -398,6 +418,11 @@ def test_rules_without_f_take_the_problems():
         values = [rule.apply(key, rule.init(3), rows)[1].value for rule in (bound, given)]
         np.testing.assert_array_equal(*values)
     assert kappa(jb.trimmed_mean(f=None), 7, 2) == kappa(jb.trimmed_mean(f=2), 7, 2)
+    changed = sgd(jb.trimmed_mean(None))._replace(hello=None, codec=ALGORITHM.codec)
+    with pytest.raises(ValueError, match="f must be given to the rules of a part that was changed"):
+        jb.build(changed, problem)
+    named = sgd(jb.trimmed_mean(None))._replace(name="mine")
+    assert jb.agreement.agreed(named, problem).algorithm.name == "mine"
     with pytest.raises(ValueError, match="trim must be an integer"):
         jb.trimmed_mean(f=None, trim=-1)  # what is known is judged at once
 

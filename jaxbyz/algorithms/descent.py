@@ -43,8 +43,14 @@ def descend(
     """
     with returned.compiled("aggregator"):
         outcome = aggregator.apply(key, state.aggregator, rows)
-    memory, aggregated = returned.aggregated("aggregator", outcome, *rows.shape)
-    updates, moments = optimizer.update(aggregated.value, state.optimizer, state.x)
+    memory, aggregated = returned.aggregated("aggregator", outcome, rows)
+    try:
+        updates, moments = optimizer.update(aggregated.value, state.optimizer, state.x)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "optimizer must step by a gradient [d], its state and the parameters [d] alone, got "
+            f"one that raises {type(error).__name__}: {str(error).splitlines()[0]}"
+        ) from error
     if jnp.shape(updates) != state.x.shape:
         raise ValueError(
             f"optimizer must update parameters of shape [d] = {state.x.shape} by an array of that "

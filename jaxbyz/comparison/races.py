@@ -20,7 +20,7 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.aggregators import mean
 from jaxbyz.agreement import shaped, silent, suited
-from jaxbyz.callers import warn
+from jaxbyz.callers import keeping, warn
 from jaxbyz.comparison.programs import Method, Runs, play
 from jaxbyz.comparison.results import Cell, Comparison
 from jaxbyz.comparison.server_time import ServerClock
@@ -227,12 +227,13 @@ def compare_aggregators(
         try:
             # Threads only compile: JAX's settings (device, precision, …) are those of a thread.
             waiting = {}
-            for method, make in methods.items():
-                where = functools.partial(path, method)
-                compiling, found, clocks[method] = play(
-                    make, runs, grids[method], where, damage.append
-                )
-                waiting[pool.submit(compiling)] = method, found
+            with keeping(damage):  # the same is said of several methods
+                for method, make in methods.items():
+                    where = functools.partial(path, method)
+                    compiling, found, clocks[method] = play(
+                        make, runs, grids[method], where, damage.append
+                    )
+                    waiting[pool.submit(compiling)] = method, found
             for done in as_completed(waiting):
                 done.result()
                 run_all(*waiting[done])
@@ -240,7 +241,7 @@ def compare_aggregators(
             pool.shutdown(cancel_futures=True)
             _say_what_is_there(error, cells, place, damage)
             raise
-    for message in damage:
+    for message in dict.fromkeys(damage):
         warn(message)
     return {
         rule: Comparison(

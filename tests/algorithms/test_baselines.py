@@ -349,7 +349,8 @@ def test_either_of_two_messages():
 
 
 def models_of(algorithm, problem, rounds=12):
-    _, (states, _) = play(algorithm, problem, attacks.sign_flip(), rounds=rounds)(KEY)
+    attack = attacks.sign_flip() if problem.byzantine else None
+    _, (states, _) = play(algorithm, problem, attack, rounds=rounds)(KEY)
     return states.server.x
 
 

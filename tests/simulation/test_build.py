@@ -254,8 +254,8 @@ def test_rows_of_a_wrong_shape_are_refused(name, shape):
 def test_an_attack_without_attackers_does_nothing(name, make):
     problem = quadratics(byzantine=0)
     algorithm = all_algorithms(aggregators.mean())[name]
-    sim = simulation.build(algorithm, problem, make())
-    plain = simulation.build(algorithm, problem)
+    sim = simulation.assemble(algorithm, problem, make())  # `build` warns of it
+    plain = simulation.assemble(algorithm, problem)
     assert same(sim.data, plain.data)
     x = problem.init(INIT)
 
