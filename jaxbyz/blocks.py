@@ -11,11 +11,20 @@ a sixteenth as wide, is folded again, and only some hundred columns are reduced 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-__all__ = ["BLOCK", "in_order", "largest_entries", "over_columns", "row_sums", "sum_of_rows"]
+__all__ = [
+    "BLOCK",
+    "in_order",
+    "largest_entries",
+    "largest_of",
+    "over_columns",
+    "row_sums",
+    "sum_of_rows",
+]
 
 BLOCK = 8192
 FOLDS = 16
@@ -76,22 +85,38 @@ def row_sums(columns: Callable[[int, int], jax.Array], d: int) -> jax.Array:
 def largest_entries(rows: jax.Array) -> jax.Array:
     """max_j |x_ij| of rows [n, d], [n]; NaN for a row that has one.
 
-    Compared as integers, in which order NaN stands above Inf: a maximum of floats over a long axis
-    loses NaN on CPU, whatever its documentation says.
-
     >>> largest_entries(jnp.array([[-3.0, 1.0], [jnp.nan, jnp.inf], [-jnp.inf, 0.0]])).tolist()
     [3.0, nan, inf]
     """
-    integer = jnp.dtype(f"int{8 * rows.dtype.itemsize}")
+
+    def columns(start: int, width: int) -> jax.Array:
+        return jax.lax.slice_in_dim(rows, start, start + width, axis=1)
+
+    n, d = rows.shape
+    return largest_of(columns, n, d, rows.dtype)
+
+
+def largest_of(columns: Callable[[int, int], jax.Array], n: int, d: int, dtype: Any) -> jax.Array:
+    """The same of rows that are given by their columns (start, width) -> [n, width].
+
+    Compared as integers, in which order NaN stands above Inf: a maximum of floats over a long axis
+    loses NaN on CPU, whatever its documentation says.
+
+    >>> rows = jnp.array([[-3.0, 1.0], [0.0, 0.5]])
+    >>> doubled = lambda start, width: 2 * rows[:, start : start + width]
+    >>> largest_of(doubled, 2, 2, "float32").tolist()
+    [6.0, 1.0]
+    """
+    integer = jnp.dtype(f"int{8 * jnp.dtype(dtype).itemsize}")
 
     def magnitudes(start: int, width: int) -> jax.Array:
-        part = jax.lax.slice_in_dim(rows, start, start + width, axis=1)
+        part = columns(start, width)
         return jax.lax.bitcast_convert_type(part, integer) & jnp.iinfo(integer).max
 
-    most = jnp.zeros(rows.shape[0], integer)
-    for part in _folded(magnitudes, rows.shape[1], jnp.maximum):
+    most = jnp.zeros(n, integer)
+    for part in _folded(magnitudes, d, jnp.maximum):
         most = jnp.maximum(most, part.max(axis=1, initial=0))
-    return jax.lax.bitcast_convert_type(most, rows.dtype)
+    return jax.lax.bitcast_convert_type(most, dtype)
 
 
 def in_order(values: jax.Array, rank: jax.Array | int) -> jax.Array:

@@ -125,6 +125,8 @@ class Robustness(NamedTuple):
     published: Callable[[int, int], float | None]  # an upper bound that somebody has proved
     source: str  # who proved the upper bound
     cells: Callable[[int], list[Cell]] | None = None  # n -> the whole rule, if coordinate-wise
+    # (n, f) -> c:  ‖R(X) - x̄_S‖ ≤ c diameter(S)  for all X and all |S| = n-f; for rules without κ
+    reach: Callable[[int, int], float | None] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

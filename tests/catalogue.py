@@ -26,6 +26,7 @@ class AggregatorEntry(NamedTuple):
     unanimous: bool = True  # n equal rows are the result
     majority: bool = True  # n-f equal rows are the result
     ties: bool = True  # which rows win a tie is defined
+    any_size: bool = True  # bounded by 2 of 7 rows of any size (others: see parts/any_size.py)
 
     def __str__(self):
         return self.name
@@ -72,7 +73,8 @@ def _median_bound(n, f):
 _ = AggregatorEntry
 AGGREGATORS = (
     _("mean", lambda f: aggregators.mean(), reference.mean, "PTSOL",
-      mean_without_byzantine=True, least=lambda f: 1, takes_f=False, majority=False),
+      mean_without_byzantine=True, least=lambda f: 1, takes_f=False, majority=False,
+      any_size=False),
     _("trimmed mean", aggregators.trimmed_mean, reference.trimmed_mean, "PTSL",
       kappa=_r, mean_without_byzantine=True),
     _("trimmed mean, trim f+1", lambda f: aggregators.trimmed_mean(f, trim=f + 1),
@@ -98,14 +100,16 @@ AGGREGATORS = (
     # With f = 1 its last round counts one neighbour each of three rows: two of them tie always.
     _("bulyan for half of f", lambda f: aggregators.bulyan(f // 2),
       lambda rows, f: reference.bulyan(rows, f // 2), "TS", mean_without_byzantine=True,
-      least=lambda f: 4 * (f // 2) + 3 if f > 1 else 1, takes_f=False, majority=False),
-    _("cge", aggregators.cge, reference.cge, "PSO", mean_without_byzantine=True),
+      least=lambda f: 4 * (f // 2) + 3 if f > 1 else 1, takes_f=False, majority=False,
+      any_size=False),
+    _("cge", aggregators.cge, reference.cge, "PSO", mean_without_byzantine=True, any_size=False),
     _("nearest mean, coordinate median",
       lambda f: aggregators.nearest_mean(f, aggregators.coordinate_median()),
       reference.nearest_mean, "PTS", mean_without_byzantine=True),
     _("aksel", aggregators.aksel, reference.aksel, "PTS"),
     _("monna", lambda f: aggregators.monna(f, trusted=0), reference.monna, "TSO",
-      mean_without_byzantine=True, majority=False),
+      mean_without_byzantine=True, majority=False,
+      any_size=False),
     _("mda", aggregators.mda, reference.mda, "PTSO",
       bound=lambda n, f: 8 * f**2 / (n - f), mean_without_byzantine=True),
     _("mva", aggregators.mva, reference.mva, "PTSO",
@@ -118,22 +122,26 @@ AGGREGATORS = (
       _dnc_reference, "PTS", mean_without_byzantine=True, ties=False),
     _("smoothed weiszfeld", lambda f: aggregators.smoothed_weiszfeld(8, nu=1.0),
       lambda rows, f: reference.smoothed_weiszfeld(rows, 8, 1.0), "PO",
-      least=lambda f: 1, takes_f=False, majority=False),
+      least=lambda f: 1, takes_f=False, majority=False,
+      any_size=False),
     _("centered clipping", lambda f: aggregators.centered_clipping(tau=1.0, iterations=3),
       lambda rows, f: reference.centered_clipping(rows, np.zeros(rows.shape[1]), 1.0, 3), "PO",
-      least=lambda f: 1, takes_f=False, unanimous=False, majority=False),
+      least=lambda f: 1, takes_f=False, unanimous=False, majority=False,
+      any_size=False),
     _("centered clipping from coordinate median",
       lambda f: aggregators.centered_clipping_from(aggregators.coordinate_median(f), 1.0, 2),
       lambda rows, f: reference.centered_clipping(rows, reference.coordinate_median(rows), 1.0, 2),
-      "PT", majority=False),
+      "PT", majority=False,
+      any_size=False),
     _("clip, trimmed mean", lambda f: aggregators.clip(1.0, aggregators.trimmed_mean(f)),
-      reference.clip(reference.trimmed_mean, 1.0), "P", unanimous=False),
+      reference.clip(reference.trimmed_mean, 1.0), "P", unanimous=False, any_size=False),
     _("arc, trimmed mean", lambda f: aggregators.arc(f, aggregators.trimmed_mean(f)),
-      reference.arc(reference.trimmed_mean), "PS", mean_without_byzantine=True),
+      reference.arc(reference.trimmed_mean), "PS", mean_without_byzantine=True, any_size=False),
     _("bucketing, coordinate median",
       lambda f: aggregators.bucketing(2, aggregators.coordinate_median()),
       reference.bucketing(reference.coordinate_median, 2, _bucket_order), "TSL",
-      least=lambda f: 1, takes_f=False, majority=False),
+      least=lambda f: 1, takes_f=False, majority=False,
+      any_size=False),
     _("nnm, trimmed mean", lambda f: aggregators.nnm(f, aggregators.trimmed_mean(f)),
       reference.nnm(reference.trimmed_mean), "PTS",
       bound=_mixed(_r), mean_without_byzantine=True),

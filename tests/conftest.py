@@ -22,6 +22,7 @@ collect_ignore_glob = [
     "benchmarks/*",
     "mutants/*",
     "catalogue.py",
+    "*/any_size.py",
     "*/killed_run.py",
     "*/one_process.py",
 ]

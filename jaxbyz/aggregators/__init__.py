@@ -10,7 +10,7 @@ from jaxbyz.aggregators.clipping import (
     centered_clipping_from,
     smoothed_weiszfeld,
 )
-from jaxbyz.aggregators.constants import Kappa, kappa
+from jaxbyz.aggregators.constants import Kappa, kappa, reach
 from jaxbyz.aggregators.coordinatewise import (
     coordinate_median,
     lower_median,
@@ -56,6 +56,7 @@ __all__ = [
     "nnm",
     "one_of",
     "phocas",
+    "reach",
     "robustness",
     "smea",
     "smoothed_weiszfeld",

@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.clean import Clean, cleaned, detailed, distances_from, mean_of
+from jaxbyz.aggregators.centred import offsets, shrink_for
+from jaxbyz.aggregators.clean import Clean, cleaned, detailed, mean_of
 from jaxbyz.aggregators.columnwise import apply_to_finite
+from jaxbyz.aggregators.constants import constant, only_for, reach
 from jaxbyz.aggregators.coordinatewise import coordinate_median
-from jaxbyz.aggregators.distances import square_bound
 from jaxbyz.aggregators.norms import row_norms
-from jaxbyz.aggregators.rows import require_majority
+from jaxbyz.aggregators.rows import require_majority, said_as
 from jaxbyz.aggregators.selection import least
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
@@ -27,7 +28,8 @@ def cge(f: int | None = None) -> Aggregator:
 
     R = (1/(n-f)) Σ of the n-f rows with the least ‖x_i‖, ties to the lower index (Gupta, Liu,
     Vaidya, 2021). For comparisons only: no finite κ exists, because n-f equal rows v ≠ 0 and f
-    zero rows give something else than v. Not translation equivariant. details: selected [n].
+    zero rows give something else than v. Never longer than the longest honest row. Not translation
+    equivariant. details: selected [n].
 
     Cost O(nd).
 
@@ -42,7 +44,7 @@ def cge(f: int | None = None) -> Aggregator:
     def rule(rows: Clean) -> tuple[jax.Array, dict[str, jax.Array]]:
         n = rows.raw.shape[0]
         require_majority("cge", n, f)
-        selected = least(row_norms(rows), n - f)
+        selected = least(row_norms(rows)[0], n - f)
         return mean_of(selected, rows), {"selected": selected}
 
     return detailed(rule)
@@ -55,7 +57,8 @@ def nearest_mean(f: int | None, pivot: Aggregator) -> Aggregator:
     R = (1/(n-f)) Σ of the n-f rows with the least ‖x_i - pivot(X)‖, ties to the lower index.
     Key and state are those of the pivot rule. details: those of the pivot, selected [n].
 
-    Cost O(nd) and the pivot's. No κ is known.
+    Cost O(nd) and the pivot's. No κ is known. If the pivot is never further than c diameters of
+    the honest rows from their mean, this is never further than 2c + 1 (derived here).
 
     Raises:
         ValueError: f negative or not an integer; at trace time n ≤ 2f.
@@ -73,7 +76,8 @@ def aksel(f: int | None = None, mode: str = "mid") -> Aggregator:
     R = mean of the ⌈n/2⌉ (mode "mid") or n-f (mode "n-f") rows with the least
     ‖x_i - median(X)‖, ties to the lower index (Boussetta et al., 2021). details: selected [n].
 
-    Cost O(nd). No κ is known.
+    Cost O(nd). No κ is known. Never further than 1 + √(2κ) diameters of the honest rows from their
+    mean, κ that of the median (derived here).
 
     Raises:
         ValueError: f negative or not an integer, another mode; at trace time n ≤ 2f.
@@ -96,7 +100,8 @@ def monna(f: int | None, trusted: int) -> Aggregator:
     at a server the rule is as good as the trust. Permutation equivariant but for that index.
     details: selected [n].
 
-    Cost O(nd). No κ is known.
+    Cost O(nd). No κ is known. If the trusted row is honest, never further than 2 diameters of the
+    honest rows from their mean (derived here); if it is not, anywhere.
 
     Raises:
         ValueError: f or trusted negative or not an integer; at trace time n ≤ 2f, trusted ≥ n.
@@ -126,12 +131,17 @@ def _near_pivot(
         require_majority(name, n, f)
         clean = cleaned(rows)
         state, centre = apply_to_finite(pivot, key, state, clean)
-        bound = square_bound(clean.raw)
-        point = jnp.clip(centre.value / clean.scale, -bound, bound)
-        selected = least(distances_from(clean, point), keep(n, f))
-        value = mean_of(selected, clean).astype(rows.dtype)
+        shrink = shrink_for(clean, centre.value)
+        point = centre.value.astype(clean.raw.dtype) * shrink
+        distance = offsets(clean, shrink, point, rank=keep(n, f) - 1).distance
+        selected = least(distance, keep(n, f))
+        value = said_as(rows, mean_of(selected, clean))
         return state, Aggregated(
             value, clean.bad | centre.bad, {**centre.details, "selected": selected}
         )
 
-    return Aggregator(pivot.init, apply)
+    def bound(n: int, f: int) -> float | None:
+        c = reach(pivot, n, f)
+        return None if c is None or keep(n, f) > n - f else 2 * c + 1
+
+    return Aggregator(pivot.init, apply, constant(reach=only_for(f, bound)))

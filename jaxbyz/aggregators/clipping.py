@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.clean import Clean, cleaned, detailed, distances_from, weighted_unit
+from jaxbyz.aggregators.centred import offsets, pull, shrink_for
+from jaxbyz.aggregators.clean import Clean, cleaned, detailed
 from jaxbyz.aggregators.columnwise import apply_to_finite
-from jaxbyz.aggregators.rows import power_of_two
+from jaxbyz.aggregators.rows import power_of_two, said_as
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -24,7 +25,8 @@ def centered_clipping(tau: float | jax.Array, iterations: int) -> Aggregator:
     2021). There is no good default: published codes take τ = 100 and 1 iteration, τ = 10 and 3,
     or τ/(1-β) with momentum β. τ may be traced.
 
-    Cost O(iterations nd). No κ is known: one call from a bad v has no guarantee. Translation
+    Cost O(iterations nd). No κ is known: one call from a bad v has no guarantee. No call moves v
+    by more than τ a step, whatever the rows are. Translation
     equivariant if v moves too, scale equivariant if v and τ scale too.
 
     Raises:
@@ -44,7 +46,7 @@ def centered_clipping(tau: float | jax.Array, iterations: int) -> Aggregator:
         del key
         clean = cleaned(rows)
         value = _pulled(clean, state.astype(clean.raw.dtype), tau, iterations)
-        return value.astype(state.dtype), Aggregated(value.astype(rows.dtype), clean.bad, {})
+        return value.astype(state.dtype), Aggregated(said_as(rows, value), clean.bad, {})
 
     return Aggregator(jnp.zeros, apply)
 
@@ -73,8 +75,8 @@ def centered_clipping_from(
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         clean = cleaned(rows)
         state, start = apply_to_finite(pivot, key, state, clean)
-        value = _pulled(clean, start.value, tau, iterations).astype(rows.dtype)
-        return state, Aggregated(value, clean.bad | start.bad, start.details)
+        value = _pulled(clean, start.value.astype(clean.raw.dtype), tau, iterations)
+        return state, Aggregated(said_as(rows, value), clean.bad | start.bad, start.details)
 
     return Aggregator(pivot.init, apply)
 
@@ -88,8 +90,9 @@ def smoothed_weiszfeld(iterations: int, nu: float | jax.Array) -> Aggregator:
     Byz-DM21), T = 3, ν = 0.1 (byzfl), ν = 1e-6 (others). Where every distance is below ν it is the
     mean. ν may be traced.
 
-    Cost O(T n d). No κ is known. Neither translation nor, but for ν that scales too, scale
-    equivariant.
+    Cost O(T n d). No κ is known. No step is longer than n/(n-f) max(ν, the largest distance of an
+    honest row from z), whatever f rows are (derived here). Neither translation nor, but for ν that
+    scales too, scale equivariant.
 
     Raises:
         ValueError: nu not a positive number, iterations < 1 or not an integer.
@@ -102,17 +105,23 @@ def smoothed_weiszfeld(iterations: int, nu: float | jax.Array) -> Aggregator:
 
     def rule(rows: Clean) -> tuple[jax.Array, dict[str, jax.Array]]:
         dtype = rows.raw.dtype
-        floor = (nu / rows.scale).astype(dtype)
+        shrink = shrink_for(rows)
+        floor = jnp.maximum((nu * shrink).astype(dtype), jnp.finfo(dtype).tiny)
+        unit = power_of_two(floor)
 
         def step(_: jax.Array, point: jax.Array) -> jax.Array:
             here = rows.inside_loop(point)
-            distance = jnp.maximum(distances_from(here, point), floor)  # [n]
-            distance = jnp.maximum(distance, jnp.finfo(dtype).tiny)
-            weight = distance.min() / distance  # β in another unit, all ≤ 1
-            return weighted_unit(weight / weight.sum(), here)
+            found = offsets(here, shrink, point, least=floor)
+            distance = jnp.maximum(found.distance, floor)  # [n]
+            far = found.distance > floor
+            first = 1 / jnp.where(far, found.size, unit)
+            second = jnp.where(far, 1 / jnp.where(far, found.length, 1), unit / floor)
+            total = (distance.min() / distance).sum()  # Σ β in the unit of the largest
+            # z + Σ β (x - z) / Σ β, which is the mean of weights β.
+            return point + pull(here, shrink, point, first, second) * (distance.min() / total)
 
         end = jax.lax.fori_loop(0, iterations, step, jnp.zeros_like(rows.fill))
-        return end * rows.scale, {}
+        return end / shrink, {}
 
     return detailed(rule)
 
@@ -123,16 +132,17 @@ def _checked(tau: float | jax.Array, iterations: int) -> tuple[float | jax.Array
 
 
 def _pulled(rows: Clean, start: jax.Array, tau: float | jax.Array, iterations: int) -> jax.Array:
-    """The steps of centred clipping, in a unit in which nothing overflows."""
-    scale = jnp.maximum(rows.scale, power_of_two(jnp.abs(start).max()))
-    rows = rows._replace(scale=scale)
-    limit = (tau / scale).astype(rows.raw.dtype)
+    """The steps of centred clipping; no difference of rows and no square of one overflows."""
+    n = rows.raw.shape[0]
+    shrink = shrink_for(rows, start)
+    limit = (tau * shrink).astype(rows.raw.dtype)
 
     def step(_: jax.Array, point: jax.Array) -> jax.Array:
         here = rows.inside_loop(point)
-        distance = distances_from(here, point)
-        far = distance > limit
-        weight = jnp.where(far, limit / jnp.where(far, distance, 1), 1) / here.raw.shape[0]
-        return point * (1 - weight.sum()) + weighted_unit(weight, here)
+        found = offsets(here, shrink, point, least=limit)
+        far = found.distance > limit
+        first = jnp.where(far, 1 / found.size, 1)
+        second = jnp.where(far, limit / jnp.where(far, found.length, 1), 1)
+        return point + pull(here, shrink, point, first, second / n)
 
-    return jax.lax.fori_loop(0, iterations, step, start / scale) * scale
+    return jax.lax.fori_loop(0, iterations, step, start * shrink) / shrink

@@ -70,8 +70,7 @@ def apply_to_weighted(
     none = jnp.zeros(len(weights), bool)
     rule, largest = inner.columns, jnp.finfo(clean.raw.dtype).max
     if inner.is_mean:
-        value = weighted(weights.mean(axis=0), clean)
-        return state, Aggregated(jnp.clip(value, -largest, largest), none, {})
+        return state, Aggregated(weighted(weights.mean(axis=0), clean), none, {})
 
     def some(start: jax.Array | int, width: int) -> jax.Array:
         mixed = weighted_columns(weights, clean, start, width)

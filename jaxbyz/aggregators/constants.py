@@ -15,7 +15,18 @@ from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator, Cell, Robustness
 from jaxbyz.parts import require
 
-__all__ = ["ALLOUAH", "Kappa", "constant", "kappa", "mixed", "only_for", "ratio", "unknown"]
+__all__ = [
+    "ALLOUAH",
+    "Kappa",
+    "constant",
+    "kappa",
+    "mixed",
+    "only_for",
+    "ratio",
+    "reach",
+    "unknown",
+    "within_ranges",
+]
 
 ALLOUAH = "Allouah et al., AISTATS 2023"
 
@@ -55,6 +66,37 @@ def kappa(rule: Aggregator, n: int, f: int) -> Kappa:
     return Kappa(exact, published, source, ratio(n, f))
 
 
+def reach(rule: Aggregator, n: int, f: int) -> float | None:
+    """The largest known distance of a result from honest rows, in their diameters.
+
+    c with  ‖R(X) - x̄_S‖ ≤ c max_{i,j∈S} ‖x_i - x_j‖  for all X and all S with |S| = n-f: √(κ/2)
+    where a κ is known, because Var_S ≤ diameter²/2; else what the rule's docstring says; None
+    where no such c exists or none is known. Derived here.
+
+    Raises:
+        ValueError: f negative or not an integer, n ≤ 2f.
+
+    >>> from jaxbyz.aggregators import cge, meamed, trimmed_mean
+    >>> reach(trimmed_mean(f=1), n=4, f=1), reach(meamed(f=1), n=5, f=1), reach(cge(f=1), n=5, f=1)
+    (0.5, 4.0, None)
+    """
+    known = kappa(rule, n, f)
+    square = known.published if known.exact is None else known.exact
+    if square is not None:
+        return (square / 2) ** 0.5
+    stated = None if rule.robustness is None else rule.robustness.reach
+    return None if stated is None else stated(n, f)
+
+
+def within_ranges(n: int, f: int) -> float:
+    """`reach` of a rule that is, per coordinate, within two ranges of the mean of S: 2 √(n-f).
+
+    The squared range of a column of S is at most twice its sum of squared deviations, hence the
+    sum of all at most 2 (n-f) Var_S ≤ (n-f) diameter².
+    """
+    return 2 * (n - f) ** 0.5
+
+
 def ratio(n: int, f: int) -> float:
     """f/(n-2f), the least κ of any rule."""
     return f / (n - 2 * f)
@@ -70,9 +112,10 @@ def constant(
     published: Callable[[int, int], float | None] = unknown,
     source: str = ALLOUAH,
     cells: Callable[[int], list[Cell]] | None = None,
+    reach: Callable[[int, int], float | None] | None = None,
 ) -> Robustness:
     """What is known, as far as there is something."""
-    return Robustness(exact, published, source, cells)
+    return Robustness(exact, published, source, cells, reach)
 
 
 def only_for(
@@ -83,7 +126,12 @@ def only_for(
 
 
 def mixed(declared: int, inner: Aggregator) -> Robustness | None:
-    """κ of nearest-neighbour mixing before a rule: 8f/(n-f) (κ_inner + 1)."""
+    """κ of nearest-neighbour mixing before a rule: 8f/(n-f) (κ_inner + 1).
+
+    Where the inner rule has a reach c only, that of both is 3c + 1 (derived here): a mixed honest
+    row is the mean of n-f rows no farther from it than the honest ones are, so that mixing moves
+    honest rows by at most their diameter.
+    """
     known = inner.robustness
     if known is None:
         return None
@@ -93,5 +141,11 @@ def mixed(declared: int, inner: Aggregator) -> Robustness | None:
         within = known.published(n, f) if within is None else within
         return None if within is None else 8 * f / (n - f) * (within + 1)
 
+    def both(n: int, f: int) -> float | None:
+        c = reach(inner, n, f)
+        return None if c is None else 3 * c + 1
+
     source = f"{ALLOUAH}; κ of the inner rule: exact if known, else {known.source}"
-    return Robustness(unknown, only_for(declared, published), source)
+    return Robustness(
+        unknown, only_for(declared, published), source, None, only_for(declared, both)
+    )

@@ -13,8 +13,15 @@ from jaxbyz import checks
 from jaxbyz.aggregators.cells import ranks, windows
 from jaxbyz.aggregators.clean import detailed
 from jaxbyz.aggregators.columnwise import ColumnRule, Columnwise, Rows
-from jaxbyz.aggregators.constants import constant, ratio
-from jaxbyz.aggregators.rows import bad_rows, no_state, require_majority, share, widened
+from jaxbyz.aggregators.constants import constant, only_for, ratio, within_ranges
+from jaxbyz.aggregators.rows import (
+    bad_rows,
+    no_state,
+    require_majority,
+    said_as,
+    share,
+    widened,
+)
 from jaxbyz.aggregators.sorting import partly_sorted, select_ranks
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Cell, Key, Robustness, Tree
@@ -23,12 +30,21 @@ __all__ = ["coordinate_median", "lower_median", "mean", "meamed", "phocas", "tri
 
 
 def average(rows: Rows) -> jax.Array:
-    """Σ x_i (1/m), summed over whole rows; this order cannot overflow and is one pass."""
-    part = share(len(rows), rows[0].dtype)
+    """Σ x_i (1/m), summed over whole rows, in one pass; finite if all x_i are.
+
+    Half of it is summed: the whole, of the largest numbers, could be rounded to Inf.
+    """
+    part = share(2 * len(rows), rows[0].dtype)
     total = rows[0] * part
     for row in rows[1:]:
         total = total + row * part
-    return total
+    return doubled(total)
+
+
+def doubled(half: jax.Array) -> jax.Array:
+    """2 x, at most the largest number; where x is not finite it stays so."""
+    largest = jnp.finfo(half.dtype).max
+    return jnp.where(jnp.isfinite(half), jnp.clip(2 * half, -largest, largest), half)
 
 
 @part
@@ -181,6 +197,7 @@ def meamed(f: int | None = None) -> Aggregator:
 
     Cost: one pass over [n, d] through a sorting network. No closed form of κ
     is known; `robustness` computes it for given n and f: 3/2 for 1 of 5 rows, 16/5 for 2 of 7.
+    Never further than 2 √(n-f) diameters of the honest rows from their mean (derived here).
 
     Raises:
         ValueError: f negative or not an integer; at trace time n ≤ 2f.
@@ -200,7 +217,7 @@ def meamed(f: int | None = None) -> Aggregator:
     def cells(n: int) -> list[Cell]:
         return windows(ranks(n, (n - 1) // 2, n // 2 + 1)[0].weights, n - f)
 
-    return _by_entries(rule, constant(cells=cells))
+    return _by_entries(rule, constant(cells=cells, reach=only_for(f, within_ranges)))
 
 
 @part
@@ -211,7 +228,8 @@ def phocas(f: int | None = None) -> Aggregator:
     the lower value (Xie, Koyejo, Gupta, 2018).
 
     Cost: one pass over [n, d] through a sorting network. No closed form of κ
-    is proved; `robustness` computes it, and every value computed so far equals 4f/(n-2f).
+    is proved; `robustness` computes it, and every value computed so far equals 4f/(n-2f). Never
+    further than 2 √(n-f) diameters of the honest rows from their mean (derived here).
 
     Raises:
         ValueError: f negative or not an integer; at trace time n ≤ 2f.
@@ -228,15 +246,16 @@ def phocas(f: int | None = None) -> Aggregator:
         middle = average(ordered[f : n - f])
         nearest = nearest_values(ordered, middle, n - f)
         # All but the first f of them are the rows of which `middle` is the mean.
-        value = middle * ((n - 2 * f) / (n - f))
+        part = share(2 * (n - f), middle.dtype)
+        half = middle * ((n - 2 * f) * part)
         for row in nearest[:f]:
-            value = value + row * (1 / (n - f))
-        return value
+            half = half + row * part
+        return doubled(half)
 
     def cells(n: int) -> list[Cell]:
         return windows(ranks(n, f, n - f)[0].weights, n - f)
 
-    return _by_entries(rule, constant(cells=cells))
+    return _by_entries(rule, constant(cells=cells, reach=only_for(f, within_ranges)))
 
 
 def _by_entries(rule: ColumnRule, robustness: Robustness | None = None) -> Aggregator:
@@ -247,7 +266,8 @@ def _by_entries(rule: ColumnRule, robustness: Robustness | None = None) -> Aggre
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
-        return state, Aggregated(columns(widened(rows)).astype(rows.dtype), bad_rows(rows), {})
+        wide = widened(rows)
+        return state, Aggregated(said_as(rows, columns(wide)), bad_rows(wide), {})
 
     def columns(rows: Rows) -> jax.Array:
         value = rule(rows)

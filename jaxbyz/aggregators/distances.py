@@ -22,7 +22,7 @@ import numpy as np
 
 from jaxbyz.aggregators.sorting import select_ranks
 
-__all__ = ["centred_products", "distances_of", "nearest", "square_bound", "squared_distances"]
+__all__ = ["centred_products", "distances_of", "nearest", "squared_distances"]
 
 LANES = 128
 STEPS = 16
@@ -37,12 +37,6 @@ CENTRE_ROWS = 11
 DOUBT = 1 / 64
 
 Columns = Callable[[Any, int], jax.Array]  # (start, width) -> finite columns [n, width]
-
-
-def square_bound(rows: jax.Array) -> float:
-    """√(largest number)/(4 √(nd)): squares of such entries can be summed over [n, d]."""
-    n, d = rows.shape
-    return float(jnp.finfo(rows.dtype).max) ** 0.5 / (4 * (n * max(d, 1)) ** 0.5)
 
 
 def squared_distances(rows: jax.Array) -> jax.Array:

@@ -8,19 +8,26 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.clean import (
-    Clean,
-    clean_distances,
-    cleaned,
+from jaxbyz.aggregators.centred import (
+    Centred,
+    around,
     distances_from,
-    weighted_unit,
+    squared_distances_of,
+    weighted_from,
 )
+from jaxbyz.aggregators.clean import cleaned
 from jaxbyz.aggregators.constants import constant, ratio
-from jaxbyz.aggregators.rows import no_state, require_majority
+from jaxbyz.aggregators.rows import no_state, require_majority, said_as
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["geometric_median"]
+
+# A far row counts by its direction alone: at this distance, that of an honest row is no part of it.
+DIRECTIONS = 2.0**40
+# The start is found from squared distances, in which more would cancel.
+START = 2.0**10
+WEIGHT_STEPS = 10  # times as many as on the rows: they cost next to nothing
 
 
 class _Iterate(NamedTuple):
@@ -43,7 +50,9 @@ def geometric_median(
     Start: the row of least total distance if it is optimal; else where the same iteration ends
     on the weights of the rows, for which their distances suffice: z = Σ a_i x_i has
     ‖x_i - z‖² = (D a)_i - aᵀD a/2 (derived here). That costs nothing, and leaves few steps to do
-    on the rows themselves, which correct what has been cancelled in it.
+    on the rows themselves, which correct what has been cancelled in it. Rows are seen around their
+    coordinate-wise median (`aggregators.centred`); a far one counts by its direction alone, so that
+    neither its size nor that of an offset common to all rows matters.
 
     Cost O(n²d) once, O(nd) per iteration. Not unique for collinear rows with even n. The rule does
     not use f, which only states for how many Byzantine rows it is trusted.
@@ -52,7 +61,7 @@ def geometric_median(
     Args:
         f: for how many Byzantine rows it is trusted.
         tolerance: of the residual.
-        max_iterations: of steps on the rows, and of those on the weights before.
+        max_iterations: of steps on the rows; ten times as many may be done on the weights before.
 
     Raises:
         ValueError: f or max_iterations not an integer in range, tolerance ≤ 0; n ≤ 2f.
@@ -66,32 +75,38 @@ def geometric_median(
     if tolerance is not None:
         checks.interval("tolerance", tolerance, 0, float("inf"), closed="neither")
 
-    def step(rows: Clean, iterate: _Iterate) -> _Iterate:
+    def step(rows: Centred, iterate: _Iterate) -> _Iterate:
         point = iterate.point
         rows = rows.inside_loop(point)
         distance = distances_from(rows, point)  # [n]
         weight = _inverse(distance)
-        pull = weighted_unit(weight, rows, point)  # [d], R
+        pull = weighted_from(weight, rows, point)  # [d], R
         length = jnp.sqrt((pull * pull).sum())
         here = (distance == 0).sum().astype(point.dtype)  # η
         target = point + pull / jnp.maximum(weight.sum(), jnp.finfo(point.dtype).tiny)
         stay = jnp.where(length > 0, jnp.minimum(1, here / jnp.where(length > 0, length, 1)), 1)
         residual = jnp.maximum(0, length - here) / distance.shape[0]
-        return _Iterate(target + stay * (point - target), residual, iterate.iterations + 1)
+        moved = jnp.where(stay < 1, target + stay * (point - target), point)
+        return _Iterate(moved, residual, iterate.iterations + 1)
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
-        require_majority("geometric_median", rows.shape[0], f)
+        n, d = rows.shape
+        require_majority("geometric_median", n, f)
         clean = cleaned(rows)
-        default = 1e-10 if clean.raw.dtype == jnp.float64 else 1e-5
-        goal = default if tolerance is None else tolerance
-        weights = _start(clean_distances(clean), goal, max_iterations)
+        dtype = clean.raw.dtype
+        goal = (1e-10 if dtype == jnp.float64 else 1e-5) if tolerance is None else tolerance
+        most = (n - 1) // 2  # the most rows that may be anything, whatever f says
+        near = around(clean, most).shortened(START)
+        weights = _start(squared_distances_of(near), goal, WEIGHT_STEPS * max_iterations)
+        seen = near.shortened(DIRECTIONS)
+        origin = jnp.zeros(d, dtype)
         begin = _Iterate(
-            weighted_unit(weights, clean), jnp.full((), jnp.inf, clean.raw.dtype), jnp.array(0)
+            weighted_from(weights, near, origin), jnp.full((), jnp.inf, dtype), jnp.array(0)
         )
         end = jax.lax.while_loop(
             lambda it: (it.residual > goal) & (it.iterations < max_iterations),
-            lambda it: step(clean, it),
+            lambda it: step(seen, it),
             begin,
         )
         details = {
@@ -99,7 +114,12 @@ def geometric_median(
             "residual": end.residual,
             "converged": end.residual <= goal,
         }
-        return state, Aggregated((end.point * clean.scale).astype(rows.dtype), clean.bad, details)
+        # A minimiser that is a row is that row, to the last bit.
+        distance = distances_from(seen, end.point)
+        nearest = jnp.argmin(distance)
+        row = jnp.where(clean.out[nearest], clean.fill, clean.raw[nearest])
+        value = jnp.where(distance[nearest] == 0, row, seen.back(end.point))
+        return state, Aggregated(said_as(rows, value), clean.bad, details)
 
     bound = constant(published=lambda n, f: 4 * (1 + ratio(n, f)) ** 2)
     return Aggregator(no_state, apply, bound)

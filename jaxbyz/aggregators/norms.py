@@ -8,6 +8,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from jaxbyz.aggregators.centred import shrink_for
 from jaxbyz.aggregators.clean import Clean, lengths
 
 __all__ = ["row_norms", "shortened", "shortening"]
@@ -22,16 +23,17 @@ def _parts(clean: Clean) -> tuple[jax.Array, jax.Array]:
     return jnp.where(clean.out, size, clean.size), jnp.where(clean.out, length, clean.length)
 
 
-def row_norms(clean: Clean) -> jax.Array:
-    """‖x_i‖ in unit `scale`, [n]; +Inf only where that is no number of this kind.
+def row_norms(clean: Clean) -> tuple[jax.Array, jax.Array]:
+    """‖x_i‖ s [n] and s, a power of two ≤ 1 with which no norm is too large a number.
 
     >>> from jaxbyz.aggregators.clean import cleaned
-    >>> clean = cleaned(jnp.array([[3e30, -4e30], [0.0, 0.0], [4e30, 3e30]]))
-    >>> (row_norms(clean) * clean.scale / 1e30).tolist()
-    [5.0, 0.0, 5.0]
+    >>> norms, s = row_norms(cleaned(jnp.array([[3e38, -3e38], [0.0, 0.0], [4e30, 3e30]])))
+    >>> (norms / s / 1e30).tolist()[1:], bool(jnp.isfinite(norms).all())
+    ([0.0, 5.0], True)
     """
     size, length = _parts(clean)
-    return size / clean.scale * length
+    shrink = shrink_for(clean)
+    return size * shrink * length, shrink
 
 
 def shortening(

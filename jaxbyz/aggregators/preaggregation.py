@@ -10,12 +10,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.clean import Clean, clean_distances, cleaned
+from jaxbyz.aggregators.centred import around, squared_distances_of
+from jaxbyz.aggregators.clean import Clean, cleaned
 from jaxbyz.aggregators.columnwise import apply_to_scaled, apply_to_weighted
-from jaxbyz.aggregators.constants import mixed
+from jaxbyz.aggregators.constants import constant, mixed, reach
 from jaxbyz.aggregators.distances import nearest
 from jaxbyz.aggregators.norms import row_norms, shortening
-from jaxbyz.aggregators.rows import require_key, require_majority
+from jaxbyz.aggregators.rows import require_key, require_majority, said_as
+from jaxbyz.blocks import in_order
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -27,7 +29,8 @@ def nnm(f: int | None, inner: Aggregator) -> Aggregator:
     """Nearest-neighbour mixing: every row becomes the mean of the n-f rows nearest to it.
 
     y_i = (1/(n-f)) Σ_{j ∈ N(i)} x_j, N(i) the n-f rows nearest to x_i, itself included (ties: the
-    lower index);  R = inner(y_1, …, y_n).
+    lower index);  R = inner(y_1, …, y_n). A row that is not finite is nobody's neighbour while
+    there are n-f others, and becomes the mean of all finite rows, which needs no choice.
 
     Cost O(n²d). Published robustness κ ≤ 8f/(n-f) (κ_inner + 1) (Allouah et al., AISTATS 2023);
     for a rule that is optimal already, as the trimmed mean, that need not be an improvement.
@@ -46,9 +49,13 @@ def nnm(f: int | None, inner: Aggregator) -> Aggregator:
         n = rows.shape[0]
         require_majority("nnm", n, f)
         clean = cleaned(rows)
-        chosen = nearest(clean_distances(clean), n - f)  # [n, n-f]
+        bad = clean.bad
+        distances = squared_distances_of(around(clean, f))
+        chosen = nearest(jnp.where(bad, jnp.inf, distances), n - f)  # [n, n-f]
         weights = jnp.zeros((n, n), clean.raw.dtype)
         weights = weights.at[jnp.arange(n)[:, None], chosen].set(1 / (n - f))
+        good = ~bad / jnp.maximum((~bad).sum(), 1).astype(weights.dtype)
+        weights = jnp.where(bad[:, None] & (~bad).any(), good, weights)
         return _said(clean, rows, apply_to_weighted(inner, key, state, clean, weights))
 
     return Aggregator(inner.init, apply, mixed(f, inner))
@@ -66,7 +73,9 @@ def bucketing(s: int, inner: Aggregator) -> Aggregator:
     refuses N ≤ 2f. Setups with N ≤ 2f, whose guarantee is in expectation, are said by an inner
     rule that declares less, as coordinate_median().
 
-    Cost O(nNd). No κ is given. Permutation equivariant in law.
+    Cost O(nNd). No κ is given. If N > 2f and the inner rule, of N rows, is never further than c
+    diameters of the honest rows from their mean, this is never further than c + 1: the means of
+    honest rows lie between them (derived here). Permutation equivariant in law.
 
     Raises:
         ValueError: s < 1 or not an integer; called without a key.
@@ -89,7 +98,12 @@ def bucketing(s: int, inner: Aggregator) -> Aggregator:
         weights = jnp.zeros((-(-n // s), n), clean.raw.dtype).at[place // s, order].set(1 / size)
         return _said(clean, rows, apply_to_weighted(inner, inner_key, state, clean, weights))
 
-    return Aggregator(inner.init, apply)
+    def bound(n: int, f: int) -> float | None:
+        groups = -(-n // s)
+        c = reach(inner, groups, f) if groups > 2 * f else None
+        return None if c is None else c + 1
+
+    return Aggregator(inner.init, apply, constant(reach=bound))
 
 
 @part
@@ -98,7 +112,8 @@ def clip(c: float | jax.Array, inner: Aggregator) -> Aggregator:
 
     y_i = x_i min(1, c/‖x_i‖);  R = inner(y_1, …, y_n).
 
-    Cost O(nd). No κ is known; neither translation nor scale equivariant. c may be traced.
+    Cost O(nd). No κ is known; neither translation nor scale equivariant. What the inner rule sees
+    is never longer than c. c may be traced.
 
     Raises:
         ValueError: c not a positive number.
@@ -124,7 +139,8 @@ def arc(f: int | None, inner: Aggregator) -> Aggregator:
     K = ⌊2f(n-f)/n⌋; the K rows of largest norm are shortened to the (K+1)-th largest norm c:
     y_i = x_i min(1, c/‖x_i‖);  R = inner(y_1, …, y_n)  (Allouah et al., 2024). f = 0: identity.
 
-    Cost O(nd). No κ is given. Not translation equivariant.
+    Cost O(nd). No κ is given. What the inner rule sees is never longer than the longest honest row
+    (derived here: K ≥ f for n > 2f). Not translation equivariant.
 
     Raises:
         ValueError: f negative or not an integer; at trace time n ≤ 2f.
@@ -142,8 +158,8 @@ def arc(f: int | None, inner: Aggregator) -> Aggregator:
         count = 2 * f * (n - f) // n
         factors: tuple[jax.Array, ...] = ()
         if count:
-            radius = jnp.sort(row_norms(clean))[n - count - 1]
-            factors = shortening(clean, radius, clean.scale)
+            norms, shrink = row_norms(clean)
+            factors = shortening(clean, in_order(norms, n - count - 1), 1 / shrink)
         return _said(clean, rows, apply_to_scaled(inner, key, state, clean, factors))
 
     return Aggregator(inner.init, apply)
@@ -157,4 +173,4 @@ def _said(
     bad = clean.bad
     if result.bad.shape == bad.shape:
         bad = bad | result.bad
-    return state, Aggregated(result.value.astype(rows.dtype), bad, result.details)
+    return state, Aggregated(said_as(rows, result.value), bad, result.details)

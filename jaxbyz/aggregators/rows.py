@@ -28,6 +28,7 @@ __all__ = [
     "power_of_two",
     "require_key",
     "require_majority",
+    "said_as",
     "share",
     "stateless",
     "widened",
@@ -44,12 +45,34 @@ def bad_rows(rows: jax.Array) -> jax.Array:
 
 
 def widened(rows: jax.Array) -> jax.Array:
-    """16-bit rows in 32 bits, where sums and squares are formed; other rows as they are.
+    """16-bit rows in 32 bits, where sums and squares are formed; integers as floats.
 
-    >>> widened(jnp.zeros((2, 3), jnp.bfloat16)).dtype
-    dtype('float32')
+    Raises:
+        ValueError: rows of complex numbers, or of no numbers.
+
+    >>> widened(jnp.zeros((2, 3), jnp.bfloat16)).dtype, widened(jnp.zeros((2, 3), int)).dtype
+    (dtype('float32'), dtype('float32'))
     """
-    return rows if rows.dtype.itemsize > 2 else rows.astype(jnp.float32)
+    dtype = _said_dtype(rows)
+    return rows.astype(jnp.float32 if dtype.itemsize <= 2 else dtype)
+
+
+def said_as(rows: jax.Array, value: jax.Array) -> jax.Array:
+    """A result in the kind of number of the rows; for integers, in JAX's default floats.
+
+    >>> said_as(jnp.zeros((2, 1), jnp.bfloat16), jnp.ones(1)).dtype
+    dtype(bfloat16)
+    """
+    return value.astype(_said_dtype(rows))
+
+
+def _said_dtype(rows: jax.Array) -> Any:
+    dtype = rows.dtype
+    if jnp.issubdtype(dtype, jnp.floating):
+        return dtype
+    if jnp.issubdtype(dtype, jnp.integer) or jnp.issubdtype(dtype, jnp.bool_):
+        return jnp.zeros(()).dtype
+    raise ValueError(f"rows must be real numbers, got an array of {dtype}")
 
 
 def neutralize(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -159,6 +182,6 @@ def stateless(
         finite, bad = neutralize(widened(rows))
         with returned.compiled("rule"):
             value = returned.vector("rule", rule(finite), rows.shape[1])
-        return state, Aggregated(value.astype(rows.dtype), bad, {})
+        return state, Aggregated(said_as(rows, value), bad, {})
 
     return Aggregator(no_state, apply, robustness)

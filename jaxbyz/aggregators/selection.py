@@ -6,12 +6,15 @@ to the lowest index, so these rules are permutation equivariant on tie-free rows
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.clean import Clean, clean_distances, detailed, mean_of
-from jaxbyz.aggregators.constants import constant, only_for, ratio, unknown
+from jaxbyz.aggregators.centred import around, squared_distances_of
+from jaxbyz.aggregators.clean import Clean, detailed, mean_of
+from jaxbyz.aggregators.constants import constant, only_for, ratio, unknown, within_ranges
 from jaxbyz.aggregators.coordinatewise import average, nearest_values
 from jaxbyz.aggregators.rows import power_of_two, require_majority
 from jaxbyz.aggregators.sorting import sorted_rows
@@ -33,7 +36,10 @@ def krum(f: int | None = None, margin: int = 1, power: int = 2) -> Aggregator:
 
     Ties go to the lowest index, so the rule is permutation equivariant on tie-free rows only.
     Cost O(n²d). Published robustness κ ≤ 6 (1 + f/(n-2f)) for margin 1 and power 2 (Allouah et
-    al., AISTATS 2023). For f = 0 this is the row of least total distance, not the mean.
+    al., AISTATS 2023). With other options never further than 1 + (n-f-margin)^(1/power) diameters
+    of the honest rows from their mean, if n ≥ 2f + margin (derived here; with margin 2 and n = 2f+1
+    the neighbours of a Byzantine row may all be Byzantine, and there is no bound). For f = 0 this
+    is the row of least total distance, not the mean.
 
     Raises:
         ValueError: f negative or not an integer, margin not 1 or 2, power not 1, 2 or 4; at trace
@@ -53,7 +59,8 @@ def krum(f: int | None = None, margin: int = 1, power: int = 2) -> Aggregator:
 
     as_published = margin == 1 and power == 2
     bound = only_for(f, lambda n, f: 6 * (1 + ratio(n, f)))
-    return detailed(rule, constant(published=bound if as_published else unknown))
+    published = bound if as_published else unknown
+    return detailed(rule, constant(published=published, reach=_reach(f, margin, power)))
 
 
 @part
@@ -67,7 +74,9 @@ def multi_krum(
     Public codes take other m, for instance n-f-2. details: selected [n].
 
     Ties go to the lowest index, so the rule is permutation equivariant on tie-free rows only.
-    Cost O(n²d). No κ is given here (for bounds see arXiv 2602.03899).
+    Cost O(n²d). No κ is given here (for bounds see arXiv 2602.03899). With m ≤ n-f and
+    n ≥ 2f + margin never further than 1 + (n-f-margin)^(1/power) diameters of the honest rows from
+    their mean (derived here).
 
     Raises:
         ValueError: f or m not an integer in range, margin not 1 or 2, power not 1, 2 or 4; at
@@ -88,7 +97,7 @@ def multi_krum(
         selected = least(_scores(rows, f, margin, power), count)
         return mean_of(selected, rows), {"selected": selected}
 
-    return detailed(rule)
+    return detailed(rule, constant(reach=_reach(f, margin, power, m)))
 
 
 @part
@@ -104,7 +113,9 @@ def bulyan(f: int | None = None) -> Aggregator:
     Ties go to the lowest index, so the rule is permutation equivariant on tie-free rows only; for
     f = 1 there are none, as the last round counts one neighbour, and two of its three rows are
     nearest to each other.
-    Cost O(n²d + n³). No κ is known. For f = 0 it is the mean.
+    Cost O(n²d + n³). No κ is known. Never further than 2 √(n-f) diameters of the honest rows from
+    their mean: at most f of the n-2f chosen rows are Byzantine (derived here). For f = 0 it is the
+    mean.
 
     Raises:
         ValueError: f negative or not an integer; at trace time n < 4f + 3 with f > 0.
@@ -118,20 +129,37 @@ def bulyan(f: int | None = None) -> Aggregator:
         n = rows.raw.shape[0]
         if f and n < 4 * f + 3:
             raise ValueError(f"bulyan needs n >= 4f + 3 rows, got n = {n} and f = {f}")
-        chosen = _chosen_one_by_one(clean_distances(rows), f)  # [n - 2f]
+        chosen = _chosen_one_by_one(squared_distances_of(around(rows, f)), f)  # [n - 2f]
         ordered = sorted_rows(rows.finite[chosen])
         count = len(ordered)
         centre = average(ordered[(count - 1) // 2 : count // 2 + 1])
         value = average(nearest_values(ordered, centre, count - 2 * f))
         return value, {"selected": jnp.zeros(n, bool).at[chosen].set(True)}
 
-    return detailed(rule)
+    return detailed(rule, constant(reach=only_for(f, within_ranges)))
 
 
 def least(scores: jax.Array, count: int) -> jax.Array:
     """The `count` least of n scores, [n] bool; ties go to the lower index."""
     order = jnp.argsort(scores, stable=True)
     return jnp.zeros(scores.shape, bool).at[order[:count]].set(True)
+
+
+def _reach(
+    declared: int, margin: int, power: int, m: int | None = None
+) -> Callable[[int, int], float | None]:
+    """`reach` of the mean of m ≤ n-f rows of least score.
+
+    None has a larger score than the worst honest row, which is at most (n-f-margin) diameter^power.
+    With n > 2f + margin - 1 one of its neighbours is honest, and no farther than that allows.
+    """
+
+    def bound(n: int, f: int) -> float | None:
+        if n < 2 * f + margin or (m is not None and m > n - f):
+            return None
+        return 1 + (n - f - margin) ** (1 / power)
+
+    return only_for(declared, bound)
 
 
 def _checked(f: int | None, margin: int, power: int) -> tuple[int, int, int]:
@@ -154,7 +182,8 @@ def _scores(rows: Clean, f: int, margin: int, power: int) -> jax.Array:
     """s_i for all rows, [n]."""
     n = rows.raw.shape[0]
     # Sorted, a row's distance to itself comes first; it is 0 and adds nothing.
-    near = jnp.sort(clean_distances(rows), axis=1)[:, : max(1, n - f - margin + 1)]
+    distances = squared_distances_of(around(rows, f))
+    near = jnp.sort(distances, axis=1)[:, : max(1, n - f - margin + 1)]
     if power == 1:
         near = jnp.sqrt(near)
     elif power == 4:

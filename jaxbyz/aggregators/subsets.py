@@ -15,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
-from jaxbyz.aggregators.clean import clean_distances, mean_of, without_huge_rows
+from jaxbyz.aggregators.centred import around, squared_distances_of
+from jaxbyz.aggregators.clean import cleaned, mean_of
 from jaxbyz.aggregators.constants import constant, only_for, ratio
 from jaxbyz.aggregators.distances import centred_products
-from jaxbyz.aggregators.rows import no_state, require_majority
+from jaxbyz.aggregators.rows import no_state, require_majority, said_as
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -167,8 +168,9 @@ def _least_subset(
                 f"{name} with n = {n} and f = {f} would look at {count} subsets, "
                 f"which is more than max_subsets = {allowed}"
             )
-        clean = without_huge_rows(rows, f)
-        distances = clean_distances(clean)
+        clean = cleaned(rows)
+        seen = around(clean, f)
+        distances = squared_distances_of(seen)
         chunk = min(count, max(1, CHUNK_NUMBERS // n**2))
         slack = 1 - roundings * n * float(jnp.finfo(distances.dtype).eps)
 
@@ -185,8 +187,8 @@ def _least_subset(
         begin = jnp.full((), jnp.inf, distances.dtype), jnp.zeros((), jnp.int32)
         _, rank = jax.lax.fori_loop(0, -(-count // chunk), look, begin)
         selected = subset_masks(n, f, rank)
-        value = mean_of(selected, clean).astype(rows.dtype)
-        details = {"selected": selected, "huge_rows": clean.huge}
+        value = said_as(rows, mean_of(selected, clean))
+        details = {"selected": selected, "huge_rows": seen.far}
         return state, Aggregated(value, clean.bad, details)
 
     return Aggregator(no_state, apply, robustness)

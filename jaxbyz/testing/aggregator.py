@@ -17,10 +17,13 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.aggregators import kappa as known_kappa
+from jaxbyz.aggregators import reach as known_reach
 from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator
 from jaxbyz.parts import require
 from jaxbyz.testing import rows as inputs
+from jaxbyz.testing.any_size import NAME as ANY_SIZE
+from jaxbyz.testing.any_size import Bound, diameters, judge_sizes, of_any_size
 from jaxbyz.testing.report import Battery, Case, Report
 from jaxbyz.testing.trials import (
     SETUP,
@@ -51,6 +54,7 @@ def check_aggregator(
     unanimous: bool = True,
     majority: bool | None = None,
     mean: bool = False,
+    any_size: bool | float = True,
     tolerance: float | None = None,
     seed: int = 0,
 ) -> Report:
@@ -70,13 +74,17 @@ def check_aggregator(
         unanimous: n equal rows are the result.
         majority: n-f rows 0 are the result; default: if a κ is known, which forces it.
         mean: with f = 0 the rule is the mean (only looked at if f = 0).
+        any_size: f rows of any finite size, from 10³ to the largest number, move the result no
+            further from the mean of S than the honest rows S allow: √(κ Var_S) where a κ is known,
+            else c diameters of S, with c = `any_size`, or what `jaxbyz.aggregators.reach` knows, or
+            n. False: the rule does not claim it, as the mean, or rules that clip at a given length.
         tolerance: relative error of the rule; default 4096 roundings. For iterative rules, say
             how well they converge; inputs for which `details["converged"]` is False are left out.
         seed: of the random inputs.
 
     Raises:
         PropertyFailed: an AssertionError that shows the first property that does not hold.
-        ValueError: n, f, d, kappa, tolerance or equivariances outside what is allowed.
+        ValueError: n, f, d, kappa, any_size, tolerance or equivariances outside what is allowed.
 
     >>> from jaxbyz.aggregators import trimmed_mean
     >>> report = check_aggregator(trimmed_mean(f=1), n=3, f=1, d=2)
@@ -96,6 +104,7 @@ def check_aggregator(
         kappa = known.published if known.exact is None else known.exact
     else:
         kappa = float(checks.interval("kappa", kappa, 0, float("inf"), closed="left"))
+    bound = _reach(rule, n, f, kappa, any_size)
     dtype = jnp.zeros(()).dtype
     limits = np.finfo(dtype)
     rounding = ROUNDINGS * float(limits.eps)
@@ -106,6 +115,9 @@ def check_aggregator(
     battery = Battery("aggregator", SETUP)
     ordinary, rows = stacked(inputs.ordinary(n, d, random))
     spoilt, spoilt_rows, marked = stacked_and_marked(inputs.spoilt(n, f, d, limits, random))
+    large, large_rows, liars = stacked_and_marked(
+        of_any_size(n, f, d, limits, np.random.default_rng(seed)) if f else [_nobody(n, d)]
+    )
     claimed = [key for key in EQUIVARIANCES if key in equivariances]
     moves = [move for key in claimed for move in _MOVES[key](rows, limits, random)]
     assumed = kappa if kappa else f / (n - 2 * f)
@@ -116,6 +128,7 @@ def check_aggregator(
         "equal": stacked(inputs.equal(n, d, limits, random)),
         "lopsided": stacked(inputs.lopsided(n, f, d, random)),
         "adversarial": stacked(inputs.adversarial(n, f, d, assumed, random)),
+        "any size": (large, large_rows),
         **{move.says: (ordinary, move.rows) for move in moves},
     }
     single = jax.jit(lambda rows: called(rule, rows)[1])
@@ -131,6 +144,7 @@ def check_aggregator(
         "n-f rows 0 win": f > 0 and ((kappa is not None) if majority is None else majority),
         "never further than κ allows": kappa is not None,
         "the mean for f = 0": f == 0 and mean,
+        ANY_SIZE: bound is not None,
     }
     for name, yes in {**dict.fromkeys(EQUIVARIANCES, False), **claims}.items():
         if not yes and name not in equivariances:
@@ -153,6 +167,8 @@ def check_aggregator(
             honest = np.tile(np.isin(np.arange(n), chosen), (len(groups["adversarial"][0]), 1))
             _robust(battery, parts["adversarial"], honest, kappa, rounding)
         _robust(battery, parts["spoilt"], ~marked, kappa, rounding)
+    if bound is not None:
+        judge_sizes(battery, parts["any size"], liars, f, bound, rounding)
     if claims["the mean for f = 0"]:
         group = parts["ordinary"]
         error = np.linalg.norm(group.value - group.rows.mean(axis=1), axis=1)
@@ -162,6 +178,26 @@ def check_aggregator(
             "the mean for f = 0", group.cases(), error, _slack(group, rounding), reason, code
         )
     return battery.report()
+
+
+def _nobody(n: int, d: int) -> tuple[str, np.ndarray, np.ndarray]:
+    return "nobody is Byzantine", np.zeros((n, d)), np.zeros(n, bool)
+
+
+def _reach(
+    rule: Aggregator, n: int, f: int, kappa: float | None, any_size: bool | float
+) -> Bound | None:
+    """How far a result may be from the mean of honest rows [m, h, d]: [m]; None: not claimed."""
+    if any_size is False or f == 0:
+        return None
+    if any_size is True and kappa is not None:
+        return lambda honest: np.sqrt(kappa * honest.var(axis=1).sum(axis=1))
+    if any_size is True:
+        known = known_reach(rule, n, f)
+        c = float(n) if known is None else known
+    else:
+        c = float(checks.interval("any_size", any_size, 0, float("inf"), closed="neither"))
+    return lambda honest: c * diameters(honest)
 
 
 # ---- properties --------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ from jaxbyz.aggregators import (
     stateless,
     trimmed_mean,
 )
-from jaxbyz.aggregators.clean import clean_distances, cleaned
+from jaxbyz.aggregators.centred import around, squared_distances_of
+from jaxbyz.aggregators.clean import cleaned
 from jaxbyz.aggregators.distances import nearest, squared_distances
 from jaxbyz.core import Aggregated, Aggregator
 
@@ -151,9 +152,16 @@ def test_many_rows_take_the_library_sort(name):
     rows[7] = np.nan
     rule = entry.make(f)
     value = jax.jit(lambda rows: rule(rows))(jnp.asarray(rows))
-    # Rules by entries do not replace a bad row: it stands at an end and is trimmed there.
-    rows = np.where(np.isnan(rows), 1e9, rows) if entry.kappa else reference.neutralized(rows)
-    assert same_rule(entry, f, rows, value)
+    if entry.kappa:
+        # Rules by entries do not replace a bad row: it stands at an end and is trimmed there.
+        assert same_rule(entry, f, np.where(np.isnan(rows), 1e9, rows), value)
+    else:
+        # Mixing leaves a bad row out, and puts the mean of all others in its place.
+        good = np.delete(rows, 7, axis=0)
+        near = np.argsort(reference.squared_distances(good), axis=1)[:, : n - f]
+        mixed = np.insert(good[near].mean(axis=1), 7, good.mean(axis=0), axis=0)
+        # A residual of 1e-10 beside a flat objective.
+        np.testing.assert_allclose(value, reference.geometric_median(mixed), atol=1e-7)
 
 
 def test_networks_below_and_above_64_rows_agree(monkeypatch):
@@ -443,22 +451,36 @@ def test_neutralized_rows():
         assert not none.any()
 
 
-def test_the_scale_is_a_power_of_two_next_to_the_median_row():
+def test_rows_are_seen_around_their_median_in_a_unit_of_their_spread():
     with jax.enable_x64(False):
-        for size in (1e-45, 1e-38, 1e-30, 0.3, 1.0, 1e30, 3.4e38):
-            rows = jnp.full((3, 2), size, jnp.float32).at[2].set(jnp.finfo(jnp.float32).max)
-            scale = float(cleaned(rows).scale)
-            assert np.log2(scale) % 1 == 0
-            if 1e-37 < size < 1e38:
-                assert 0.5 <= size / scale <= 2
-            if size == 1:
-                assert scale == 1
-            # Compiled programs divide by multiplying with the reciprocal, which must be normal.
-            unit = jax.jit(lambda rows: cleaned(rows).unit)(rows)[0, 0]
-            assert 1 <= unit < 4 or size < 1e-37
-        assert cleaned(jnp.zeros((3, 2))).scale == 1
-        rows = cleaned(jnp.full((3, 2), 3e38, jnp.float32))
-        assert jnp.isfinite(rows._replace(scale=jnp.float32(1e-30)).unit).all()
+        largest = float(jnp.finfo(jnp.float32).max)
+        look = jax.jit(lambda rows: around(cleaned(rows), 2))
+        spread = inputs(7, 3, seed=12)[0].astype(np.float32)
+        for size in (1e-30, 0.3, 1.0, 1e30, 1e38):
+            for shift in (0, 1e3):
+                rows = np.clip(size * np.float64(spread + shift), -largest, largest)
+                rows = rows.astype(np.float32)
+                rows[[1, 4]] = np.float32([[largest], [-largest]])
+                seen = look(jnp.asarray(rows))
+                assert np.log2(float(seen.unit)) % 1 == 0
+                found = np.float64(seen.columns(0, 3))
+                assert np.isfinite(found).all()
+                if size * (shift + 9) < largest / 2**21:
+                    # The farthest of five rows is between one and two units away, and the others
+                    # are at the end of the range.
+                    distances = np.linalg.norm(found, axis=1)
+                    assert 1 <= distances[[0, 2, 3, 5, 6]].max() < 2 + 1e-6
+                    np.testing.assert_allclose(distances[[1, 4]], 2**20, rtol=1e-5)
+                    assert seen.far.tolist() == [False, True, False, False, True, False, False]
+                    # The centre is exact to roundings of the rows.
+                    middle = np.median(np.float64(rows), axis=0)
+                    back = np.float64(jax.jit(lambda seen: seen.back(jnp.zeros(3)))(seen))
+                    np.testing.assert_allclose(back, middle, rtol=1e-6)
+        # Equal rows, and others at any distance: as far as can be, and nothing vanishes.
+        for beside in (1e-37, 1.0, 3e38):
+            rows = jnp.zeros((7, 3)).at[5:].set(beside)
+            distances = np.asarray(squared_distances_of(look(rows)))
+            np.testing.assert_allclose(distances[:5, 5:], 2.0**40, rtol=1e-5)
 
 
 # ---- the same in every way of calling ----------------------------------------------------------
@@ -572,7 +594,7 @@ def test_nnm_passes_the_state_the_key_and_the_words_of_its_inner_rule():
     rows = jnp.array([[0.0], [0.0], [9.0], [jnp.nan]])
     state, result = rule.apply(jnp.array(0.5), rule.init(3), rows)
     assert state == 4
-    assert result.value.tolist() == [0.5]  # the neighbours of row 0: 0, 0 and the replaced row, 0
+    assert result.value.tolist() == [3.5]  # the neighbours of row 0 are the three finite rows
     assert result.bad.tolist() == [True, False, False, True]
     assert result.details == {"said": 3}
 
@@ -597,7 +619,7 @@ def test_rows_that_agree_to_five_digits_are_told_apart():
     batch = batch.astype(np.float32)
 
     def of_one(rows):
-        distances = clean_distances(cleaned(rows))
+        distances = squared_distances_of(around(cleaned(rows), f))
         return nearest(distances, n - f), krum(f)(rows), nnm(f, trimmed_mean(f))(rows)
 
     with jax.enable_x64(False):

@@ -117,9 +117,10 @@ def test_norms_and_shortened_rows_at_the_ends_of_the_range():
         sizes = np.array([3e38, 1e30, 1.0, 1e-30, 1e-37, 0.0], np.float32)
         directions = np.array([0.6, 0.0, -0.8], np.float32)
         rows = cleaned(jnp.asarray(sizes[:, None] * directions))
-        norms = np.asarray(row_norms(rows))
-        assert (norms[:2] == np.inf).all()  # in units of some 1e-30
-        np.testing.assert_allclose(norms[2:] * np.asarray(rows.scale), sizes[2:], rtol=1e-6)
+        norms, shrink = map(np.float64, row_norms(rows))
+        assert shrink < 1  # beside 3e38, what is below some 1e-37 may vanish
+        np.testing.assert_allclose(norms[:4] / shrink, sizes[:4], rtol=1e-6)
+        assert (norms[4:] / shrink <= sizes[4:] * (1 + 1e-6)).all()
         for radius in (1e30, 2.0, 1e-30):
             expected = np.minimum(sizes, np.float32(radius))[:, None] * directions
             np.testing.assert_allclose(jax.jit(shortened)(rows, radius, 1.0), expected, rtol=1e-6)
@@ -417,7 +418,7 @@ def test_huge_rows_count_as_bad_ones_unless_there_are_too_many():
         many[:3] = 1e25
         for result in apply(jnp.asarray(many)):
             assert np.isfinite(result.value).all()
-            assert np.asarray(result.details["huge_rows"]).sum() == 3
+            assert not np.asarray(result.details["huge_rows"]).any()
 
 
 # ---- filters -----------------------------------------------------------------------------------

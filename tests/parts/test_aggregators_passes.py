@@ -8,7 +8,8 @@ from lengths import often
 
 from jaxbyz import aggregators
 from jaxbyz.aggregators import sorting
-from jaxbyz.aggregators.clean import cleaned, distances_from, lengths
+from jaxbyz.aggregators.centred import offsets, shrink_for
+from jaxbyz.aggregators.clean import cleaned, lengths
 from jaxbyz.aggregators.distances import squared_distances
 from jaxbyz.blocks import largest_entries, row_sums
 from jaxbyz.core import Aggregator
@@ -71,9 +72,9 @@ def test_distances_from_a_point_of_long_rows():
     rows, point = normal(5, LONG), normal(LONG, seed=1)
     rows[3, 5] = np.nan
     clean = cleaned(jnp.asarray(rows))
-    found = jax.jit(distances_from)(clean, point) * clean.scale
+    found = jax.jit(lambda clean: offsets(clean, shrink_for(clean), point).distance)(clean)
     finite = np.where(np.isnan(rows).any(axis=1)[:, None], np.median(rows[[0, 1, 2, 4]], 0), rows)
-    exact = np.linalg.norm(np.float64(finite) - np.float64(point * clean.scale), axis=1)
+    exact = np.linalg.norm(np.float64(finite) - np.float64(point), axis=1)
     np.testing.assert_allclose(found, exact, rtol=1e-6)
 
 

@@ -32,6 +32,7 @@ def test_aggregator(entry):
         equivariances=claims,
         unanimous=entry.unanimous,
         majority=entry.majority,
+        any_size=entry.any_size,
         # A residual of 1e-5 beside a flat objective, in float32; else roundings.
         tolerance=1e-2 if "geometric" in entry.name else None,
     )

@@ -1,0 +1,230 @@
+"""Rows around a centre, in a unit of their own spread: what rules that measure distances look at.
+
+    c     the coordinate-wise median of the rows
+    r_i   ‖x_i - c‖
+    q     the (n-f)-th smallest r_i
+    y_i   (x_i - c)/q̂, q̂ = 2^⌊log₂ q⌋; a row with r_i > B q becomes one of length B in its direction
+
+Numbers in this unit neither overflow nor vanish, wherever the rows are, and however far the f
+Byzantine ones; nobody can move the unit beyond what κ allows. Derived here, with h = n-f > f:
+
+1. c lies, in every coordinate, between values of every set S of h rows. So r_i² is at most the sum
+   of the squared ranges of S, which is at most 2h Var_S, for every i in S; and one of them has
+   r_i ≥ q. Hence Var_S ≥ q²/(2h): no S is so narrow that a part of it vanishes in the unit q.
+2. h rows have r_i ≤ q, so at most f are shortened. An S without shortened rows is as it was, and
+   what was done to the f others is within what they may do. An S with k ≤ f shortened rows has
+   ‖x̄_S - c‖² ≤ (k/(h-k)) Var_S up to terms of relative size 1/B, and k/(h-k) ≤ f/(n-2f), which is
+   the least κ of any rule. So an (f, κ)-robust rule that looks at the y_i is as robust as one that
+   looks at the x_i, but for a relative error of order 1/B.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.aggregators.clean import Clean, lengths_of, without
+from jaxbyz.aggregators.distances import distances_of
+from jaxbyz.aggregators.rows import power_of_two
+from jaxbyz.aggregators.sorting import select_ranks
+from jaxbyz.blocks import UNROLLED_ROWS, in_order, over_columns, row_sums, sum_of_rows
+
+__all__ = [
+    "Centred",
+    "Offsets",
+    "around",
+    "distances_from",
+    "offsets",
+    "pull",
+    "shrink_for",
+    "squared_distances_of",
+    "weighted_from",
+]
+
+FAR = 2.0**20  # B
+
+
+class Offsets(NamedTuple):
+    """Distances of the rows from a point z: ‖x_i - z‖ s = size_i length_i, which is finite."""
+
+    size: jax.Array  # [n] powers of two
+    length: jax.Array  # [n]
+
+    @property
+    def distance(self) -> jax.Array:
+        """‖x_i - z‖ s, [n]."""
+        return self.size * self.length
+
+
+class Centred(NamedTuple):
+    """Rows y_i = (x_i s - c s) first_i second_i, of which no array is made."""
+
+    clean: Clean
+    shrink: jax.Array  # [] a power of two s ≤ 1, so that no difference of rows overflows
+    centre: jax.Array  # [d] c s
+    offsets: Offsets  # of the rows from c
+    q: jax.Array  # [] q s
+    unit: jax.Array  # [] q̂ s
+    first: jax.Array  # [n] two factors of every row, whose product may not be a number
+    second: jax.Array  # [n]
+    far: jax.Array  # [n] bool, rows that are shortened or replaced
+
+    def shortened(self, far: float) -> Centred:
+        """The same with another B."""
+        long = self.offsets.distance > far * self.q
+        first = jnp.where(long, 1 / self.offsets.size, 1 / self.unit)
+        second = jnp.where(long, far / jnp.where(long, self.offsets.length, 1), 1)
+        return self._replace(first=first, second=second, far=long)
+
+    def replaced(self, far: float) -> Centred:
+        """The same with rows beyond B q replaced, as bad ones are, by a row near the centre."""
+        long = self.offsets.distance > far * self.q
+        first = jnp.broadcast_to(1 / self.unit, long.shape)
+        return self._replace(
+            clean=without(self.clean, long), first=first, second=jnp.ones_like(first), far=long
+        )
+
+    def columns(self, start: jax.Array | int, width: int) -> jax.Array:
+        """Some columns of all y_i, [n, width]."""
+        centre = jax.lax.dynamic_slice_in_dim(self.centre, start, width)
+        return self._scaled(self.clean.columns(start, width) * self.shrink - centre)
+
+    def at(self, chosen: jax.Array) -> jax.Array:
+        """Columns [b] of all y_i by their indices, [n, b]."""
+        return self._scaled(self.clean.at(chosen) * self.shrink - self.centre[chosen])
+
+    def row(self, i: int) -> jax.Array:
+        """One y_i, [d]."""
+        part = self.clean.row(i) * self.shrink - self.centre
+        return part * self.first[i] * self.second[i]
+
+    def inside_loop(self, changing: jax.Array) -> Centred:
+        """The same, for the body of a loop in which something changes.
+
+        Otherwise the compiler takes the reading of the rows out of the loop, and keeps a copy.
+        """
+        first, _ = jax.lax.optimization_barrier((self.first, changing))
+        return self._replace(first=first, clean=self.clean.inside_loop(changing))
+
+    def back(self, point: jax.Array) -> jax.Array:
+        """c + q̂ z of a point z [d] among the y_i."""
+        largest = jnp.finfo(point.dtype).max
+        return jnp.clip((self.centre + point * self.unit) / self.shrink, -largest, largest)
+
+    def _scaled(self, part: jax.Array) -> jax.Array:
+        return part * self.first[:, None] * self.second[:, None]
+
+
+def shrink_for(clean: Clean, *points: jax.Array) -> jax.Array:
+    """A power of two s ≤ 1 with which no ‖x_i - z‖ s overflows, z one of the points [d] or 0; [].
+
+    It is 1 unless some entry is near the largest number; then numbers near the smallest one vanish.
+    """
+    limits = jnp.finfo(clean.raw.dtype)
+    bits = 4 + math.ceil(math.log2(max(clean.raw.shape[1], 1)) / 2)
+    largest = jnp.where(clean.out, 0, clean.size).max()
+    for point in points:
+        largest = jnp.maximum(largest, power_of_two(jnp.abs(point).max()))
+    small = largest <= float(limits.max) / 2.0**bits
+    return jnp.where(small, 1, 2.0**-bits).astype(clean.raw.dtype)
+
+
+def offsets(
+    clean: Clean,
+    shrink: jax.Array,
+    point: jax.Array,
+    rank: int | None = None,
+    least: jax.Array | float = 0.0,
+) -> Offsets:
+    """Distances of the rows from z, given as z s [d].
+
+    They need not be exact where they are small beside `least`, or beside the one of this `rank`.
+    """
+    n, d = clean.raw.shape
+    limits = jnp.finfo(clean.raw.dtype)
+    enough = d * float(limits.tiny) / float(limits.eps)
+
+    def columns(start: int, width: int) -> jax.Array:
+        return clean.columns(start, width) * shrink - point[start : start + width]
+
+    def asked(squares: jax.Array) -> jax.Array:
+        if rank is None:
+            return jnp.asarray(least) ** 2 >= enough
+        return in_order(jnp.where(jnp.isfinite(squares), squares, jnp.inf), rank) >= enough
+
+    return Offsets(*lengths_of(columns, n, d, clean.raw.dtype, asked))
+
+
+def pull(
+    clean: Clean, shrink: jax.Array, point: jax.Array, first: jax.Array, second: jax.Array
+) -> jax.Array:
+    """Σ_i (x_i s - z s) first_i second_i over the finite rows, [d]; z s [d] is given."""
+    n, d = clean.raw.shape
+    if n <= UNROLLED_ROWS:
+        rows = [(clean.row(i) * shrink - point) * first[i] for i in range(n)]
+        return sum_of_rows(second, rows)
+
+    def some(start: jax.Array | int, width: int) -> jax.Array:
+        place = jax.lax.dynamic_slice_in_dim(point, start, width)
+        part = (clean.columns(start, width) * shrink - place) * first[:, None]
+        return jnp.matmul(second, part, precision=jax.lax.Precision.HIGHEST)
+
+    return over_columns(some, d)
+
+
+def around(clean: Clean, f: int) -> Centred:
+    """The finite rows around their coordinate-wise median, in the unit q̂, with B = 2^20.
+
+    If n-f rows are equal, q = 0, and all others are as far as a row can be.
+
+    >>> from jaxbyz.aggregators.clean import cleaned
+    >>> seen = around(cleaned(jnp.array([[1e6], [1e6 + 8], [1e6 + 16], [3e38]])), f=1)
+    >>> seen.columns(0, 1).ravel().tolist(), seen.far.tolist(), seen.back(jnp.ones(1)).tolist()
+    ([-1.5, -0.5, 0.5, 1048576.0], [False, False, False, True], [1000020.0])
+    """
+    n, d = clean.raw.shape
+    shrink = shrink_for(clean)
+    halved = shrink / 2
+
+    def middle(start: jax.Array | int, width: int) -> jax.Array:
+        # The mean of the two middle values, which are the same one for odd n.
+        values = select_ranks(clean.columns(start, width), (n - 1) // 2, n // 2 + 1)
+        return values[0] * halved + values[-1] * halved
+
+    centre = over_columns(middle, d)
+    found = offsets(clean, shrink, centre, rank=n - f - 1)
+    q = in_order(found.distance, n - f - 1)
+    one = jnp.ones_like(found.size)
+    rows = Centred(clean, shrink, centre, found, q, power_of_two(q), one, one, clean.bad)
+    return rows.shortened(FAR)
+
+
+def squared_distances_of(seen: Centred) -> jax.Array:
+    """‖y_i - y_j‖², [n, n]."""
+    n, d = seen.clean.raw.shape
+    return distances_of(seen.columns, n, d, seen.clean.raw.dtype)
+
+
+def distances_from(seen: Centred, point: jax.Array) -> jax.Array:
+    """‖y_i - z‖ for a point z [d], [n]."""
+
+    def squares(start: int, width: int) -> jax.Array:
+        return (seen.columns(start, width) - point[start : start + width]) ** 2
+
+    return jnp.sqrt(row_sums(squares, len(point)))
+
+
+def weighted_from(weights: jax.Array, seen: Centred, point: jax.Array) -> jax.Array:
+    """Σ w_i (y_i - z) for a point z [d], weights [n] -> [d]."""
+    n, d = seen.clean.raw.shape
+    if n <= UNROLLED_ROWS:
+        return sum_of_rows(weights, [seen.row(i) - point for i in range(n)])
+
+    def some(start: jax.Array | int, width: int) -> jax.Array:
+        part = seen.columns(start, width) - jax.lax.dynamic_slice_in_dim(point, start, width)
+        return jnp.matmul(weights, part, precision=jax.lax.Precision.HIGHEST)
+
+    return over_columns(some, d)
