@@ -49,7 +49,7 @@ def quadratics():
 
 
 def logistic():
-    data = jb.data.synthetic_binary(samples=HONEST * SAMPLES, features=4)
+    data = jb.data.synthetic_binary(samples=HONEST * SAMPLES, features=4, seed=0)
     return jb.problems.logistic(data, honest=HONEST, byzantine=BYZANTINE, batch=2)
 
 
