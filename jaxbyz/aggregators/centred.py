@@ -2,7 +2,7 @@
 
     c     the coordinate-wise median of the rows
     r_i   ‖x_i - c‖
-    q     the (n-f)-th smallest r_i
+    q     the (n-f)-th smallest r_i, of the finite rows while there are as many
     y_i   (x_i - c)/q̂, q̂ = 2^⌊log₂ q⌋; a row with r_i > B q becomes one of length B in its direction
 
 Numbers in this unit neither overflow nor vanish, wherever the rows are, and however far the f
@@ -11,11 +11,12 @@ Byzantine ones; nobody can move the unit beyond what κ allows. Derived here, wi
 1. c lies, in every coordinate, between values of every set S of h rows. So r_i² is at most the sum
    of the squared ranges of S, which is at most 2h Var_S, for every i in S; and one of them has
    r_i ≥ q. Hence Var_S ≥ q²/(2h): no S is so narrow that a part of it vanishes in the unit q.
-2. h rows have r_i ≤ q, so at most f are shortened. An S without shortened rows is as it was, and
-   what was done to the f others is within what they may do. An S with k ≤ f shortened rows has
-   ‖x̄_S - c‖² ≤ (k/(h-k)) Var_S up to terms of relative size 1/B, and k/(h-k) ≤ f/(n-2f), which is
-   the least κ of any rule. So an (f, κ)-robust rule that looks at the y_i is as robust as one that
-   looks at the x_i, but for a relative error of order 1/B.
+2. h finite rows have r_i ≤ q, so that those that are bad and those that are shortened are at most f
+   together. An S without shortened rows is as it was, and what was done to the others is within
+   what they may do. An S with a shortened row has Var_S of order B²q² at least; with k ≤ f of its
+   rows beyond q, ‖x̄_S - c‖² ≤ (k/(h-k)) Var_S up to terms of relative size h/B, and k/(h-k) ≤
+   f/(n-2f), the least κ of any rule. So the bound of an (f, κ)-robust rule holds for that S too, as
+   long as what it returns is within its bound of the h rows near c.
 """
 
 from __future__ import annotations
@@ -141,7 +142,8 @@ def offsets(
 ) -> Offsets:
     """Distances of the rows from z, given as z s [d].
 
-    They need not be exact where they are small beside `least`, or beside the one of this `rank`.
+    They need not be exact where they are small beside `least`, or beside the one of this `rank`
+    (see `_ranked`).
     """
     n, d = clean.raw.shape
     limits = jnp.finfo(clean.raw.dtype)
@@ -153,9 +155,15 @@ def offsets(
     def asked(squares: jax.Array) -> jax.Array:
         if rank is None:
             return jnp.asarray(least) ** 2 >= enough
-        return in_order(jnp.where(jnp.isfinite(squares), squares, jnp.inf), rank) >= enough
+        return _ranked(clean, jnp.where(jnp.isfinite(squares), squares, jnp.inf), rank) >= enough
 
     return Offsets(*lengths_of(columns, n, d, clean.raw.dtype, asked))
+
+
+def _ranked(clean: Clean, values: jax.Array, rank: int) -> jax.Array:
+    """The value of this rank among those of finite rows, if they are so many, else of all; []."""
+    enough = (~clean.bad).sum() > rank
+    return in_order(jnp.where(clean.bad & enough, jnp.inf, values), rank)
 
 
 def pull(
@@ -196,7 +204,7 @@ def around(clean: Clean, f: int) -> Centred:
 
     centre = over_columns(middle, d)
     found = offsets(clean, shrink, centre, rank=n - f - 1)
-    q = in_order(found.distance, n - f - 1)
+    q = _ranked(clean, found.distance, n - f - 1)
     one = jnp.ones_like(found.size)
     rows = Centred(clean, shrink, centre, found, q, power_of_two(q), one, one, clean.bad)
     return rows.shortened(FAR)

@@ -91,6 +91,14 @@ def of_any_size(
                     marked,
                 )
             turn += 1
+        if f > 1:
+            # A row that is replaced stands near the middle, and must not make the others look far.
+            places = random.permutation(n)[:f]
+            rows = random.normal(size=(n, d)) * 10.0 ** random.integers(-6, 6, size=(n, 1))
+            rows[places] = size
+            rows[places[0]] = np.nan
+            marked = np.isin(np.arange(n), places)
+            yield f"a row of NaN, {f - 1} of {size:.2g}, others of unequal sizes", rows, marked
 
 
 def diameters(honest: np.ndarray) -> np.ndarray:

@@ -101,8 +101,8 @@ def examine(entry: AggregatorEntry, n: int, f: int, kind: str, every: bool = Tru
         limits = jnp.finfo(dtype)
         random = np.random.default_rng(7)
         names, rows, marked = zip(*of_any_size(n, f, D, limits, random, every), strict=True)
-        given = jnp.asarray(np.stack(rows)).astype(dtype)
-        marked = np.stack(marked)
+        rows, marked = np.stack(rows), np.stack(marked)
+        given = jnp.asarray(rows).astype(dtype)
 
         def one(rows):
             return rule.apply(jax.random.key(7), rule.init(D), rows)[1]
@@ -110,7 +110,7 @@ def examine(entry: AggregatorEntry, n: int, f: int, kind: str, every: bool = Tru
         result = jax.jit(jax.vmap(one))(given)
         rows = np.asarray(given.astype(jnp.float64 if wide else jnp.float32))
         value = np.asarray(result.value.astype(rows.dtype), np.float64)
-        assert not np.asarray(result.bad).any()
+        assert np.array_equal(result.bad, ~np.isfinite(rows).all(axis=2))
         settled = np.asarray(result.details.get("converged", np.ones(len(names), bool)))
     bound = bound_for(entry, rule, n, f)
     rounding = 64 * (float(limits.eps) if kind == "bfloat16" else float(np.finfo(rows.dtype).eps))

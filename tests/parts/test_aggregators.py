@@ -514,7 +514,7 @@ TAKES_F = [entry for entry in AGGREGATORS if entry.takes_f]
 
 
 @pytest.mark.parametrize("entry", TAKES_F, ids=str)
-@pytest.mark.parametrize("f", [-1, True, np.True_, 1.0, np.float64(2), "1", None])
+@pytest.mark.parametrize("f", [-1, True, np.True_, 1.0, np.float64(2), "1"])
 def test_f_must_be_a_count(entry, f):
     with pytest.raises((ValueError, TypeError) if "+1" in entry.name else ValueError) as caught:
         entry.make(f)

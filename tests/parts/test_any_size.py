@@ -11,6 +11,8 @@ from reference import aggregators as reference
 from testing.planted import finds
 
 from jaxbyz import aggregators
+from jaxbyz.aggregators.centred import around
+from jaxbyz.aggregators.clean import cleaned
 from jaxbyz.testing import check_aggregator
 from jaxbyz.testing.any_size import NAME
 
@@ -20,7 +22,7 @@ OFTEN = ("trimmed mean", "caf", "nnm, krum")
 @pytest.mark.parametrize("entry", often(AGGREGATORS, OFTEN))
 def test_liars_of_every_size(entry):
     outcome = any_size.examine(entry, 11, 2, "float32", every=False)
-    assert outcome.cases == 6 * 13
+    assert outcome.cases == 7 * 13
     assert not outcome.failures, outcome.failures[0]
     assert outcome.unsettled <= outcome.cases / 20
 
@@ -117,6 +119,56 @@ def test_honest_rows_near_the_largest_number(n):
         ):
             for value in values:
                 np.testing.assert_allclose(np.float64(value) / 3.4e38, [1, -1, 0.995], atol=0.006)
+
+
+def test_bad_rows_do_not_make_the_others_look_far():
+    with jax.enable_x64(False):
+        for inner in (aggregators.trimmed_mean(2), aggregators.krum(2)):
+            rule = jax.jit(aggregators.nnm(2, inner))
+            rows = np.float32([-1e30, 0, 0, 1, np.nan])[:, None]
+            for order in ([0, 1, 2, 3, 4], [1, 2, 3, 0, 4], [4, 3, 2, 1, 0]):
+                assert 0 <= rule(rows[order]).item() <= 1
+        # A row of NaN is nobody's neighbour: 0, 1 and 5 are mixed with one another alone.
+        rows = np.float32([0, 1, 5, np.nan])[:, None]
+        assert aggregators.nnm(1, aggregators.trimmed_mean(1))(rows).item() == 2.0
+
+
+def test_at_most_f_rows_are_far_and_an_offset_is_none():
+    with jax.enable_x64(False):
+        seen = jax.jit(lambda rows: around(cleaned(rows), 2))
+        rows = np.round(np.random.default_rng(5).normal(size=(9, 3)) * 64).astype(np.float32) / 64
+        exact = seen(rows)
+        middle = np.median(np.float64(rows), axis=0)
+        distances = np.sort(np.linalg.norm(rows - middle, axis=1))
+        np.testing.assert_allclose(exact.q, distances[6], rtol=1e-6)
+        assert seen(rows + np.float32(1e4)).unit == exact.unit
+        for count in range(5):
+            spoilt = rows.copy()
+            spoilt[:count] = np.float32(1e30)
+            assert seen(spoilt).far.sum() == (count if count <= 2 else 0)
+        # What is beyond the largest number is the largest number.
+        assert jnp.isfinite(exact.back(jnp.full(3, 3.4e38))).all()
+
+
+def test_pulls_of_rows_whose_squares_vanish():
+    with jax.enable_x64(False):
+        for d in (4, 1500):
+            rule = aggregators.centered_clipping(1e-25, 1)
+            rows = jnp.full((3, d), 1e-25)
+            value = jax.jit(lambda rows, rule=rule, d=d: rule.apply(None, rule.init(d), rows))(
+                rows
+            )[0]
+            np.testing.assert_allclose(value * 1e25, d**-0.5, rtol=1e-5)
+
+
+def test_the_geometric_median_is_found_in_few_steps_on_the_rows():
+    with jax.enable_x64(False):
+        rows = np.random.default_rng(6).normal(size=(31, 3)).astype(np.float32)
+        rows[:15] = np.float32(1e3) * rows[0]
+        told = jax.jit(lambda rows: aggregators.geometric_median(15).apply(None, None, rows)[1])
+        details = told(rows).details
+        assert details["converged"]
+        assert details["iterations"] <= 50
 
 
 def test_nobody_moves_the_unit():
