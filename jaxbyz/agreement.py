@@ -3,7 +3,7 @@
 Whatever needs all three is asked here once, for `build`, `train`, `effect` and `compare`: that
 each is what its argument is called, that the rule was made for the problem's number of Byzantine
 workers, that there is somebody to attack, and, without computing anything, that the rule makes a
-vector of the problem's rows.
+vector of the problem's rows, and that the problem starts and answers with vectors [d].
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from jaxbyz import returned
 from jaxbyz.attacks import no_attack
 from jaxbyz.callers import warn
 from jaxbyz.constructors import with_f
-from jaxbyz.core import Aggregator, Algorithm, Attack
+from jaxbyz.core import Aggregator, Algorithm, Attack, Key
 from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
 
-__all__ = ["Agreed", "agreed", "applied", "shaped", "silent", "suited"]
+__all__ = ["Agreed", "agreed", "applied", "same_classes", "shaped", "silent", "sound", "suited"]
 
 
 class Agreed(NamedTuple):
@@ -41,7 +41,8 @@ def agreed(algorithm: Any, problem: Any, attack: Any = None) -> Agreed:
 
     Raises:
         ValueError: a part of another kind, or two that are swapped; a rule that does not make a
-            vector [d] of the problem's rows [n, d].
+            vector [d] of the problem's rows [n, d]; a problem whose start or gradients are no
+            vectors [d] of floats; an attack on another number of classes than the problem has.
 
     >>> import jaxbyz as jb, optax
     >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=3)
@@ -54,6 +55,8 @@ def agreed(algorithm: Any, problem: Any, attack: Any = None) -> Agreed:
     problem = require("Problem", "problem", problem, given)
     if attack is not None:
         attack = require("Attack", "attack", attack, given)
+        same_classes(attack, problem)
+    sound(problem)
     algorithm = with_f(algorithm, problem.byzantine)
     shaped(algorithm, problem)
     suited(algorithm, problem)
@@ -61,6 +64,49 @@ def agreed(algorithm: Any, problem: Any, attack: Any = None) -> Agreed:
         silent([attack])
         attack = None
     return Agreed(algorithm, problem, attack)
+
+
+def sound(problem: Problem) -> None:
+    """Raise unless a problem starts at a vector [d] and its oracle answers with such vectors.
+
+    One worker is asked once for everything, and nothing is computed.
+
+    Raises:
+        ValueError: data without the honest workers along the leading axis; `init`, or a gradient
+            of the oracle, that is no vector [d] of floats.
+
+    >>> import jaxbyz as jb
+    >>> sound(jb.problems.quadratics(honest=4, dimension=3))
+    """
+    honest, d = problem.honest, problem.dimension
+    for leaf in jax.tree.leaves(problem.data):
+        if jnp.shape(leaf)[:1] != (honest,):
+            raise ValueError(
+                f"problem.data must have honest = {honest} workers along the leading axis of every "
+                f"array, got one of shape {jnp.shape(leaf)}"
+            )
+
+    def asked(key: Key, data: Any) -> None:
+        with returned.compiled("problem.init"):
+            x = jnp.asarray(returned.vector("problem.init", problem.init(key), d))
+        entry = jax.tree.map(lambda leaf: leaf[0], data)
+        with returned.compiled("problem.oracle"):
+            oracle = problem.oracle(entry)
+            returned.vector("full of problem.oracle", oracle.full(x), d)
+            gradient = oracle.grad(oracle.draw(key), x)
+            returned.vector("grad of problem.oracle", gradient, d)
+
+    jax.eval_shape(asked, jax.random.key(0, impl="threefry2x32"), problem.data)
+
+
+def same_classes(attack: Attack, problem: Problem) -> None:
+    """Raise if an attack was made for another number of classes than the problem has."""
+    known = getattr(problem, "classes", None)
+    wanted = attack.recipe.arguments.get("classes") if attack.recipe is not None else None
+    if None not in (known, wanted) and wanted != known:
+        raise ValueError(
+            f"attack {attack.name!r} must have the classes of the problem, {known}, got {wanted}"
+        )
 
 
 def shaped(algorithm: Algorithm, problem: Problem) -> None:

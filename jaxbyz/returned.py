@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 
-__all__ = ["aggregated", "compiled", "forged", "rows", "vector"]
+__all__ = ["aggregated", "compiled", "forged", "poisoned", "rows", "vector"]
 
 
 def vector(name: str, value: Any, d: int) -> Any:
@@ -99,6 +99,41 @@ def forged(attack: str, outcome: Any, shape: tuple[int, int], dtype: Any) -> tup
             f"{wanted.dtype}"
         )
     return state, wanted
+
+
+def poisoned(attack: str, data: Any, before: Any, classes: int | None = None) -> None:
+    """Raise unless poisoned data are arrays like those before, with labels that there are.
+
+    Raises:
+        ValueError: naming the attack, what it returned and what it should.
+
+    >>> poisoned("mine", jnp.zeros((2, 3)), jnp.zeros((2, 4)))
+    Traceback (most recent call last):
+    ValueError: attack 'mine' must poison data into arrays float32[2, 4], got float32[2, 3]
+    """
+
+    def kinds(tree: Any) -> str:
+        leaves = map(jnp.asarray, jax.tree.leaves(tree))
+        return ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in leaves)
+
+    if str(jax.tree.structure(data)) != str(jax.tree.structure(before)):
+        raise ValueError(
+            f"attack {attack!r} must poison data into {checks.said(before)} like the one that it "
+            f"was given, got {checks.said(data)}"
+        )
+    if kinds(data) != kinds(before):
+        raise ValueError(
+            f"attack {attack!r} must poison data into arrays {kinds(before)}, got {kinds(data)}"
+        )
+    labels = getattr(data, "labels", None)
+    if classes is None or labels is None or checks.is_traced(labels):
+        return
+    least, most = int(labels.min()), int(labels.max())
+    if least < 0 or most >= classes:
+        raise ValueError(
+            f"attack {attack!r} must leave labels in 0..{classes - 1}, as the problem has "
+            f"{classes} classes, got labels in {least}..{most}"
+        )
 
 
 @contextlib.contextmanager

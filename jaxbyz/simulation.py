@@ -378,7 +378,9 @@ def _with_byzantine_data(problem: Problem, attack: Attack) -> Tree:
             raise ValueError(f"attack {attack.name!r} has neither forge nor poison")
         return problem.data
     victims = jnp.arange(problem.byzantine) % problem.honest
-    poisoned = attack.poison(jax.tree.map(lambda leaf: jnp.asarray(leaf)[victims], problem.data))
+    copies = jax.tree.map(lambda leaf: jnp.asarray(leaf)[victims], problem.data)
+    poisoned = attack.poison(copies)
+    returned.poisoned(attack.name, poisoned, copies, getattr(problem, "classes", None))
     return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), problem.data, poisoned)
 
 

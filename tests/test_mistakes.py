@@ -1,5 +1,6 @@
 """What somebody reads who makes a mistake: which argument, what came, what to write instead."""
 
+import dataclasses
 import warnings
 
 import jax
@@ -73,6 +74,33 @@ def by_hand(outcome):
 
 def lie_by_hand(outcome):
     return Attack("mine", lambda key, d: None, lambda key, state, view: outcome(view), None)
+
+
+def changed(**fields):
+    return dataclasses.replace(PROBLEM, **fields)
+
+
+def odd(**fields):
+    return train(problem=changed(**fields))
+
+
+def answers(**functions):
+    return lambda entry: PROBLEM.oracle(entry)._replace(**functions)
+
+
+def poisoning(poison):
+    return Attack("mine", lambda key, d: None, None, poison)
+
+
+LABELLED = jb.problems.classification("digits", honest=4, byzantine=1, model=Linear(10))
+TWO_CLASSES = jb.problems.logistic(
+    jb.data.BinaryDataset("two", np.eye(4, 3), np.array([-1, 1, -1, 1], np.int32)),
+    honest=4, byzantine=1,
+)  # fmt: skip
+
+
+def labelled(attack):
+    return jb.build(ALGORITHM, LABELLED, attack)
 
 
 MISTAKES = {
@@ -232,6 +260,44 @@ MISTAKES = {
         "honest must be an integer >= 1", "2.5"),
     "noise on another problem": (lambda: jb.problems.sine_noise(ALGORITHM, 0.1),
         "problem must be a problem of quadratics", "the algorithm 'robust D-SGD'", "quadratics("),
+    "start of integers": (lambda: odd(init=lambda key: jnp.zeros(3, int)),
+        "problem.init must return a vector [d] = (3,) of floats", "int32 of shape (3,)"),
+    "start of another dimension": (lambda: odd(dimension=500),
+        "problem.init must return a vector [d] = (500,) of floats", "float32 of shape (3,)"),
+    "start that is too short": (lambda: odd(init=lambda key: jnp.zeros(2)),
+        "problem.init", "[d] = (3,)", "float32 of shape (2,)"),
+    "start of a scalar": (lambda: odd(init=lambda key: jnp.zeros(())),
+        "problem.init", "[d] = (3,)", "float32 of shape ()"),
+    "start that is a list": (lambda: odd(init=lambda key: [0.0] * 3), "problem.init", "a list of"),
+    "start by NumPy": (lambda: odd(init=lambda key: np.full(3, jax.random.normal(key))),
+        "problem.init is compiled, so it must compute with jax.numpy"),
+    "gradient of integers": (lambda: odd(oracle=answers(full=lambda x: jnp.zeros(3, int))),
+        "full of problem.oracle must return a vector [d] = (3,)", "int32 of shape (3,)"),
+    "gradient of a scalar": (lambda: odd(oracle=answers(grad=lambda batch, x: x.sum())),
+        "grad of problem.oracle must return a vector [d] = (3,)", "float32 of shape ()"),
+    "gradient of another shape": (lambda: odd(oracle=answers(grad=lambda batch, x: x[:2])),
+        "grad of problem.oracle must return a vector [d] = (3,)", "float32 of shape (2,)"),
+    "gradient of another shape, compared": (
+        lambda: compare(problem=changed(oracle=answers(full=lambda x: x[:, None]))),
+        "full of problem.oracle must return a vector [d] = (3,)", "float32 of shape (3, 1)"),
+    "data of other workers": (lambda: odd(honest=3), "problem.data", "honest = 3", "(4, "),
+    "labels flipped of other classes": (lambda: labelled(jb.label_flip(20)),
+        "attack 'label flip' must have the classes of the problem, 10, got 20"),
+    "labels flipped of other classes, compared": (
+        lambda: compare(problem=LABELLED, attacks=[jb.label_flip(9)]), "problem, 10, got 9"),
+    "poisoned labels of other classes": (
+        lambda: labelled(poisoning(lambda data: data._replace(labels=data.labels + 10))),
+        "must leave labels in 0..9, as the problem has 10 classes, got labels in 1"),
+    "rows flipped of other classes": (
+        lambda: jb.build(ALGORITHM, TWO_CLASSES, jb.label_flip(3)), "of the problem, 2, got 3"),
+    "poisoned data of another shape": (
+        lambda: labelled(poisoning(lambda data: data._replace(labels=data.labels[:, :5]))),
+        "attack 'mine' must poison data into arrays", "int32[1, 5]"),
+    "poisoned data of another dtype": (
+        lambda: labelled(poisoning(lambda data: data._replace(labels=data.labels * 1.0))),
+        "attack 'mine' must poison data into arrays", "int32[", "float32["),
+    "poisoned data of another kind": (lambda: labelled(poisoning(lambda data: data.labels)),
+        "attack 'mine' must poison data into", "an array int32["),
     # ---- train and its neighbours
     "algorithm uncalled": (lambda: train(jb.rosdhb),
         "algorithm", "the function rosdhb", "did you mean rosdhb(optimizer=..., aggregator=...)?"),

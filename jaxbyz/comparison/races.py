@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.aggregators import mean
-from jaxbyz.agreement import shaped, silent, suited
+from jaxbyz.agreement import same_classes, shaped, silent, sound, suited
 from jaxbyz.callers import keeping, warn
 from jaxbyz.comparison.programs import Method, Runs, play
 from jaxbyz.comparison.results import Cell, Comparison
@@ -179,7 +179,10 @@ def compare_aggregators(
     for name, rule in aggregators.items():
         require("Aggregator", f"aggregators[{name!r}]", rule)
     problem = require("Problem", "problem", problem)
+    sound(problem)
     attacks = require_all("Attack", "attacks", attacks)
+    for attack in attacks:
+        same_classes(attack, problem)
     rounds = checks.count("rounds", rounds, minimum=1)
     every = checks.count("evaluate_every", evaluate_every, minimum=1, maximum=rounds)
     if rounds % every:

@@ -164,6 +164,7 @@ def classification(
         oracle=oracle,
         init=lambda key: ravel_pytree(parameters(key))[0],
         evaluators={"train": on_train, "test": on_test, "gradient": of_gradient},
+        classes=dataset.classes,
     )
 
 

@@ -245,6 +245,7 @@ def logistic(
         data=Rows(on_device("features", features), jnp.asarray((signs + 1) // 2)),
         test=None,
         oracle=oracle,
+        classes=2,
         init=lambda key: jnp.zeros(d),
         evaluators={"train": on_train, "gradient": of_gradient},
         features=features,

@@ -34,6 +34,7 @@ class Problem:
     init: Callable[[Key], jax.Array]  # key -> x⁰ [d]
     # name -> (x, data, test) -> columns of scalars, all about the honest objective
     evaluators: Mapping[str, Evaluator]
+    classes: int | None = dataclasses.field(default=None, kw_only=True)  # of `labels` in `data`
     recipe: Recipe | None = dataclasses.field(default=None, kw_only=True)
 
 
