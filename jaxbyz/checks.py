@@ -11,8 +11,9 @@ import types
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-__all__ = ["count", "function", "interval", "is_traced", "said"]
+__all__ = ["count", "function", "interval", "is_traced", "mapping", "said"]
 
 
 def is_traced(value: Any) -> bool:
@@ -94,6 +95,36 @@ def function(name: str, value: Any) -> Any:
     """
     if not callable(value):
         raise ValueError(f"{name} must be a function, got {said(value)}")
+    return value
+
+
+def mapping(name: str, value: Any, entries: int = 2) -> Any:
+    """Something that maps functions over leading axes, as `jax.vmap` does; nothing is computed.
+
+    Raises:
+        ValueError: naming the argument, its value and what may be written instead.
+
+    >>> mapping("map_seeds", jax.vmap) is jax.vmap
+    True
+    """
+    function(name, value)
+    seen: list[tuple[int, ...]] = []
+
+    def pair(a: Any, b: Any) -> Any:
+        seen.append(jnp.shape(a))
+        return {"pair": jnp.stack([a, b])}
+
+    arrays = [jax.ShapeDtypeStruct((entries,), jnp.float32)] * 2
+    shape, cause = None, None
+    try:
+        shape = jax.eval_shape(lambda a, b: value(pair)(a, b), *arrays)["pair"].shape
+    except Exception as error:
+        cause = error
+    if shape != (entries, 2) or set(seen) != {()}:
+        raise ValueError(
+            f"{name} must map functions over leading axes: jax.vmap, jaxbyz.one_by_one or "
+            f"jaxbyz.in_batches(size), got {said(value)}"
+        ) from cause
     return value
 
 

@@ -250,6 +250,7 @@ def assemble(
     placement: Placement | None = None,
 ) -> Simulation:
     """`build` from parts that `agreed` has judged."""
+    checks.mapping("map_workers", map_workers)
     attack = no_attack() if attack is None else attack
     placement = here() if placement is None else placement
     honest, byzantine = problem.honest, problem.byzantine

@@ -136,8 +136,6 @@ def train(
     checkpoint_every = _period(checkpoint_every, evaluate_every)
     if watch is not None and devices is not None:
         raise ValueError("watch needs all workers in one place: devices must be None, got both")
-    for name, value in (("map_workers", map_workers), ("map_seeds", map_seeds)):
-        checks.function(name, value)
     if watch is not None:
         checks.function("watch", watch)
     mesh = mesh_of(devices)
@@ -149,6 +147,7 @@ def train(
     if jax.process_index() != processes(mesh)[0]:
         progress = False  # one bar is enough
     chosen = seed_list(seeds)
+    checks.mapping("map_seeds", map_seeds, len(chosen))
     measured_by = measure_of(problem, evaluate)
     began = time.perf_counter()
 

@@ -21,12 +21,19 @@ from jaxbyz import checks
 from jaxbyz.aggregators import mean
 from jaxbyz.agreement import same_classes, shaped, silent, sound, suited
 from jaxbyz.callers import keeping, warn
+from jaxbyz.comparison.arguments import (
+    budgets_of,
+    grid_of,
+    require_method,
+    require_named,
+    require_traceable,
+)
 from jaxbyz.comparison.programs import Method, Runs, play
 from jaxbyz.comparison.results import Cell, Comparison
 from jaxbyz.comparison.server_time import ServerClock
 from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator, Algorithm, Attack
-from jaxbyz.parts import require, require_all, said
+from jaxbyz.parts import require, require_all
 from jaxbyz.paths import made
 from jaxbyz.problems.problem import Problem
 from jaxbyz.progress import Bar
@@ -35,6 +42,8 @@ from jaxbyz.seeds import seed_list
 from jaxbyz.training import measure_of
 
 __all__ = ["compare", "compare_aggregators"]
+
+SPENT = ("uplink_bits", "downlink_bits", "rejected_rows", "faulty_rows", "gradients")
 
 
 def compare(
@@ -102,10 +111,10 @@ def compare(
     """
 
     def blind(name: str, make: Callable[[Any], Algorithm]) -> Method:
-        _require_method(name, make, "step")
+        require_method(name, make, "step")
         return lambda step, rule: make(step)
 
-    _require_named("methods", methods)
+    require_named("methods", methods)
     races = compare_aggregators(
         {name: blind(name, make) for name, make in methods.items()}, {"": mean()}, problem,
         attacks=attacks, steps=steps, rounds=rounds, evaluate_every=evaluate_every, seeds=seeds,
@@ -170,12 +179,12 @@ def compare_aggregators(
     >>> sorted(races)
     ['median', 'trimmed mean']
     """
-    _require_named("methods", methods)
-    _require_named("aggregators", aggregators)
+    require_named("methods", methods)
+    require_named("aggregators", aggregators)
     if not aggregators:
         raise ValueError(f"aggregators must be given, got {aggregators!r}")
     for name, make in methods.items():
-        _require_method(name, make, "step, rule")
+        require_method(name, make, "step, rule")
     for name, rule in aggregators.items():
         require("Aggregator", f"aggregators[{name!r}]", rule)
     problem = require("Problem", "problem", problem)
@@ -202,9 +211,11 @@ def compare_aggregators(
     if isinstance(steps, Mapping) and not set(methods) <= set(steps):
         missing = sorted(set(methods) - set(steps))
         raise ValueError(f"steps must have an entry for every method, got none for {missing}")
-    grids = {name: _grid(steps[name] if isinstance(steps, Mapping) else steps) for name in methods}
-    budgets = {"round": float(rounds)} if budgets is None else dict(budgets)
-    _require_columns(problem, measure, budgets)  # before hours of computing
+    grids = {
+        name: grid_of(steps[name] if isinstance(steps, Mapping) else steps) for name in methods
+    }
+    _require_measure(problem, measure)
+    budgets = budgets_of(budgets, rounds, SPENT)
     first = _first_of_all(methods, grids, aggregators, problem, attacks)
     rules = list(aggregators)
     place = None if folder is None else made("folder", folder)
@@ -273,21 +284,6 @@ def _say_what_is_there(
         error.add_note(f"{count} finished runs are {where}")
 
 
-def _require_named(name: str, given: Any) -> None:
-    if not isinstance(given, Mapping):
-        what = "functions that make algorithms" if name == "methods" else "rules"
-        raise ValueError(f"{name} must be a dictionary of names and {what}, got {said(given)}")
-
-
-def _require_method(name: str, make: Any, arguments: str) -> None:
-    if isinstance(make, Algorithm) or not callable(make) or hasattr(make, "makes"):
-        raise ValueError(
-            f"methods[{name!r}] must be a function of a step size that makes an algorithm, got "
-            f"{said(make)}: write lambda {arguments}: "
-            "jaxbyz.robust_sgd(optimizer=optax.sgd(step), aggregator=...)"
-        )
-
-
 def _first_of_all(
     methods: Mapping[str, Method],
     grids: Mapping[str, np.ndarray],
@@ -304,6 +300,8 @@ def _first_of_all(
             found = make(grids[name][0], aggregator)
             found = require("Algorithm", f"methods[{name!r}](step)", found)
             first[name, rule] = with_f(found, problem.byzantine)
+            if j == 0:
+                require_traceable(name, make, aggregator)
             if i == 0 or j == 0:  # every rule once, and what every method puts around it
                 shaped(first[name, rule], problem)
             suited(first[name, rule], problem)
@@ -321,22 +319,12 @@ def _written(
     }
 
 
-def _require_columns(problem: Problem, measure: str, budgets: Mapping[str, float]) -> None:
+def _require_measure(problem: Problem, measure: str) -> None:
     x = jax.eval_shape(problem.init, jax.random.key(0))
     found = jax.eval_shape(measure_of(problem, None), x, problem.data, problem.test)
-    spent = ["uplink_bits", "downlink_bits", "rejected_rows", "faulty_rows", "gradients"]
-    known = [*spent, *found]
+    known = [*SPENT, *found]
     if measure not in known:
         raise ValueError(f"measure must name a column among {known}, got {measure!r}")
-    if not budgets or not set(budgets) <= {"round", *spent}:
-        raise ValueError(f"budgets must name columns among {['round', *spent]}, got {budgets!r}")
-
-
-def _grid(steps: Sequence[float]) -> np.ndarray:
-    grid = np.asarray(steps, float)
-    if grid.ndim != 1 or grid.size == 0 or not (np.isfinite(grid) & (grid > 0)).all():
-        raise ValueError(f"steps must be positive finite numbers, got {steps!r}")
-    return np.sort(grid)
 
 
 def _slug(name: str) -> str:

@@ -248,6 +248,7 @@ def test_a_run_cut_in_two_is_the_same_run_and_is_traced_once(name):
 
     watched = dataclasses.replace(problem, oracle=counted)
     sim = simulation.build(ALGORITHMS[name](), watched, attacks.no_attack())
+    traces.clear()  # what the oracle answers with was looked at
     advance = jax.jit(simulation.run(sim.step, ROUNDS // 2, what_all_devices_know))
     start, (end, records) = reference(name, "none")
     middle, first = advance(RUN, start[0], sim.data)
