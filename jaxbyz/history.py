@@ -30,7 +30,7 @@ class History:
     |---------------|-------------------------------------------------------------------|
     | uplink_bits   | bits sent so far by one worker, mean over the honest ones, exact  |
     | downlink_bits | bits sent so far to one worker, exact                             |
-    | rejected_rows | rows so far that were not finite or huge and never reached x      |
+    | rejected_rows | rows so far that were not finite and never reached x              |
     | faulty_rows   | bad rounds so far of honest workers, whose gradient was no number |
     | the rest      | what the problem's evaluators measure at x                        |
 

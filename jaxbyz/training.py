@@ -301,7 +301,7 @@ def _enter(
         workers = np.flatnonzero((bad | faulty)[seed, late]).tolist()
         raise TooManyBadRows(
             f"round {first + late} of seed {seeds[seed]}: {len(workers)} of {bad.shape[2]} rows "
-            f"were not finite or huge (workers {workers}, {int(faulty[seed, late].sum())} of them "
+            f"were not finite (workers {workers}, {int(faulty[seed, late].sum())} of them "
             f"honest with gradients that are no numbers), more than is allowed with honest = "
             f"{problem.honest}, byzantine = {problem.byzantine}; the run diverged. The exception's "
             "`history` holds the rounds before",
