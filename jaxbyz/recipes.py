@@ -87,25 +87,35 @@ def optimizer_text(optimizer: Any) -> str:
     """What is known of an optax optimiser: the functions it is made of, and what they hold.
 
     An optimiser does not keep its arguments. What its functions close over is what it computes
-    with, so that nothing here is guessed; the step γ of sgd appears as a factor -γ.
+    with, so that nothing here is guessed; the step γ of sgd appears as a factor -γ. What only its
+    first state is made of follows after "from".
 
     >>> import optax
     >>> optimizer_text(optax.sgd(0.1, momentum=0.9))
     'chain(trace(accumulator_dtype=None, decay=0.9, nesterov=False), scale(step_size=-0.1))'
     """
-    return _function(optimizer.update, 0)
+    return _optimizer(optimizer, 0)
+
+
+def _optimizer(optimizer: Any, depth: int) -> str:
+    text, start = _function(optimizer.update, depth), _function(optimizer.init, depth)
+    holds = start != text and re.search(r"=(?!None\b)", start) is not None
+    return f"{text} from {start}" if holds else text
 
 
 def _function(function: Callable[..., Any], depth: int) -> str:
     if isinstance(function, types.MethodType):
-        return type(function.__self__).__name__
+        owner, kind = function.__self__, type(function.__self__).__name__
+        own = getattr(owner, "__dict__", {}) if depth <= DEEPEST else {}
+        inside = ", ".join(f"{k.lstrip('_')}={_held(v, depth + 1)}" for k, v in own.items())
+        return f"{kind}({inside})" if inside else kind
     name = getattr(function, "__qualname__", type(function).__name__).split(".<locals>")[0]
     code = getattr(function, "__code__", None)
-    held = getattr(function, "__closure__", None) or ()
+    cells = getattr(function, "__closure__", None) or ()
     if code is None or depth > DEEPEST:
         return name
     parts = []
-    for variable, cell in zip(code.co_freevars, held, strict=True):
+    for variable, cell in zip(code.co_freevars, cells, strict=True):
         try:
             parts.append((variable, cell.cell_contents))
         except ValueError:  # a variable that was never set
@@ -122,5 +132,5 @@ def _held(value: Any, depth: int) -> str:
     if isinstance(value, types.FunctionType):
         return _function(value, depth)
     if is_optimizer(value):
-        return _function(value.update, depth)
+        return _optimizer(value, depth)
     return str(written(value))

@@ -13,7 +13,9 @@ from jaxbyz import checks
 __all__ = ["seed_list", "streams"]
 
 
-def seed_list(seeds: int | Sequence[int], name: str = "seeds") -> list[int]:
+def seed_list(
+    seeds: int | Sequence[int] | np.ndarray | jax.Array, name: str = "seeds"
+) -> list[int]:
     """That many seeds 0, 1, …, or the seeds themselves.
 
     Raises:
@@ -22,7 +24,7 @@ def seed_list(seeds: int | Sequence[int], name: str = "seeds") -> list[int]:
     >>> seed_list(3), seed_list([7, 5])
     ([0, 1, 2], [7, 5])
     """
-    if isinstance(seeds, Sequence | np.ndarray):
+    if isinstance(seeds, Sequence) or (isinstance(seeds, np.ndarray | jax.Array) and seeds.ndim):
         chosen = [checks.count(f"each of {name}", seed) for seed in seeds]
     else:
         chosen = list(range(checks.count(name, seeds, minimum=1)))

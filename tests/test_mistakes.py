@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import nnx
 
 import jaxbyz as jb
 from jaxbyz import attacks, testing
@@ -254,6 +255,13 @@ MISTAKES = {
     "model a class": (
         lambda: jb.problems.classification("digits", honest=2, model=Linear),
         "model must be a flax module", "the class Linear", "did you mean Linear(...)?"),
+    "model of nnx": (
+        lambda: jb.problems.classification(
+            "digits", honest=2, model=nnx.Linear(64, 10, rngs=nnx.Rngs(0))),
+        "model must be a module of flax.linen, got a Linear of flax.nnx"),
+    "model a class of nnx": (
+        lambda: jb.problems.classification("digits", honest=2, model=nnx.Linear),
+        "model must be a module of flax.linen, got the class Linear of flax.nnx"),
     "model by name": (lambda: jb.problems.classification("digits", honest=2, model="resnet"),
         "model must be a flax module", "the text 'resnet'"),
     "honest a fraction": (lambda: jb.problems.quadratics(honest=2.5, dimension=3),
@@ -304,6 +312,8 @@ MISTAKES = {
     "algorithm by name": (lambda: train("rosdhb"), "algorithm", "'rosdhb'", "jaxbyz.robust_sgd("),
     "algorithm missing": (lambda: train(None), "algorithm", "got None", "jaxbyz.robust_sgd("),
     "seeds as text": (lambda: train(seeds="3"), "seeds must be", "'3'"),
+    "seeds in a table": (lambda: train(seeds=jnp.zeros((2, 2), int)), "each of seeds must be"),
+    "seeds as fractions": (lambda: train(seeds=jnp.ones(2)), "each of seeds must be", "1."),
     "rounds below 0": (lambda: train(rounds=-1), "rounds must be an integer >= 0", "got -1"),
     "rounds a fraction": (lambda: train(rounds=2.5), "rounds must be an integer", "got 2.5"),
     "evaluator of an unknown name": (lambda: train(evaluate=["los"]),
@@ -569,6 +579,38 @@ def test_about_holds_all_that_made_the_run(tmp_path):
     given = {"data": "digits", "honest": 4, "byzantine": 1, "alpha": 5.0, "batch": 7}
     assert given.items() <= made["problem"].items()
     assert "Linear" in made["problem"]["model"]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda inner: inner,
+        lambda inner: optax.chain(inner, optax.scale(2.0)),
+        lambda inner: optax.apply_if_finite(inner, 3),
+    ],
+)
+def test_optimisers_are_told_by_what_they_start_from(around):
+    half, quarter = (
+        sgd(optimizer=around(optax.inject_hyperparams(optax.sgd)(learning_rate=step)))
+        for step in (0.5, 0.25)
+    )
+    texts = [jb.recipes.written(each)["optimizer"] for each in (half, quarter)]
+    assert texts[0] != texts[1]
+    assert "'learning_rate': 0.5" in texts[0]
+    assert "'learning_rate': 0.25" in texts[1]
+    several = [
+        jb.recipes.optimizer_text(optax.MultiSteps(optax.sgd(step), every))
+        for step, every in ((0.1, 2), (0.1, 3), (0.2, 2))
+    ]
+    assert len(set(several)) == 3
+    assert "from" not in jb.recipes.optimizer_text(optax.adam(0.1))
+
+
+def test_seeds_as_arrays_are_those_numbers():
+    assert jb.seeds.seed_list(np.array(3)) == [0, 1, 2]
+    assert jb.seeds.seed_list(jnp.array(3)) == [0, 1, 2]
+    for seeds in (np.arange(2), jnp.arange(2), [np.int32(0), jnp.array(1)]):
+        assert jb.seeds.seed_list(seeds) == [0, 1]
 
 
 def test_recipes_hold_no_data():

@@ -69,6 +69,12 @@ def require_module(model: Any) -> None:
     Traceback (most recent call last):
     ValueError: model must be a flax module, got the text 'resnet'
     """
+    kinds = model.__mro__ if isinstance(model, type) else type(model).__mro__
+    if any(kind.__module__.startswith("flax.nnx") for kind in kinds):
+        raise ValueError(
+            f"model must be a module of flax.linen, got {checks.said(model)} of flax.nnx: write it "
+            "as a flax.linen.Module, whose parameters are apart from it"
+        )
     made = not isinstance(model, type)
     if not (made and callable(getattr(model, "init", None)) and hasattr(model, "apply")):
         hint = "" if made else f": did you mean {model.__name__}(...)?"
