@@ -38,23 +38,28 @@ def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
 def write_whole(path: Path, fill: Callable[[BinaryIO], object]) -> Path:
     """Write a file beside, with `fill`, and rename: the old one stays until the new one is whole.
 
+    A link stays, and what it points at is written.
+
     Raises:
-        ValueError: the path is a folder, or lies in something that is none.
+        ValueError: the path is a folder, a device or a pipe, or lies in what is no folder.
     """
+    target = Path(os.path.realpath(path))
     if path.is_dir():
         raise ValueError(f"{path} is a folder: give the name of a file in it")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no ordinary file: a new one would take its place")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise ValueError(f"{path} cannot be written: {error.filename} is not a folder") from None
     # A name of its own: another process may write the same file.
-    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    partial = target.with_name(f".{secrets.token_hex(8)}.partial")
     try:
         with partial.open("xb") as file:
             fill(file)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        partial.replace(target)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import os
 import pickle
 import re
 import zipfile
@@ -34,6 +35,19 @@ def test_access(history):
     assert set(history.to_dict()) == {
         "rounds", "loss", "uplink_bits", "parameters", "seeds", "about",
     }  # fmt: skip
+
+
+def test_links_stay_and_pipes_are_not_replaced(history, tmp_path):
+    target, link, pipe = tmp_path / "there.npz", tmp_path / "link.npz", tmp_path / "pipe.npz"
+    target.write_bytes(b"")
+    link.symlink_to(target)
+    history.save(link)
+    assert link.is_symlink()
+    assert np.array_equal(History.load(target).parameters, history.parameters)
+    os.mkfifo(pipe)
+    with pytest.raises(ValueError, match=r"pipe.npz is no ordinary file"):
+        history.save(pipe)
+    assert pipe.is_fifo()
 
 
 def test_save_and_load(history, tmp_path):
