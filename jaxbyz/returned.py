@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 
-__all__ = ["aggregated", "compiled", "forged", "poisoned", "rows", "vector"]
+__all__ = ["aggregated", "columns", "compiled", "forged", "poisoned", "rows", "vector"]
 
 
 def vector(name: str, value: Any, d: int) -> Any:
@@ -31,6 +31,40 @@ def vector(name: str, value: Any, d: int) -> Any:
     if dtype is None or value.shape != (d,) or not jnp.issubdtype(dtype, jnp.floating):
         came = checks.said(value) if dtype is None else f"{dtype} of shape {value.shape}"
         raise ValueError(f"{name} must return a vector [d] = {(d,)} of floats, got {came}")
+    return value
+
+
+RESERVED = {
+    "uplink_bits", "downlink_bits", "rejected_rows", "faulty_rows",
+    "round", "rounds", "seeds", "parameters", "gradients",
+}  # fmt: skip
+
+
+def columns(evaluator: str, value: Any, others: Any) -> dict[str, Any]:
+    """What an evaluator returns: a dictionary of single numbers, under names of their own.
+
+    Raises:
+        ValueError: something else; a name that a history or another evaluator has.
+
+    >>> columns("loss", {"loss": 3.0}, others=())
+    {'loss': 3.0}
+    >>> columns("mine", {"uplink_bits": 3.0}, others=())
+    Traceback (most recent call last):
+    ValueError: evaluator 'mine' must name columns of its own, got 'uplink_bits', which is taken
+    """
+    what = f"evaluator {evaluator!r}"
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise ValueError(
+            f"{what} must return a dictionary of names and single numbers, "
+            f"got {type(value).__name__}"
+        )
+    for name, number in value.items():
+        if name in RESERVED or name in others:
+            raise ValueError(f"{what} must name columns of its own, got {name!r}, which is taken")
+        if jnp.shape(number) != ():
+            raise ValueError(
+                f"{what} must return single numbers, got {name!r} of shape {jnp.shape(number)}"
+            )
     return value
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxbyz import checks
+from jaxbyz import checks, returned
 from jaxbyz.agreement import agreed
 from jaxbyz.checkpoints import Checkpoints
 from jaxbyz.core import Algorithm, Attack, Tree
@@ -332,13 +332,16 @@ def measure_of(problem: Problem, names: Sequence[str] | None) -> Evaluator:
     )
     if wrong:
         raise ValueError(f"evaluate must be a list of names among {known}, got {names!r}")
-    chosen = [problem.evaluators[name] for name in (known if names is None else names)]
+    # In the problem's order, so that the order of the names makes no other computation.
+    chosen = [name for name in known if names is None or name in names]
 
     def measure(x: jax.Array, data: Tree, test: Tree) -> dict[str, jax.Array]:
         honest = jax.tree.map(lambda leaf: leaf[: problem.honest], data)
         columns: dict[str, jax.Array] = {}
-        for evaluator in chosen:
-            columns |= evaluator(x, honest, test)
+        for name in chosen:
+            columns |= returned.columns(
+                name, problem.evaluators[name](x, honest, test), others=columns
+            )
         return columns
 
     return measure

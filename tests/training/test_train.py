@@ -1,5 +1,7 @@
 """`train`: shapes, seeds, bits, evaluation, devices, errors."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import optax
@@ -188,3 +190,32 @@ def test_too_few_workers_for_the_rule(problem):
         jb.train(algorithm, problem, **FAST)
     with pytest.raises(ValueError, match="k must lie in"):
         jb.train(rosdhb(k=7), problem, **FAST)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (lambda x: x.sum(), "'mine' must return a dictionary"),
+        (lambda x: {"mine": x}, r"must return single numbers, got 'mine' of shape \(3,\)"),
+        (lambda x: {"uplink_bits": x.sum()}, "columns of its own, got 'uplink_bits'"),
+        (lambda x: {"loss": x.sum()}, "columns of its own, got 'loss'"),
+    ],
+)
+def test_columns_of_evaluators_are_single_numbers_of_their_own(found, message):
+    problem = jb.problems.quadratics(honest=2, byzantine=0, dimension=3)
+    evaluators = {**problem.evaluators, "mine": lambda x, data, test: found(x)}
+    problem = dataclasses.replace(problem, evaluators=evaluators)
+    algorithm = jb.robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.mean())
+    with pytest.raises(ValueError, match=message):
+        jb.train(algorithm, problem, rounds=1, progress=False)
+
+
+def test_the_order_of_evaluators_is_that_of_the_problem(tmp_path):
+    problem = jb.problems.quadratics(honest=2, byzantine=0, dimension=3)
+    algorithm = jb.robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.mean())
+    for names in (["loss", "distance"], ["distance", "loss"]):
+        history = jb.train(
+            algorithm, problem, rounds=2, evaluate_every=2, evaluate=names, checkpoint=tmp_path,
+            progress=False,
+        )  # fmt: skip
+    assert history.about["resumed_at"] == 2
