@@ -26,7 +26,7 @@ from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["caf", "dnc"]
 
-HUGE = 2.0**10  # of the (n-f)-th distance from the median; DnC replaces rows beyond
+HUGE = 2.0**10  # of the (n-f)-th distance from the median; DnC drops rows beyond first
 
 
 class _Filtered(NamedTuple):
