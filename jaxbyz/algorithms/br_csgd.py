@@ -25,7 +25,7 @@ from typing import Any
 import jax
 import optax
 
-from jaxbyz.algorithms.mirrors import compressed_codec
+from jaxbyz.algorithms.estimates import compressed_codec
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, direct_server
 from jaxbyz.constructors import part

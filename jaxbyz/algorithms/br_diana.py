@@ -31,8 +31,8 @@ import optax
 
 from jaxbyz import checks
 from jaxbyz.algorithms.descent import descend
+from jaxbyz.algorithms.estimates import compressed_codec, taken_in
 from jaxbyz.algorithms.estimators import Estimator, full_gradient, sampled_gradient
-from jaxbyz.algorithms.mirrors import compressed_codec, taken_in
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
 from jaxbyz.constructors import part

@@ -34,7 +34,7 @@ import jax
 import optax
 
 from jaxbyz import checks
-from jaxbyz.algorithms.mirrors import DENSE, compressed_codec, mirrors_server, taken_in
+from jaxbyz.algorithms.estimates import DENSE, compressed_codec, mirrors_server, taken_in
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker

@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxbyz.algorithms.mirrors import compressed_codec, taken_in
+from jaxbyz.algorithms.estimates import compressed_codec, taken_in
 from jaxbyz.algorithms.requirements import require_contractive
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, direct_server
 from jaxbyz.constructors import part

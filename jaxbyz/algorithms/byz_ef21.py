@@ -23,8 +23,8 @@ from __future__ import annotations
 import optax
 
 from jaxbyz.algorithms.error_feedback import error_feedback
+from jaxbyz.algorithms.estimates import DENSE
 from jaxbyz.algorithms.estimators import full_gradient, sampled_gradient
-from jaxbyz.algorithms.mirrors import DENSE
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 

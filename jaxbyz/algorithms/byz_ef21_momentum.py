@@ -31,8 +31,8 @@ from typing import Any
 import optax
 
 from jaxbyz.algorithms.error_feedback import error_feedback
+from jaxbyz.algorithms.estimates import DENSE
 from jaxbyz.algorithms.estimators import averaged, sampled_gradient, storm
-from jaxbyz.algorithms.mirrors import DENSE
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 

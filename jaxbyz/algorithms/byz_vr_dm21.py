@@ -34,8 +34,8 @@ from typing import Any
 import optax
 
 from jaxbyz.algorithms.error_feedback import error_feedback
+from jaxbyz.algorithms.estimates import DENSE
 from jaxbyz.algorithms.estimators import averaged, storm
-from jaxbyz.algorithms.mirrors import DENSE
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 

@@ -38,7 +38,7 @@ import optax
 
 from jaxbyz.algorithms.byz_dasha_page import PageBroadcast, tossing
 from jaxbyz.algorithms.descent import descend
-from jaxbyz.algorithms.mirrors import DENSE, MirrorsState, compressed_codec
+from jaxbyz.algorithms.estimates import DENSE, MirrorsState, compressed_codec
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.constructors import part
 from jaxbyz.core import (

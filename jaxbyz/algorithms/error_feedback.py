@@ -30,8 +30,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxbyz.algorithms.estimates import compressed_codec, mirrors_server, taken_in
 from jaxbyz.algorithms.estimators import Estimator
-from jaxbyz.algorithms.mirrors import compressed_codec, mirrors_server, taken_in
 from jaxbyz.algorithms.requirements import require_contractive
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
 from jaxbyz.constructors import part

@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxbyz.algorithms.descent import descend
-from jaxbyz.algorithms.mirrors import DENSE, compressed_codec
+from jaxbyz.algorithms.estimates import DENSE, compressed_codec
 from jaxbyz.algorithms.momentum import fresh_weight
 from jaxbyz.constructors import part
 from jaxbyz.core import (

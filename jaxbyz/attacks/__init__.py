@@ -1,15 +1,22 @@
 """What Byzantine workers may do: on messages, by search through the server, on data."""
 
-from jaxbyz.attacks.ascent import ascent
+from jaxbyz.attacks.base import forged, from_view, no_attack
 from jaxbyz.attacks.certificates import Certificate, certificate, certified, closed_forms
-from jaxbyz.attacks.coordinates import most_varied, on_mask, one_coordinate, sparse
-from jaxbyz.attacks.damage import (
-    deviation_from_honest_mean,
-    deviation_from_rule,
-    memoryless,
-    opposition,
-    through_server,
+from jaxbyz.attacks.closed_form.alie import alie, alie_factor
+from jaxbyz.attacks.closed_form.coordinates import most_varied, one_coordinate, sparse
+from jaxbyz.attacks.closed_form.lower_bounds import stall, tight_trimmed_mean
+from jaxbyz.attacks.closed_form.mimic import mimic, mimic_variance
+from jaxbyz.attacks.closed_form.min_max import min_max, min_max_factor, min_sum, min_sum_factor
+from jaxbyz.attacks.closed_form.rop import rop
+from jaxbyz.attacks.closed_form.rule_specific import anti_cge, local_poisoning, local_poisoning_ends
+from jaxbyz.attacks.closed_form.sign_flips import (
+    cancel_mean,
+    ipm,
+    sign_flip,
+    sign_flip_other,
+    sign_flip_own,
 )
+from jaxbyz.attacks.combinators import after, on_mask, one_of
 from jaxbyz.attacks.data import label_flip
 from jaxbyz.attacks.directions import (
     honest_deviation,
@@ -18,18 +25,18 @@ from jaxbyz.attacks.directions import (
     mean_unit,
     opposite_mean,
 )
-from jaxbyz.attacks.distances import min_max, min_max_factor, min_sum, min_sum_factor
 from jaxbyz.attacks.faults import gaussian, huge, infinite, noise, not_a_number
-from jaxbyz.attacks.line import alie_line_search, ipm_line_search, line_search
-from jaxbyz.attacks.messages import alie, alie_factor, forged, from_view, ipm, no_attack
-from jaxbyz.attacks.mimicry import mimic, mimic_variance
-from jaxbyz.attacks.relocated import rop
-from jaxbyz.attacks.schedule import after, one_of
-from jaxbyz.attacks.searched import FOE_STRENGTHS, ipm_search, strength_search
-from jaxbyz.attacks.signs import cancel_mean, sign_flip, sign_flip_other, sign_flip_own
-from jaxbyz.attacks.steering import steer
-from jaxbyz.attacks.targeted import anti_cge, local_poisoning, local_poisoning_ends
-from jaxbyz.attacks.tight import stall, tight_trimmed_mean
+from jaxbyz.attacks.search.gradient_ascent import ascent
+from jaxbyz.attacks.search.line_search import alie_line_search, ipm_line_search, line_search
+from jaxbyz.attacks.search.objectives import (
+    deviation_from_honest_mean,
+    deviation_from_rule,
+    memoryless,
+    opposition,
+    through_server,
+)
+from jaxbyz.attacks.search.strength_search import FOE_STRENGTHS, ipm_search, strength_search
+from jaxbyz.attacks.server_rows import steer
 
 __all__ = [
     # data

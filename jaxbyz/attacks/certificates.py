@@ -15,21 +15,20 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.attacks.damage import (
+from jaxbyz.attacks.closed_form.lower_bounds import stall, tight_trimmed_mean
+from jaxbyz.attacks.closed_form.mimic import mimic
+from jaxbyz.attacks.closed_form.min_max import min_max, min_sum
+from jaxbyz.attacks.closed_form.rule_specific import local_poisoning_ends
+from jaxbyz.attacks.closed_form.sign_flips import cancel_mean, ipm, sign_flip
+from jaxbyz.attacks.directions import honest_deviation, mean_sign, opposite_mean
+from jaxbyz.attacks.search.line_search import on_line, signed_grid
+from jaxbyz.attacks.search.objectives import (
     Damage,
     Through,
     deviation_from_honest_mean,
     judge,
     through_server,
 )
-from jaxbyz.attacks.directions import honest_deviation, mean_sign, opposite_mean
-from jaxbyz.attacks.distances import min_max, min_sum
-from jaxbyz.attacks.line import on_line, signed_grid
-from jaxbyz.attacks.messages import ipm
-from jaxbyz.attacks.mimicry import mimic
-from jaxbyz.attacks.signs import cancel_mean, sign_flip
-from jaxbyz.attacks.targeted import local_poisoning_ends
-from jaxbyz.attacks.tight import stall, tight_trimmed_mean
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.attacks.messages import forged, from_view
-from jaxbyz.attacks.signs import own
+from jaxbyz.attacks.base import forged, from_view, own
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 

@@ -2,8 +2,8 @@
 
 from jaxbyz.compressors.identity import identity
 from jaxbyz.compressors.quantizers import natural, qsgd, scaled_sign, sign, ternary
+from jaxbyz.compressors.random_subsets import keep_count, random_subset
 from jaxbyz.compressors.sparsifiers import bernoulli, rand_k, seeded_rand_k, shared_mask, top_k
-from jaxbyz.compressors.subsets import keep_count, random_subset
 from jaxbyz.compressors.wrappers import blockwise, scaled
 
 __all__ = [

@@ -21,11 +21,11 @@ from jaxbyz.aggregators import reach as known_reach
 from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator
 from jaxbyz.parts import require
-from jaxbyz.testing import rows as inputs
+from jaxbyz.testing import input_rows as inputs
 from jaxbyz.testing.any_size import NAME as ANY_SIZE
 from jaxbyz.testing.any_size import Bound, diameters, judge_sizes, of_any_size
 from jaxbyz.testing.report import Battery, Case, Report
-from jaxbyz.testing.trials import (
+from jaxbyz.testing.rule_evaluation import (
     SETUP,
     Group,
     called,

@@ -16,7 +16,7 @@ from jaxbyz.core import Algorithm, Attack
 from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import RoundInfo, SimulationState, along_axis, build, over_mesh, run
-from jaxbyz.testing.bad_rounds import carries_on
+from jaxbyz.testing.faulty_rounds import carries_on
 from jaxbyz.testing.games import GAME, everything, play, quadratic, start
 from jaxbyz.testing.report import Battery, Case, Report
 

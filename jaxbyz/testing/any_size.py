@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxbyz.testing.report import Battery
-from jaxbyz.testing.trials import Group
+from jaxbyz.testing.rule_evaluation import Group
 
 __all__ = [
     "NAME",

@@ -14,7 +14,7 @@ from algorithms.test_against_reference import BYZANTINE, DIFFERENT, EQUAL, HONES
 from reference import algorithms as reference
 
 from jaxbyz import algorithms, compressors
-from jaxbyz.algorithms.mirrors import DENSE
+from jaxbyz.algorithms.estimates import DENSE
 
 KEEP, ROUNDS, GAMMA, ETA, BETA = 2, 30, 0.2, 0.3, 0.6
 TOP = compressors.top_k(k=KEEP)

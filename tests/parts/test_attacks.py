@@ -28,7 +28,7 @@ from jaxbyz.attacks import (
     sign_flip,
     strength_search,
 )
-from jaxbyz.attacks.damage import deviation_from_honest_mean
+from jaxbyz.attacks.search.objectives import deviation_from_honest_mean
 from jaxbyz.compressors import seeded_rand_k
 from jaxbyz.core import Attack, ServerInfo, View
 from jaxbyz.data import Dataset

@@ -1,7 +1,7 @@
 """The searches of attacks find what a fixed reference grid finds, on every rule, and faults show.
 
 Every pair of family and rule must have a certificate ≥ 0.999 here, on three kinds of honest
-vectors. These are fixed cases; `jaxbyz.attacks.line` says where windows are known to be missed.
+vectors. These are fixed cases; `attacks/search/line_search` says where windows are missed.
 """
 
 import functools
@@ -18,8 +18,8 @@ from jaxbyz import attacks
 from jaxbyz.aggregators import geometric_median, krum, mean, multi_krum, trimmed_mean
 from jaxbyz.algorithms import rosdhb
 from jaxbyz.attacks import honest_deviation, mean_sign, opposite_mean
-from jaxbyz.attacks.damage import judge
-from jaxbyz.attacks.line import on_line, search, signed_grid
+from jaxbyz.attacks.search.line_search import on_line, search, signed_grid
+from jaxbyz.attacks.search.objectives import judge
 from jaxbyz.core import Attack, ServerInfo, View
 from jaxbyz.problems import quadratics
 from jaxbyz.simulation import build, run

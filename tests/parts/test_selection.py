@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jaxbyz.blocks import PAIRED, in_order
-from jaxbyz.compressors import random_subset, subsets, top_k
-from jaxbyz.compressors.batches import LONG, mapped, sees_its_batch
-from jaxbyz.compressors.selection import (
+from jaxbyz.compressors import random_subset, random_subsets, top_k
+from jaxbyz.compressors.batch_aware import LONG, mapped, sees_its_batch
+from jaxbyz.compressors.k_largest import (
     are_largest,
     indices_of,
     largest_keys,
@@ -164,20 +164,20 @@ def test_comparing_and_walking_scatter_the_same():
 
 def test_ties_of_the_first_numbers_are_decided_by_more_bits(monkeypatch):
     # All first numbers equal: the second ones alone choose, and still every subset is as likely.
-    hashed, calls = subsets.threefry_2x32, []
+    hashed, calls = random_subsets.threefry_2x32, []
 
     def tied(key, count):
         calls.append(key)  # the first numbers first, in every trace
         return jnp.full_like(count, 5) if len(calls) % 2 else hashed(key, count)
 
-    monkeypatch.setattr(subsets, "threefry_2x32", tied)
-    subsets._drawn.cache_clear()  # of programs with other first numbers
+    monkeypatch.setattr(random_subsets, "threefry_2x32", tied)
+    random_subsets._drawn.cache_clear()  # of programs with other first numbers
     found = set()
     for seed in range(30):
         subset = tuple(random_subset(jax.random.key(seed), 5, 2).tolist())
         assert len(set(subset)) == 2
         found.add(subset)
-    subsets._drawn.cache_clear()
+    random_subsets._drawn.cache_clear()
     assert len(calls) % 2 == 0
     # Thirty draws miss a given subset of the ten with probability 0.9^30 = 4 %.
     assert len(found) >= 8

@@ -11,7 +11,7 @@ import jaxbyz as jb
 from jaxbyz import algorithms, attacks
 from jaxbyz.core import Attack, Oracle
 from jaxbyz.problems.problem import Problem
-from jaxbyz.testing.bad_rounds import falter
+from jaxbyz.testing.faulty_rounds import falter
 from jaxbyz.testing.games import quadratic
 
 HONEST, BYZANTINE, ROUNDS = 5, 2, 7

@@ -7,7 +7,7 @@ import pytest
 from lengths import often
 
 import jaxbyz as jb
-from jaxbyz.compressors.selection import are_largest
+from jaxbyz.compressors.k_largest import are_largest
 from jaxbyz.compressors.tournament import LEAST
 from jaxbyz.lanes import side_by_side
 from paper_figs import race

@@ -7,7 +7,7 @@ import pytest
 
 from jaxbyz import algorithms, simulation
 from jaxbyz.aggregators import kappa, trimmed_mean
-from jaxbyz.attacks.tight import tight_trimmed_mean
+from jaxbyz.attacks.closed_form.lower_bounds import tight_trimmed_mean
 from jaxbyz.compressors import seeded_rand_k, top_k
 from jaxbyz.theory.byz_dm21 import setting, theorem_1, worst_population
 

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.attacks.base import from_view
 from jaxbyz.attacks.directions import honest_mean, over
-from jaxbyz.attacks.messages import from_view
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 

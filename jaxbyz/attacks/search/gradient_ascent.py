@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.attacks.damage import (
+from jaxbyz.attacks.directions import honest_deviation, honest_mean, over
+from jaxbyz.attacks.search.line_search import alie_line_search, ipm_line_search
+from jaxbyz.attacks.search.objectives import (
     Damage,
     Through,
     deviation_from_honest_mean,
     judge,
     through_server,
 )
-from jaxbyz.attacks.directions import honest_deviation, honest_mean, over
-from jaxbyz.attacks.line import alie_line_search, ipm_line_search
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
@@ -56,7 +56,7 @@ def ascent(
         tangents: random directions per gradient, at least 1.
         begin: attacks to climb from, which forge messages and poison no data; None: the line
             searches of IPM and ALIE.
-        damage: what to maximise, from `jaxbyz.attacks.damage`.
+        damage: what to maximise, from `jaxbyz.attacks.search.objectives`.
         through: who judges.
 
     Raises:

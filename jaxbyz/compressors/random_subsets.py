@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax.extend.random import threefry_2x32
 
 from jaxbyz import checks
-from jaxbyz.compressors.batches import mapped, sees_its_batch
-from jaxbyz.compressors.selection import indices_of, kth_largest, largest_keys
+from jaxbyz.compressors.batch_aware import mapped, sees_its_batch
+from jaxbyz.compressors.k_largest import indices_of, kth_largest, largest_keys
 from jaxbyz.core import Key
 
 __all__ = ["keep_count", "random_subset"]

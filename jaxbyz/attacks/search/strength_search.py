@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxbyz.attacks.damage import (
+from jaxbyz.attacks.base import from_view
+from jaxbyz.attacks.directions import opposite_mean
+from jaxbyz.attacks.search.objectives import (
     Damage,
     Through,
     deviation_from_honest_mean,
     judge,
     through_server,
 )
-from jaxbyz.attacks.directions import opposite_mean
-from jaxbyz.attacks.messages import from_view
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
@@ -44,7 +44,7 @@ def strength_search(
         name: of the attack.
         direction: honest vectors [h, d] -> p [d].
         strengths: the τ to try; the first of equals is taken.
-        damage: what to maximise, from `jaxbyz.attacks.damage`.
+        damage: what to maximise, from `jaxbyz.attacks.search.objectives`.
         through: who judges; `memoryless(rule)` looks at the round's messages alone.
 
     Raises:

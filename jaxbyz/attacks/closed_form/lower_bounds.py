@@ -8,7 +8,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.attacks.messages import forged
+from jaxbyz.attacks.base import forged
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack
 

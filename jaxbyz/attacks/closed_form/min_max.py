@@ -13,8 +13,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from jaxbyz.attacks.base import forged
 from jaxbyz.attacks.directions import honest_deviation, honest_mean, over
-from jaxbyz.attacks.messages import forged
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack
 

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.attacks.closed_form.alie import alie_factor
 from jaxbyz.attacks.directions import honest_mean, over
-from jaxbyz.attacks.messages import alie_factor
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 

@@ -92,7 +92,7 @@ def carries_on(battery: Battery, algorithm: Algorithm, problem: Problem, marked:
         arrays = {"factors": factors[i], "worker": worker, "late": late}
         cases.append(Case(f"gradients of worker {worker} times {value:g} {when}", arrays))
     prelude = """
-from jaxbyz.testing.bad_rounds import falter
+from jaxbyz.testing.faulty_rounds import falter
 
 played = jax.jit(falter(algorithm, problem))(factors)
 (first, hello), (states, info) = jax.tree.map(np.asarray, played)

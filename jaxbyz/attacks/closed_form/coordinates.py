@@ -9,17 +9,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.attacks.base import forged
 from jaxbyz.attacks.directions import honest_deviation, honest_mean
-from jaxbyz.attacks.messages import forged
 from jaxbyz.constructors import part
-from jaxbyz.core import Attack, Key, Tree, View
+from jaxbyz.core import Attack
 
-__all__ = [
-    "most_varied",
-    "on_mask",
-    "one_coordinate",
-    "sparse",
-]
+__all__ = ["most_varied", "one_coordinate", "sparse"]
 
 INFINITY = float("inf")
 
@@ -90,33 +85,3 @@ def sparse(mask: Callable[[jax.Array], jax.Array], big: Any, z: Any) -> Attack:
         return honest_mean(honest) - honest_deviation(honest) * jnp.where(mask(honest), big, z)
 
     return forged("sparse", vector)
-
-
-@part
-def on_mask(attack: Attack, fraction: float = 1.0) -> Attack:
-    """Another attack on the coordinates that a message may carry this round; 0 on the others.
-
-    Where honest workers share one subset (RoSDHB), that is the subset; where everybody has one,
-    every liar's own. Of these coordinates only the ⌈fraction · k⌉ of largest honest variance are
-    attacked, and the others hold μ.
-
-    Raises:
-        ValueError: fraction outside (0, 1]; an attack that does not forge messages.
-
-    >>> from jaxbyz.attacks.signs import sign_flip
-    >>> on_mask(sign_flip(), fraction=0.1).name
-    'sign flip on the mask'
-    """
-    fraction = checks.interval("fraction", fraction, 0, 1, closed="right")
-    inner = attack.forge
-    if inner is None:
-        raise ValueError(f"attack must forge messages, got {attack.name!r}, which does not")
-
-    def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
-        state, wanted = inner(key, state, view)
-        legal = view.read(jnp.ones_like(wanted)) != 0  # [f, d]
-        chosen = jax.vmap(lambda among: most_varied(view.honest, fraction, among))(legal)
-        rows = jnp.where(chosen, wanted, honest_mean(view.honest))
-        return state, jnp.where(legal, rows, 0)
-
-    return Attack(f"{attack.name} on the mask", attack.init, forge, attack.poison, attack.abstain)

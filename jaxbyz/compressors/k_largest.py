@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.blocks import row_sums
-from jaxbyz.compressors.batches import mapped, sees_its_batch
+from jaxbyz.compressors.batch_aware import mapped, sees_its_batch
 from jaxbyz.compressors.floats import magnitude_keys
 from jaxbyz.compressors.tournament import LEAST, MOST, are_largest_in_lanes
 

@@ -1,4 +1,4 @@
-"""Attacks that wait, and attacks among which a number chooses."""
+"""Attacks made of attacks: one that waits, one of many by its number, one on some coordinates."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.attacks.signs import own
+from jaxbyz.attacks.base import own
+from jaxbyz.attacks.closed_form.coordinates import most_varied
+from jaxbyz.attacks.directions import honest_mean
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
-__all__ = ["after", "one_of"]
+__all__ = ["after", "on_mask", "one_of"]
 
 
 @part
@@ -26,7 +28,7 @@ def after(rounds: int, attack: Attack) -> Attack:
     Raises:
         ValueError: rounds negative or not an integer; an attack that does not forge messages.
 
-    >>> from jaxbyz.attacks.signs import sign_flip
+    >>> from jaxbyz.attacks.closed_form.sign_flips import sign_flip
     >>> after(100, sign_flip()).name
     'sign flip after 100'
     """
@@ -59,7 +61,7 @@ def one_of(attacks: Sequence[Attack], which: jax.Array | int) -> Attack:
         ValueError: no attacks, or one that neither forges nor poisons; a number that is not traced
             and not one of theirs.
 
-    >>> from jaxbyz.attacks.signs import sign_flip
+    >>> from jaxbyz.attacks.closed_form.sign_flips import sign_flip
     >>> one_of([sign_flip()], 0).name
     'one of: sign flip'
     """
@@ -102,3 +104,33 @@ def one_of(attacks: Sequence[Attack], which: jax.Array | int) -> Attack:
     wanted = any(attack.poison is not None for attack in attacks)
     name = "one of: " + ", ".join(names)
     return Attack(name, init, forge, poison if wanted else None, abstain)
+
+
+@part
+def on_mask(attack: Attack, fraction: float = 1.0) -> Attack:
+    """Another attack on the coordinates that a message may carry this round; 0 on the others.
+
+    Where honest workers share one subset (RoSDHB), that is the subset; where everybody has one,
+    every liar's own. Of these coordinates only the ⌈fraction · k⌉ of largest honest variance are
+    attacked, and the others hold μ.
+
+    Raises:
+        ValueError: fraction outside (0, 1]; an attack that does not forge messages.
+
+    >>> from jaxbyz.attacks.closed_form.sign_flips import sign_flip
+    >>> on_mask(sign_flip(), fraction=0.1).name
+    'sign flip on the mask'
+    """
+    fraction = checks.interval("fraction", fraction, 0, 1, closed="right")
+    inner = attack.forge
+    if inner is None:
+        raise ValueError(f"attack must forge messages, got {attack.name!r}, which does not")
+
+    def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
+        state, wanted = inner(key, state, view)
+        legal = view.read(jnp.ones_like(wanted)) != 0  # [f, d]
+        chosen = jax.vmap(lambda among: most_varied(view.honest, fraction, among))(legal)
+        rows = jnp.where(chosen, wanted, honest_mean(view.honest))
+        return state, jnp.where(legal, rows, 0)
+
+    return Attack(f"{attack.name} on the mask", attack.init, forge, attack.poison, attack.abstain)

@@ -1,15 +1,38 @@
-"""Sign flips: of the mean, of one's own or another's vector, and so strong that it cancels."""
+"""IPM and sign flips: multiples -ε μ of the honest mean, or of a single vector.
+
+μ is the mean of the h honest vectors [h, d] of the round, f the number of Byzantine workers.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 
+from jaxbyz import checks
+from jaxbyz.attacks.base import forged, from_view, own
 from jaxbyz.attacks.directions import honest_mean
-from jaxbyz.attacks.messages import forged, from_view
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
-__all__ = ["cancel_mean", "sign_flip", "sign_flip_other", "sign_flip_own"]
+__all__ = ["cancel_mean", "ipm", "sign_flip", "sign_flip_other", "sign_flip_own"]
+
+
+@part
+def ipm(eps: Any = 0.1) -> Attack:
+    """Inner-product manipulation, also "fall of empires" (FOE): v = -ε μ.
+
+    Xie, Koyejo, Gupta, UAI 2019. ε = 0.1 is the value of the public codes of Byz-VR-MARINA,
+    Byz-DASHA-PAGE and Byz-DM21.
+
+    Raises:
+        ValueError: eps is not a finite number > 0.
+
+    >>> ipm(0.5).name
+    'IPM'
+    """
+    checks.interval("eps", eps, 0, float("inf"), closed="neither")
+    return forged("IPM", lambda honest: -eps * honest_mean(honest))
 
 
 @part
@@ -63,10 +86,3 @@ def cancel_mean() -> Attack:
         return -ratio * honest_mean(view.honest)
 
     return from_view("cancel the mean", rows)
-
-
-def own(view: View) -> jax.Array:
-    """What the Byzantine workers would say, [f, d]; ValueError where they hold no data."""
-    if view.own is None:
-        raise ValueError("this attack needs view.own: give it a `poison`, the identity if honest")
-    return view.own

@@ -33,7 +33,7 @@ def steer(attack: Attack) -> Attack:
     Raises:
         ValueError: an attack that does not forge messages.
 
-    >>> from jaxbyz.attacks.messages import alie
+    >>> from jaxbyz.attacks.closed_form.alie import alie
     >>> steer(alie(z=1.5)).name
     'ALIE, steered'
     """

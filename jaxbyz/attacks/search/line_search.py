@@ -31,15 +31,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
-from jaxbyz.attacks.damage import (
+from jaxbyz.attacks.base import from_view
+from jaxbyz.attacks.directions import honest_deviation, honest_mean, opposite_mean
+from jaxbyz.attacks.search.objectives import (
     Damage,
     Through,
     deviation_from_honest_mean,
     judge,
     through_server,
 )
-from jaxbyz.attacks.directions import honest_deviation, honest_mean, opposite_mean
-from jaxbyz.attacks.messages import from_view
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
@@ -88,7 +88,7 @@ def line_search(
     Args:
         name: of the attack.
         direction: honest vectors [h, d] -> p [d].
-        damage: what to maximise, from `jaxbyz.attacks.damage`.
+        damage: what to maximise, from `jaxbyz.attacks.search.objectives`.
         through: who judges; `memoryless(rule)` looks at the round's messages alone.
         per_sign: grid points per sign, at least 48. Few suffice for smooth damage; a rule that
             selects one row (Krum) can be vulnerable in a narrow window of τ, which a grid must hit:

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.attacks.base import forged, from_view
 from jaxbyz.attacks.directions import honest_mean, over
-from jaxbyz.attacks.messages import forged, from_view
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 

@@ -1,0 +1,80 @@
+"""How an attack on messages is made: from a function of the honest vectors, or of all that is seen.
+
+What an attack returns is what the server shall read from the Byzantine workers; the simulation
+encodes it as legal messages of the algorithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz import returned
+from jaxbyz.constructors import part
+from jaxbyz.core import Attack, Key, Tree, View
+from jaxbyz.parts import said
+
+__all__ = ["forged", "from_view", "no_attack", "own"]
+
+
+def no_state(key: Key, d: int) -> None:
+    """`init` of an attack without memory."""
+    del key, d
+
+
+@part
+def from_view(
+    name: str,
+    rows: Callable[[Key, View], jax.Array],
+    poison: Callable[[Tree], Tree] | None = None,
+) -> Attack:
+    """An attack without memory from a function of everything that is seen: (key, view) -> rows.
+
+    Rows are [d], said by all Byzantine workers, or [f, d] (else ValueError at trace time).
+
+    >>> from_view("last round's model", lambda key, view: view.server.x).name
+    "last round's model"
+    """
+
+    def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
+        with returned.compiled(f"attack {name!r}"):
+            wanted = rows(key, view)
+        shape = (view.byzantine, view.honest.shape[1])
+        wanted = returned.rows(name, wanted, shape[1:], shape)
+        return state, jnp.broadcast_to(wanted, shape).astype(view.honest.dtype)
+
+    if not isinstance(name, str):
+        raise ValueError(f"name must be a text, got {said(name)}")
+    return Attack(name, no_state, forge, poison)
+
+
+@part
+def forged(name: str, vector: Callable[[jax.Array], jax.Array]) -> Attack:
+    """An attack from a plain function of the honest vectors: [h, d] -> [d], or [f, d].
+
+    One vector is said by all Byzantine workers. This is all a new attack needs (another shape
+    raises ValueError at trace time):
+
+    >>> forged("twice the median", lambda honest: 2 * jnp.median(honest, axis=0)).name
+    'twice the median'
+    """
+    return from_view(name, lambda key, view: vector(view.honest))
+
+
+@part
+def no_attack() -> Attack:
+    """Byzantine workers follow the protocol, each on a copy of an honest worker's data.
+
+    >>> no_attack().name
+    'none'
+    """
+    return Attack("none", no_state, None, lambda data: data)
+
+
+def own(view: View) -> jax.Array:
+    """What the Byzantine workers would say, [f, d]; ValueError where they hold no data."""
+    if view.own is None:
+        raise ValueError("this attack needs view.own: give it a `poison`, the identity if honest")
+    return view.own
