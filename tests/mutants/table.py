@@ -8,11 +8,11 @@ from typing import NamedTuple
 from jaxbyz.aggregators import coordinate_median, nnm, trimmed_mean
 from jaxbyz.theory import Budget, Claim, Provenance, Report, Status, robustness
 from jaxbyz.theory.byz_dm21 import lemmas as byz
-from jaxbyz.theory.byz_dm21.code import code_matches
+from jaxbyz.theory.byz_dm21.implementation import code_matches
 from jaxbyz.theory.byz_dm21.lemmas import MOMENTUM, RECURSIVE, Method
-from jaxbyz.theory.byz_dm21.lyapunov_claims import lyapunov
-from jaxbyz.theory.rosdhb import code, constants, freshness, lemmas
-from jaxbyz.theory.rosdhb.exact import all_states
+from jaxbyz.theory.byz_dm21.lyapunov import lyapunov
+from jaxbyz.theory.rosdhb import constants, implementation, lemmas, mask_law
+from jaxbyz.theory.rosdhb.certificate_rational import all_states
 from jaxbyz.theory.rosdhb.lyapunov import Planted, first_form, second_form
 from mutants import servers, workers
 
@@ -129,10 +129,10 @@ MUTANTS: tuple[Mutant, ...] = (
            constants.table_a),
     # ---- RoSDHB, code ----
     *(Mutant("rosdhb", "code", f"server: {name}",
-             lambda make=make: code.code_lyapunov(make), code.code_lyapunov)
+             lambda make=make: implementation.code_lyapunov(make), implementation.code_lyapunov)
       for name, make in servers.ROUNDS.items()),
     *(Mutant("rosdhb", "code", f"masks: {name}",
-             lambda make=make: freshness.uniform_masks(make=make), freshness.uniform_masks)
+             lambda make=make: mask_law.uniform_masks(make=make), mask_law.uniform_masks)
       for name, make in servers.MASKS.items()),
     # ---- robust rules ----
     Mutant("robustness", "code", "trimmed mean trims one row too few",

@@ -11,6 +11,7 @@ from lengths import often
 
 from jaxbyz.theory import Budget, Status
 from jaxbyz.theory.audit import CLAIMS, audit, line, markdown
+from jaxbyz.theory.byz_dm21 import states as byz_states
 from jaxbyz.theory.byz_dm21.lemmas import (
     MOMENTUM,
     RECURSIVE,
@@ -21,13 +22,17 @@ from jaxbyz.theory.byz_dm21.lemmas import (
     second_momentum,
 )
 from jaxbyz.theory.byz_dm21.lemmas import descent as byz_descent
-from jaxbyz.theory.byz_dm21.lyapunov_claims import lyapunov, lyapunov_pl
+from jaxbyz.theory.byz_dm21.limits import Weighting
+from jaxbyz.theory.byz_dm21.lyapunov import lyapunov, lyapunov_pl
+from jaxbyz.theory.byz_dm21.theorems import Numbers
 from jaxbyz.theory.claims import Family, Hypothesis
 from jaxbyz.theory.engines import judge, measure, sampled, searched
 from jaxbyz.theory.engines.judge import TOLERANCE, applies, failed_hypothesis
-from jaxbyz.theory.rosdhb import lemmas
-from jaxbyz.theory.rosdhb.exact import all_states, small_problem
+from jaxbyz.theory.rosdhb import constants, lemmas
+from jaxbyz.theory.rosdhb import states as rosdhb_states
+from jaxbyz.theory.rosdhb.certificate_rational import all_states, small_problem
 from jaxbyz.theory.rosdhb.lyapunov import first_form, second_form
+from jaxbyz.theory.rosdhb.trajectories import Trajectory
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -164,13 +169,13 @@ def smooth(instance):
 
 
 TABLES = {
-    "State": STATES | {"L_H is L-smooth": change("curvature", to=40.0)},
-    "Trajectory": RUNS | {"L_H is L-smooth": smooth},
-    "Instance": ROUNDS,
-    "Numbers": NUMBERS,
-    "Weighting": NUMBERS,
-    "BoxA": BOXES,
-    "BoxB": BOXES,
+    rosdhb_states.State: STATES | {"L_H is L-smooth": change("curvature", to=40.0)},
+    Trajectory: RUNS | {"L_H is L-smooth": smooth},
+    byz_states.State: ROUNDS,
+    Numbers: NUMBERS,
+    Weighting: NUMBERS,
+    constants.BoxA: BOXES,
+    constants.BoxB: BOXES,
 }
 
 
@@ -180,7 +185,7 @@ def instance_of(claim, seed=3):
 
 
 def broken_by(instance, name):
-    return (TABLES.get(type(instance).__name__, OTHERS))[name](instance)
+    return (TABLES.get(type(instance), OTHERS))[name](instance)
 
 
 def test_a_claim_has_hypotheses_or_says_why_not():

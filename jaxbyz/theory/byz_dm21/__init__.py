@@ -10,9 +10,8 @@ theorems and appendices were not available: everything here is derived for this 
 """
 
 from jaxbyz.aggregators import trimmed_mean
-from jaxbyz.theory.byz_dm21.code import code_matches, code_ratio
-from jaxbyz.theory.byz_dm21.floors import worst_population
 from jaxbyz.theory.byz_dm21.guarantees import Guarantee, LinearGuarantee
+from jaxbyz.theory.byz_dm21.implementation import code_matches, code_ratio
 from jaxbyz.theory.byz_dm21.lemmas import (
     MOMENTUM,
     RECURSIVE,
@@ -25,7 +24,8 @@ from jaxbyz.theory.byz_dm21.lemmas import (
     first_momentum,
     second_momentum,
 )
-from jaxbyz.theory.byz_dm21.lyapunov_claims import lyapunov, lyapunov_pl
+from jaxbyz.theory.byz_dm21.limits import lyapunov_equations, product_claim, stability
+from jaxbyz.theory.byz_dm21.lyapunov import lyapunov, lyapunov_pl
 from jaxbyz.theory.byz_dm21.parameters import (
     certify,
     corollary_1,
@@ -36,7 +36,7 @@ from jaxbyz.theory.byz_dm21.parameters import (
     theorem_3,
     theorem_4,
 )
-from jaxbyz.theory.byz_dm21.rate_claims import lyapunov_equations, product_claim, stability
+from jaxbyz.theory.byz_dm21.population import worst_population
 from jaxbyz.theory.byz_dm21.rates import (
     average_square,
     best_average,

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.theory.byz_dm21.instances import Instance, dispersion
+from jaxbyz.theory.byz_dm21.states import State, dispersion
 from jaxbyz.theory.claims import Check
 from jaxbyz.theory.engines.adversary import Adversary, Reach, fixed, worst_adversary
 from jaxbyz.theory.rosdhb.adversaries import balanced
@@ -23,20 +23,20 @@ from jaxbyz.theory.rosdhb.adversaries import balanced
 __all__ = ["against", "ball", "linear", "stalled"]
 
 
-def ball(state: Instance) -> Reach:
+def ball(state: State) -> Reach:
     """All errors of the unit ball."""
     d = state.error.shape[0]
     return Reach(state, jnp.zeros(d), jnp.eye(d))
 
 
-def linear(state: Instance) -> Reach:
+def linear(state: State) -> Reach:
     """F(g) = Σ w_i g_i with G Σ (w_i - 1/G)² ≤ κ: errors Σ t_i (g_i - ḡ)/√(GV), ‖t‖ ≤ 1."""
     h, d = state.g.shape
     size = jnp.sqrt(h * dispersion(state.g)) + 1e-300  # V may be 0
     return Reach(state, jnp.zeros(d), (state.g - state.g.mean(axis=0)) / size)
 
 
-def stalled(state: Instance) -> Reach:
+def stalled(state: State) -> Reach:
     """The stall of this mean gradient."""
     c = balanced(state.g.shape[0])[:, None] / jnp.sqrt(state.kappa)
     rows = (1 + c) * state.gradients.mean(axis=0)
@@ -49,10 +49,10 @@ def stalled(state: Instance) -> Reach:
 ADVERSARIES: dict[str, Adversary] = {"ball": ball, "linear": linear, "stall": stalled}
 
 
-def against(restated: Callable[[Instance], Instance] = lambda state: state) -> Check:
+def against(restated: Callable[[State], State] = lambda state: state) -> Check:
     """The check; `restated` gives an instance the σ² of its own x⁺, where the claim has a σ²."""
 
-    def replace(state: Instance, error: jax.Array) -> Instance:
+    def replace(state: State, error: jax.Array) -> State:
         return restated(state._replace(error=error))
 
     return worst_adversary(ADVERSARIES, replace, lambda state: state.error)

@@ -23,13 +23,13 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.theory.byz_dm21.instances import (
-    Instance,
+from jaxbyz.theory.byz_dm21.states import (
+    State,
     exact_constants,
     move,
 )
 from jaxbyz.theory.claims import Hypothesis
-from jaxbyz.theory.margins import positive, unit, vanishes, within
+from jaxbyz.theory.conditions import at_most, in_unit_interval, positive, vanishes
 
 __all__ = [
     "BALL",
@@ -47,24 +47,24 @@ __all__ = [
 ]
 
 UNIT_STEP = 1.0  # x⁺ = x - (ḡ + e), where L4-L6 take σ²
-Move = Callable[[Instance], jax.Array]  # x⁺ - x
+Move = Callable[[State], jax.Array]  # x⁺ - x
 
 
-def _at_rest(state: Instance) -> jax.Array:
+def _at_rest(state: State) -> jax.Array:
     return jnp.zeros(state.g.shape[1])
 
 
-def _bounds(name: str) -> Callable[[Instance], jax.Array]:
+def _bounds(name: str) -> Callable[[State], jax.Array]:
     """The stated constant is at least the exact one; for those that do not depend on x⁺."""
 
-    def margin(state: Instance) -> jax.Array:
+    def margin(state: State) -> jax.Array:
         exact = exact_constants(state, _at_rest(state))
-        return within(getattr(exact, name), getattr(state.constants, name))
+        return at_most(getattr(exact, name), getattr(state.constants, name))
 
     return margin
 
 
-def _smooth(state: Instance) -> jax.Array:
+def _smooth(state: State) -> jax.Array:
     room = _bounds("smoothness")(state)
     return jnp.minimum(room, positive(state.constants.smoothness))
 
@@ -72,36 +72,36 @@ def _smooth(state: Instance) -> jax.Array:
 def noise(step: Move) -> Hypothesis:
     """A2: the variance of the samples at x + step is at most the stated σ²."""
 
-    def margin(state: Instance) -> jax.Array:
+    def margin(state: State) -> jax.Array:
         exact = exact_constants(state, step(state)).noise_variance
-        return within(exact, state.constants.noise_variance)
+        return at_most(exact, state.constants.noise_variance)
 
     return Hypothesis("noise variance ≤ σ²", margin)
 
 
-def _in_ball(state: Instance) -> jax.Array:
-    return within((state.error**2).sum(), 1.0)
+def _in_ball(state: State) -> jax.Array:
+    return at_most((state.error**2).sum(), 1.0)
 
 
-def _symmetric(state: Instance) -> jax.Array:
+def _symmetric(state: State) -> jax.Array:
     return vanishes(state.hessians - state.hessians.transpose(0, 2, 1), state.hessians)
 
 
-def _unbiased(state: Instance) -> jax.Array:
+def _unbiased(state: State) -> jax.Array:
     """z_ij and Z_ij have mean zero over j."""
     parts = (state.noise, state.noise_slopes)
     return jnp.stack([vanishes(part.mean(axis=1), part) for part in parts])
 
 
-def _convex(state: Instance) -> jax.Array:
+def _convex(state: State) -> jax.Array:
     """f is strongly convex with the stated μ > 0, which is PL and more."""
     mu, exact = state.constants.mu, exact_constants(state, _at_rest(state)).mu
-    return jnp.minimum(positive(mu), within(mu, exact))
+    return jnp.minimum(positive(mu), at_most(mu, exact))
 
 
-UNIT_ETA = Hypothesis("0 < η ≤ 1", lambda state: unit(state.eta))
-UNIT_BETA = Hypothesis("0 < β ≤ 1", lambda state: unit(state.beta))
-UNIT_ALPHA = Hypothesis("0 < α ≤ 1", lambda state: unit(state.alpha))
+UNIT_ETA = Hypothesis("0 < η ≤ 1", lambda state: in_unit_interval(state.eta))
+UNIT_BETA = Hypothesis("0 < β ≤ 1", lambda state: in_unit_interval(state.beta))
+UNIT_ALPHA = Hypothesis("0 < α ≤ 1", lambda state: in_unit_interval(state.alpha))
 THETA = Hypothesis("θ > 0", lambda state: positive(state.theta))
 KAPPA = Hypothesis("κ ≥ 0", lambda state: state.kappa)
 POSITIVE_STEP = Hypothesis("γ > 0", lambda state: positive(state.fraction))
@@ -112,11 +112,11 @@ UNBIASED = Hypothesis("samples are unbiased", _unbiased)
 L_SMOOTH = Hypothesis("f is L-smooth, L > 0", _smooth)
 MEAN_SQUARE = Hypothesis("gradients are L̃-smooth in mean square", _bounds("mean_square_smoothness"))
 SAMPLE = Hypothesis("noise is ℓ-smooth in mean square", _bounds("sample_smoothness"))
-TOP = Hypothesis("α ≤ 1/d, Top-1", lambda state: within(state.alpha, 1 / state.g.shape[1]))
+TOP = Hypothesis("α ≤ 1/d, Top-1", lambda state: at_most(state.alpha, 1 / state.g.shape[1]))
 CONVEX = Hypothesis("f is strongly convex: PL with μ", _convex)
 
 
-def unit_step(state: Instance) -> jax.Array:
+def unit_step(state: State) -> jax.Array:
     """x⁺ - x of L4-L6."""
     return move(state, jnp.asarray(UNIT_STEP))
 

@@ -18,7 +18,7 @@ square, Young with θ, Jensen with three terms. L2: Young with θ, L0, L1, and J
 smoothness and -⟨a,b⟩ = ½(‖a-b‖² - ‖a‖² - ‖b‖²). L4: v⁺ - ∇f_i(x⁺) is (1-η)(v - ∇f_i(x)) plus, with
 momentum, (1-η)(∇f_i(x) - ∇f_i(x⁺)), plus noise. L5: u⁺ - v⁺ = (1-β)[(u-v) - (v⁺-v)]. L6: what is
 compressed is (u-g) + β[(v-u) + (v⁺-v)], and the noise in it is independent of the rest. L7, their
-sum, is in `lyapunov_claims`.
+sum, is in `lyapunov`.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ import jax.numpy as jnp
 from jaxbyz.core import Aggregator
 from jaxbyz.theory.byz_dm21 import hypotheses as given
 from jaxbyz.theory.byz_dm21.adversaries import against
-from jaxbyz.theory.byz_dm21.instances import (
+from jaxbyz.theory.byz_dm21.setting import Setting
+from jaxbyz.theory.byz_dm21.states import (
     Errors,
-    Instance,
+    State,
     dispersion,
     errors,
-    instances,
     move,
     next_errors,
     setting_of,
     squares,
+    states,
 )
-from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.weights import Steps, momentum_steps, recursive_steps
 from jaxbyz.theory.claims import Check, Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
@@ -115,7 +115,7 @@ def claim_of(
         source="derived here, jaxbyz/theory/byz_dm21/lemmas.py",
         scope=Scope.ONE_STEP,
         sides=sides,
-        families=families or (instances(),),
+        families=families or (states(),),
         hypotheses=hypotheses,
         checks=checks,
         recheck=None if constants is None else rechecked_by(f"byz_dm21/{name}", constants),
@@ -148,7 +148,7 @@ def dispersion_bound(three: float = 3.0) -> Claim:
     'byz_dm21/L1'
     """
 
-    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+    def sides(state: State) -> tuple[jax.Array, jax.Array]:
         theta, now = state.theta, errors(state)
         scatter = three * (1 + 1 / theta) * (now.p + now.q + now.r)
         return dispersion(state.g), (1 + theta) * state.constants.heterogeneity + scatter
@@ -166,7 +166,7 @@ def direction(three: float = 3.0) -> Claim:
     'byz_dm21/L2'
     """
 
-    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+    def sides(state: State) -> tuple[jax.Array, jax.Array]:
         theta, now = state.theta, errors(state)
         kappa, a_b = (1 + theta) * state.kappa, three / 2 * (1 + 1 / theta)
         wrong = -move(state, jnp.asarray(1.0)) - state.gradients.mean(axis=0)
@@ -192,7 +192,7 @@ def descent(curvature: float = 1.0) -> Claim:
     'byz_dm21/L3'
     """
 
-    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+    def sides(state: State) -> tuple[jax.Array, jax.Array]:
         smooth = state.constants.smoothness
         size = 2 * state.fraction / smooth
         gradient, way = state.gradients.mean(axis=0), -move(state, jnp.asarray(1.0))
@@ -207,14 +207,14 @@ def descent(curvature: float = 1.0) -> Claim:
     return claim_of("L3", "descent", statement, sides, needs, checks=checks, constants=constants)
 
 
-def decrease(state: Instance, step: jax.Array) -> jax.Array:
+def decrease(state: State, step: jax.Array) -> jax.Array:
     """f(x + step) - f(x), without the cancellation of two values."""
     mean = state.hessians.mean(axis=0)
     return step @ state.gradients.mean(axis=0) + step @ mean @ step / 2
 
 
 def _one_step(
-    state: Instance, method: Method, top: bool = False
+    state: State, method: Method, top: bool = False
 ) -> tuple[Errors, Errors, jax.Array, jax.Array, Steps]:
     """(errors, E errors⁺, S, σ², coefficients) for x⁺ = x - (ḡ + e): L4-L6 hold for any x⁺."""
     step = given.unit_step(state)
@@ -231,7 +231,7 @@ def first_momentum(method: Method) -> Claim:
     'byz_dm21/L4-VR'
     """
 
-    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+    def sides(state: State) -> tuple[jax.Array, jax.Array]:
         now, after, moved, noise, c = _one_step(state, method)
         each = c.r_r * now.r + c.r_s * moved + c.r_n * noise
         mean = c.rb_rb * now.r_bar + c.rb_s * moved + c.rb_n * noise
@@ -250,7 +250,7 @@ def second_momentum(method: Method) -> Claim:
     'byz_dm21/L5-DM'
     """
 
-    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+    def sides(state: State) -> tuple[jax.Array, jax.Array]:
         now, after, moved, noise, c = _one_step(state, method)
         each = c.q_q * now.q + c.q_r * now.r + c.q_s * moved + c.q_n * noise
         mean = c.qb_qb * now.q_bar + c.qb_rb * now.r_bar + c.qb_s * moved + c.qb_n * noise
@@ -273,14 +273,14 @@ def compression(method: Method, top: bool = False) -> Claim:
     'byz_dm21/L6-DM-top'
     """
 
-    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+    def sides(state: State) -> tuple[jax.Array, jax.Array]:
         now, after, moved, noise, c = _one_step(state, method, top)
         right = c.p_p * now.p + c.p_q * now.q + c.p_r * now.r + c.p_s * moved + c.p_n * noise
         # Both sides vanish at α = 1.
         scale = 1 / (1 - state.alpha)
         return after.p * scale, right * scale
 
-    family = instances(alpha=0.5) if top else instances()
+    family = states(alpha=0.5) if top else states()
     statement = "E P⁺ ≤ p_p P + p_q Q + p_r R + p_s S + p_n σ²"
     name = f"L6-{method.name}" + ("-top" if top else "")
     constants, needs = dict(method.factors), given.compressed(method.recursive, top)

@@ -22,8 +22,8 @@ from jaxbyz.theory.byz_dm21 import rates, simplified
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.weights import momentum_steps, recursive_steps, weights
 from jaxbyz.theory.claims import Check, Claim, Family, Hypothesis, Provenance, Scope
+from jaxbyz.theory.conditions import at_most, in_unit_interval, positive
 from jaxbyz.theory.engines import sampled, searched
-from jaxbyz.theory.margins import positive, unit, within
 
 __all__ = [
     "Numbers",
@@ -99,23 +99,23 @@ def _signs(given: Numbers) -> jax.Array:
 def _smooth(given: Numbers) -> jax.Array:
     """0 < L ≤ L̃."""
     least, most = given.point.smoothness, given.point.mean_square_smoothness
-    return jnp.minimum(positive(least), within(least, most))
+    return jnp.minimum(positive(least), at_most(least, most))
 
 
 # Of every statement about the weights (A1-A5), and further ones.
 BOX = (
-    Hypothesis("0 < α ≤ 1", lambda given: unit(given.point.alpha)),
+    Hypothesis("0 < α ≤ 1", lambda given: in_unit_interval(given.point.alpha)),
     Hypothesis("κ, ℓ, σ², ζ² ≥ 0", _signs),
     Hypothesis("G ≥ 1", lambda given: given.point.honest - 1),
     Hypothesis("0 < L ≤ L̃", _smooth),
 )
-ETA = Hypothesis("0 < η ≤ 1", lambda given: unit(given.eta))
+ETA = Hypothesis("0 < η ≤ 1", lambda given: in_unit_interval(given.eta))
 BETA = Hypothesis(
-    "η ≤ β ≤ 1", lambda given: jnp.minimum(1 - given.beta, within(given.eta, given.beta))
+    "η ≤ β ≤ 1", lambda given: jnp.minimum(1 - given.beta, at_most(given.eta, given.beta))
 )
 PL = Hypothesis(
     "PL, 0 < μ ≤ L",
-    lambda given: jnp.minimum(positive(given.mu), within(given.mu, given.point.smoothness)),
+    lambda given: jnp.minimum(positive(given.mu), at_most(given.mu, given.point.smoothness)),
 )
 LENGTH = Hypothesis("T ≥ 1", lambda given: given.rounds - 1)
 GAP = Hypothesis("f(x⁰) ≥ f*", lambda given: given.gap)
@@ -293,7 +293,7 @@ def _average(number: int, recursive: bool, scale: float) -> Claim:
         sides,
         (numbers(1e-4),),
         # G alone of the constants enters: the others are those of this problem.
-        (ETA, BETA, BOX[2], GAP, Hypothesis("0 < λ ≤ L", lambda given: unit(given.mu))),
+        (ETA, BETA, BOX[2], GAP, Hypothesis("0 < λ ≤ L", lambda given: in_unit_interval(given.mu))),
         Scope.TRAJECTORY,
     )
 

@@ -42,7 +42,7 @@ class Round(NamedTuple):
     next_drift: Fraction  # E Υ_{t+1}
 
 
-def play(state: dict[str, Any]) -> Round:
+def one_round(state: dict[str, Any]) -> Round:
     """The round."""
     given = state["parameters"]
     x, omega, a, kappa = (given[name] for name in ("x", "fresh", "inflation", "kappa"))
@@ -100,7 +100,7 @@ def play(state: dict[str, Any]) -> Round:
 
 def drift_bound(state: dict[str, Any], constants: dict[str, Fraction]) -> Sides:
     """E Υ_{t+1} ≤ βΥ + power · ω(1+ω(a-1))Δ."""
-    round_, given = play(state), state["parameters"]
+    round_, given = one_round(state), state["parameters"]
     omega, a = given["fresh"], given["inflation"]
     noise = omega * (1 + omega * (a - 1)) * round_.difference
     right = (1 - omega) * round_.drift + constants["power"] * noise
@@ -109,7 +109,7 @@ def drift_bound(state: dict[str, Any], constants: dict[str, Fraction]) -> Sides:
 
 def deviation_bound(state: dict[str, Any], constants: dict[str, Fraction]) -> Sides:
     """E‖δ_{t+1}‖² ≤ β²(1+p)‖δ‖² + power · β²(1+1/p)x²‖R‖² + ω²(a-1)‖∇_{t+1}‖²."""
-    round_, given = play(state), state["parameters"]
+    round_, given = one_round(state), state["parameters"]
     x, omega, a, p = (given[name] for name in ("x", "fresh", "inflation", "p"))
     old = (1 - omega) ** 2
     right = old * (1 + p) * round_.deviation + omega**2 * (a - 1) * round_.next_gradient
@@ -119,7 +119,7 @@ def deviation_bound(state: dict[str, Any], constants: dict[str, Fraction]) -> Si
 
 def descent(state: dict[str, Any], constants: dict[str, Fraction]) -> Sides:
     """2(change)/γ + ‖∇_t‖² + (1-x)‖R‖² ≤ power · ((1+s)‖δ‖² + (1+1/s)‖ξ‖²)."""
-    round_, given = play(state), state["parameters"]
+    round_, given = one_round(state), state["parameters"]
     x, s = given["x"], given["s"]
     left = 2 * round_.loss_change + round_.gradient + (1 - x) * round_.aggregate
     right = (1 + s) * round_.deviation + (1 + 1 / s) * round_.error
@@ -130,7 +130,7 @@ def lyapunov(second: bool) -> Callable[[dict[str, Any], dict[str, Fraction]], Si
     """(E V_{t+1} - V_t)/γ + … ≤ μκ(1+ω(a-1))G², in the first or the second form."""
 
     def sides(state: dict[str, Any], constants: dict[str, Fraction]) -> Sides:
-        round_, given = play(state), state["parameters"]
+        round_, given = one_round(state), state["parameters"]
         x, omega, a, kappa = (given[name] for name in ("x", "fresh", "inflation", "kappa"))
         s, p, weight, b_squared = (given[name] for name in ("s", "p", "weight", "b_squared"))
         old, mu = (1 - omega) ** 2, 1 + 1 / s

@@ -9,10 +9,10 @@ import jax
 
 from jaxbyz.core import Algorithm, Oracle
 
-__all__ = ["play"]
+__all__ = ["one_round"]
 
 
-def play(
+def one_round(
     algorithm: Algorithm,
     oracle: Callable[[Any], Oracle],
     data: Any,

@@ -6,19 +6,19 @@ are public. From the bottom up:
     parameters     hyper-parameters of Theorems A and B, and `certify` for any others
     states         one state between two rounds, and families of states
     lemmas         L1-L5                lyapunov       L6, the one-step inequality
-    code           the shipped round against the closed forms; freshness: the masks of runs
+    implementation the shipped round against the closed forms; mask_law: the masks of runs
     moments        exact expectations over whole runs, any d and k
-    certificate    L6 at all states of a problem; exact: the same in rational numbers
+    certificate    L6 at all states of a problem; certificate_rational: in rational numbers
     constants      numbers behind the theorems         theorems    whole runs
 """
 
 from jaxbyz.theory.rosdhb.certificate import certificate, linear_kappa, tilted_weights
-from jaxbyz.theory.rosdhb.code import CODE
+from jaxbyz.theory.rosdhb.certificate_rational import all_states, exact_certificate
 from jaxbyz.theory.rosdhb.constants import CONSTANTS
-from jaxbyz.theory.rosdhb.exact import all_states, exact_certificate
-from jaxbyz.theory.rosdhb.freshness import mask_share, uniform_masks
+from jaxbyz.theory.rosdhb.implementation import IMPLEMENTATION
 from jaxbyz.theory.rosdhb.lemmas import LEMMAS
 from jaxbyz.theory.rosdhb.lyapunov import LYAPUNOV
+from jaxbyz.theory.rosdhb.mask_law import mask_share, uniform_masks
 from jaxbyz.theory.rosdhb.moments import (
     bernoulli_mask,
     dynamics,
@@ -65,7 +65,7 @@ __all__ = [
 CLAIMS = (
     *LEMMAS,
     *LYAPUNOV,
-    *CODE,
+    *IMPLEMENTATION,
     uniform_masks(),
     mask_share(),
     all_states(),

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from jaxbyz.aggregators import trimmed_mean
 from jaxbyz.theory.claims import Check, Claim, Family, Hypothesis, Provenance, Scope
+from jaxbyz.theory.conditions import vanishes
 from jaxbyz.theory.engines import Adversary, Reach, fixed, sampled, worst_adversary
-from jaxbyz.theory.margins import vanishes
 from jaxbyz.theory.robustness import finite_rows
 from jaxbyz.theory.rosdhb.adversaries import balanced
 from jaxbyz.theory.rosdhb.states import SOURCE, mean_square

@@ -6,7 +6,7 @@ E V_{t+1} is linear in E yyᵀ. So L6 holds at every state iff
     C = form of { V_t - γ q1 ‖∇_t‖² + γ μκ(1+ω(a-1)) G² - E V_{t+1} }  ⪰  0.
 
 The problem gives (G, B), the linear rule its exact κ. In floating point a least eigenvalue that is
-not negative is evidence; `exact.py` decides the same matter in rational numbers.
+not negative is evidence; `certificate_rational` decides the same matter in rational numbers.
 """
 
 from __future__ import annotations

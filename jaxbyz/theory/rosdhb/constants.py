@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz.theory.claims import Budget, Check, Claim, Family, Hypothesis, Provenance, Scope
+from jaxbyz.theory.conditions import in_unit_interval, positive
 from jaxbyz.theory.engines import judge, measure, sampled, searched
-from jaxbyz.theory.margins import positive, unit
 from jaxbyz.theory.reports import Report
 from jaxbyz.theory.rosdhb.parameters import theorem_a
 from jaxbyz.theory.rosdhb.states import Parameters, bound_terms
@@ -126,7 +126,7 @@ def _hypotheses_a(least_c: float = 24.0) -> tuple[Hypothesis, ...]:
     return (
         Hypothesis(f"c ≥ {least_c:g}", lambda box: box.c / least_c - 1),
         Hypothesis("a = d/k ≥ 1", lambda box: box.inflation - 1),
-        Hypothesis("0 < γ ≤ k/(dcL)", lambda box: unit(box.share)),
+        Hypothesis("0 < γ ≤ k/(dcL)", lambda box: in_unit_interval(box.share)),
         Hypothesis("0 < ρ < 24, s > 0, A ≤ ρ(1-1/c)", _weights_fit),
         Hypothesis("κB² ≥ 0", lambda box: box.kappa_b_squared),
     )
@@ -141,8 +141,8 @@ def _spare_a(box: BoxA) -> jax.Array:
 def _hypotheses_b(most: float) -> tuple[Hypothesis, ...]:
     """Those of Theorem B, for κB² ≤ `most`."""
     return (
-        Hypothesis("k/d in (0, 1]", lambda box: unit(box.ratio)),
-        Hypothesis("0 < γ ≤ k/(8dL)", lambda box: unit(box.share)),
+        Hypothesis("k/d in (0, 1]", lambda box: in_unit_interval(box.ratio)),
+        Hypothesis("0 < γ ≤ k/(8dL)", lambda box: in_unit_interval(box.share)),
         Hypothesis(
             f"0 ≤ κB² ≤ {most:.6g}",
             lambda box: jnp.minimum(box.kappa_b_squared, 1 - box.kappa_b_squared / most),

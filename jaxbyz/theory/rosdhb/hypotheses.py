@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.theory.claims import Hypothesis
-from jaxbyz.theory.margins import positive, unit, vanishes, within
+from jaxbyz.theory.conditions import at_most, in_unit_interval, positive, vanishes
 from jaxbyz.theory.rosdhb.states import Parameters, State, bound_terms, mean_square
 
 __all__ = [
@@ -70,7 +70,7 @@ def _signs(given: Parameters) -> jax.Array:
 
 # ---- of Parameters -----------------------------------------------------------------------------
 
-FRESH = Hypothesis("0 < ω ≤ 1", lambda given: unit(given.fresh))
+FRESH = Hypothesis("0 < ω ≤ 1", lambda given: in_unit_interval(given.fresh))
 INFLATED = Hypothesis("a = d/k ≥ 1", lambda given: given.inflation - 1)
 STEP = Hypothesis("γ > 0, L > 0", lambda given: positive(jnp.minimum(given.x, given.smoothness)))
 YOUNG_S = Hypothesis("s > 0", lambda given: positive(given.s))
@@ -88,18 +88,18 @@ PROOF = (FRESH, INFLATED, STEP, SIGNS, YOUNG_S, YOUNG_P, WEIGHT, C1)
 
 
 def _smooth(state: State) -> jax.Array:
-    return within(jnp.abs(state.curvature).max(), state.parameters.smoothness)
+    return at_most(jnp.abs(state.curvature).max(), state.parameters.smoothness)
 
 
 def _similar(state: State) -> jax.Array:
     allowed = state.g_squared + state.parameters.b_squared * (state.next_gradient**2).sum()
-    room = within(mean_square(state.difference), allowed)
+    room = at_most(mean_square(state.difference), allowed)
     return jnp.minimum(room, jnp.where(state.g_squared >= 0, 1.0, -1.0))
 
 
 def _inside(state: State) -> jax.Array:
     allowed = state.parameters.kappa * mean_square(state.spread)
-    return within((state.error**2).sum(), allowed)
+    return at_most((state.error**2).sum(), allowed)
 
 
 def _centred(state: State) -> jax.Array:

@@ -24,7 +24,7 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.algorithms.momentum import fresh_weight
 from jaxbyz.theory.claims import Provenance
-from jaxbyz.theory.guarantee import Guarantee
+from jaxbyz.theory.guarantees import Guarantee
 
 __all__ = [
     "Certified",

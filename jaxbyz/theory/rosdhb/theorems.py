@@ -21,16 +21,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz.theory.claims import Budget, Claim, Family, Hypothesis, Provenance, Scope
+from jaxbyz.theory.conditions import positive
 from jaxbyz.theory.engines import sampled, searched
-from jaxbyz.theory.margins import positive
 from jaxbyz.theory.reports import Report, Status
 from jaxbyz.theory.rosdhb.moments import Averages, Dynamics, global_mask, means, run_moments
-from jaxbyz.theory.rosdhb.run_hypotheses import (
-    HYPOTHESES,
-    HYPOTHESES_A,
-    HYPOTHESES_B,
-    HYPOTHESES_MEASURED,
-)
 from jaxbyz.theory.rosdhb.states import bound_terms
 from jaxbyz.theory.rosdhb.trajectories import (
     A,
@@ -43,6 +37,12 @@ from jaxbyz.theory.rosdhb.trajectories import (
     share,
     stalls,
     trajectories,
+)
+from jaxbyz.theory.rosdhb.trajectory_hypotheses import (
+    HYPOTHESES,
+    HYPOTHESES_A,
+    HYPOTHESES_B,
+    HYPOTHESES_MEASURED,
 )
 
 __all__ = [

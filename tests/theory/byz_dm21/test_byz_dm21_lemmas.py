@@ -7,7 +7,6 @@ import pytest
 from jaxbyz.aggregators import mean, trimmed_mean
 from jaxbyz.theory import Budget, Provenance, Status
 from jaxbyz.theory.byz_dm21 import CLAIMS, MOMENTUM, RECURSIVE
-from jaxbyz.theory.byz_dm21.instances import errors, instances, move, next_errors
 from jaxbyz.theory.byz_dm21.lemmas import (
     aggregation,
     compression,
@@ -17,7 +16,8 @@ from jaxbyz.theory.byz_dm21.lemmas import (
     first_momentum,
     second_momentum,
 )
-from jaxbyz.theory.byz_dm21.lyapunov_claims import lyapunov, lyapunov_pl
+from jaxbyz.theory.byz_dm21.lyapunov import lyapunov, lyapunov_pl
+from jaxbyz.theory.byz_dm21.states import errors, move, next_errors, states
 from jaxbyz.theory.engines import sampled, searched
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -125,7 +125,7 @@ def test_the_search_finds_what_random_instances_hide(name):
 @pytest.mark.parametrize("recursive", [False, True])
 def test_expectations_agree_with_sampling(recursive):
     """The exact expectations against a sum over all joint samples of all workers, N^G = 4."""
-    family = instances()
+    family = states()
     state = family.make(jax.random.normal(jax.random.key(1), (family.size,)))
     step = move(state, jnp.asarray(0.3))
     joint = []
@@ -146,7 +146,7 @@ def test_expectations_agree_with_sampling(recursive):
 
 
 def test_errors_of_a_state_without_errors_vanish():
-    family = instances()
+    family = states()
     state = family.make(jax.random.normal(jax.random.key(1), (family.size,)))
     state = state._replace(v=state.gradients, u=state.gradients, g=state.gradients)
     assert [float(value) for value in errors(state)] == [0.0] * 5

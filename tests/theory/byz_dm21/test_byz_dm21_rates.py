@@ -15,7 +15,7 @@ from jaxbyz.theory.byz_dm21 import (
     recursive_limit,
     theorem_2,
 )
-from jaxbyz.theory.byz_dm21.rate_claims import lyapunov_equations, product_claim, stability
+from jaxbyz.theory.byz_dm21.limits import lyapunov_equations, product_claim, stability
 from jaxbyz.theory.byz_dm21.rates import (
     PRODUCT,
     average_square,

@@ -8,7 +8,7 @@ import pytest
 from jaxbyz.problems import quadratics, quadratics_from_arrays
 from jaxbyz.theory import Budget, Status
 from jaxbyz.theory.rosdhb.certificate import certificate, least_eigenvalue, tilted_weights
-from jaxbyz.theory.rosdhb.exact import (
+from jaxbyz.theory.rosdhb.certificate_rational import (
     all_states,
     exact_certificate,
     g_squared,

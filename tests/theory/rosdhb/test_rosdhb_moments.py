@@ -14,7 +14,7 @@ from jaxbyz.algorithms import rosdhb
 from jaxbyz.algorithms.rosdhb import RoSDHBBroadcast
 from jaxbyz.problems import quadratics
 from jaxbyz.simulation import build, run
-from jaxbyz.theory.expectations import all_subsets, play
+from jaxbyz.theory.expectations import all_subsets, one_round
 from jaxbyz.theory.rosdhb.certificate import linear_kappa, tilted_weights
 from jaxbyz.theory.rosdhb.moments import (
     Averages,
@@ -124,7 +124,7 @@ def test_against_the_tree_of_the_shipped_code():
 
     def once(state, subset):
         broadcast = RoSDHBBroadcast(state.x, subset)
-        return play(algorithm, problem.oracle, problem.data, state, broadcast)
+        return one_round(algorithm, problem.oracle, problem.data, state, broadcast)
 
     @jax.jit
     def all_histories(state):

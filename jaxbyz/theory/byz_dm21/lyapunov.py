@@ -15,20 +15,20 @@ import jax.numpy as jnp
 
 from jaxbyz.theory.byz_dm21 import hypotheses as given
 from jaxbyz.theory.byz_dm21.adversaries import against
-from jaxbyz.theory.byz_dm21.instances import (
-    Instance,
+from jaxbyz.theory.byz_dm21.lemmas import Method, claim_of, decrease
+from jaxbyz.theory.byz_dm21.states import (
+    State,
     errors,
-    instances,
     move,
     next_errors,
     noise_variance,
     setting_of,
+    states,
 )
-from jaxbyz.theory.byz_dm21.lemmas import Method, claim_of, decrease
 from jaxbyz.theory.byz_dm21.weights import Weights, weights
 from jaxbyz.theory.claims import Claim, Family, Hypothesis
+from jaxbyz.theory.conditions import at_most, positive
 from jaxbyz.theory.engines import sampled
-from jaxbyz.theory.margins import positive, within
 
 __all__ = ["lyapunov", "lyapunov_pl"]
 
@@ -45,7 +45,7 @@ def lyapunov(method: Method, factor: float = 1.0, noisy: bool = True) -> Claim:
     'byz_dm21/L7-DM'
     """
 
-    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+    def sides(state: State) -> tuple[jax.Array, jax.Array]:
         left, right, _ = _lyapunov(state, method, 0.0, factor)
         return left + (state.gradients.mean(axis=0) ** 2).sum() / 2, right
 
@@ -62,7 +62,7 @@ def lyapunov_pl(method: Method, factor: float = 1.0, spare: float = 0.5) -> Clai
     'byz_dm21/L7-VR-PL'
     """
 
-    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+    def sides(state: State) -> tuple[jax.Array, jax.Array]:
         left, right, mu_psi = _lyapunov(state, method, spare, factor)
         return left + mu_psi, right
 
@@ -83,23 +83,23 @@ def _step(
 ) -> Claim:
     """L7 in one of its forms: σ² is that at the x⁺ of its own step size."""
 
-    def guarded(state: Instance) -> Instance:
+    def guarded(state: State) -> State:
         # Margins are asked for outside the hypotheses too, where there are no weights for θ ≤ 0.
         return state._replace(theta=jnp.where(state.theta > 0, state.theta, 1.0))
 
-    def step(state: Instance) -> jax.Array:
+    def step(state: State) -> jax.Array:
         return move(state, factor * _planned(guarded(state), method, spare)[1])
 
-    def at_step(state: Instance) -> Instance:
+    def at_step(state: State) -> State:
         variance = noise_variance(state, step(state))
         return state._replace(constants=state.constants._replace(noise_variance=variance))
 
-    def step_size(state: Instance) -> jax.Array:
+    def step_size(state: State) -> jax.Array:
         found, size = _planned(guarded(state), method, spare)
         spent = 2 * size**2 * found.k_s + size * state.constants.smoothness
         room = jnp.minimum(positive(size), 1 - spent)
         if spare:
-            room = jnp.minimum(room, within(size * state.constants.mu, found.contraction))
+            room = jnp.minimum(room, at_most(size * state.constants.mu, found.contraction))
         return room
 
     # second() and compressed() have L and L̃ for both methods.
@@ -108,7 +108,7 @@ def _step(
     if spare:
         needs.append(given.CONVEX)
     allowed = "2γ²K_S + γL ≤ 1" + (", γμ ≤ contraction" if spare else "")
-    family = instances(convex=bool(spare), noisy=noisy)
+    family = states(convex=bool(spare), noisy=noisy)
     return claim_of(
         name,
         title,
@@ -121,7 +121,7 @@ def _step(
     )
 
 
-def _planned(state: Instance, method: Method, spare: float) -> tuple[Weights, jax.Array]:
+def _planned(state: State, method: Method, spare: float) -> tuple[Weights, jax.Array]:
     """The weights, and γ: the part `fraction` of the largest that they allow."""
     point = setting_of(state)
     coefficients = method.coefficients(point, state.eta, state.beta)
@@ -133,7 +133,7 @@ def _planned(state: Instance, method: Method, spare: float) -> tuple[Weights, ja
 
 
 def _lyapunov(
-    state: Instance, method: Method, spare: float, factor: float
+    state: State, method: Method, spare: float, factor: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """((E Ψ⁺ - Ψ)/γ, ½ (1+θ)² κ ζ² + N, μ Ψ) at the step size of the weights."""
     found, limit = _planned(state, method, spare)

@@ -9,8 +9,8 @@ from jaxbyz.algorithms import rosdhb
 from jaxbyz.messages import SharedSupport
 from jaxbyz.theory import Budget, Status
 from jaxbyz.theory.engines import measure
-from jaxbyz.theory.rosdhb import code
-from jaxbyz.theory.rosdhb.freshness import interval, mask_share, masks_of_runs, uniform_masks
+from jaxbyz.theory.rosdhb import implementation
+from jaxbyz.theory.rosdhb.mask_law import interval, mask_share, masks_of_runs, uniform_masks
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -21,7 +21,7 @@ def draws(family, count):
 
 def test_the_shipped_round_is_that_of_the_lemmas():
     # All three identities in one program.
-    claims = code.CODE
+    claims = implementation.IMPLEMENTATION
     family = claims[0].families[0]
 
     def all_of(z):
@@ -43,10 +43,10 @@ def test_planted_errors_in_the_code_are_noticed():
 
             return shipped._replace(server=shipped.server._replace(step=step))
 
-        claim = code.code_drift(planted)
+        claim = implementation.code_drift(planted)
         return measure(claim, family.make(z))
 
-    family = code.code_drift().families[0]
+    family = implementation.code_drift().families[0]
     # Forgotten: d/k (at k = 1), nothing, and 1-β (at β = 0.9).
     scales = jnp.array([1 / 3, 1.0, 10.0])
     errors = jax.vmap(error, (None, 0))

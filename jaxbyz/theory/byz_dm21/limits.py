@@ -17,8 +17,8 @@ import jax.numpy as jnp
 
 from jaxbyz.theory.byz_dm21 import rates
 from jaxbyz.theory.claims import Check, Claim, Family, Hypothesis, Provenance, Scope
+from jaxbyz.theory.conditions import in_unit_interval
 from jaxbyz.theory.engines import sampled, searched
-from jaxbyz.theory.margins import unit
 
 __all__ = ["Weighting", "lyapunov_equations", "product_claim", "stability"]
 
@@ -56,9 +56,9 @@ class Weighting(NamedTuple):
     part: jax.Array  # in (0, 1)
 
 
-ETA = Hypothesis("0 < η ≤ 1", lambda given: unit(given.eta))
-BETA = Hypothesis("0 < β ≤ 1", lambda given: unit(given.beta))
-STABLE = Hypothesis("0 < h < limit", lambda given: unit(given.part))
+ETA = Hypothesis("0 < η ≤ 1", lambda given: in_unit_interval(given.eta))
+BETA = Hypothesis("0 < β ≤ 1", lambda given: in_unit_interval(given.beta))
+STABLE = Hypothesis("0 < h < limit", lambda given: in_unit_interval(given.part))
 
 
 def _weightings() -> Family:

@@ -26,10 +26,10 @@ from jaxbyz.theory.claims import Family
 __all__ = [
     "Constants",
     "Errors",
-    "Instance",
+    "State",
     "errors",
     "exact_constants",
-    "instances",
+    "states",
     "move",
     "next_errors",
     "noise_variance",
@@ -49,7 +49,7 @@ class Constants(NamedTuple):
     mu: jax.Array  # μ of the PL condition
 
 
-class Instance(NamedTuple):
+class State(NamedTuple):
     """A problem, a state and the parameters of the round."""
 
     hessians: jax.Array  # [G, d, d] A_i, symmetric
@@ -94,7 +94,7 @@ def dispersion(rows: jax.Array) -> jax.Array:
     return squares(rows - rows.mean(axis=0))
 
 
-def errors(state: Instance) -> Errors:
+def errors(state: State) -> Errors:
     """P, Q, R, Q̄, R̄ before the round."""
     deviation = state.v - state.gradients
     return Errors(
@@ -106,18 +106,18 @@ def errors(state: Instance) -> Errors:
     )
 
 
-def move(state: Instance, step_size: jax.Array) -> jax.Array:
+def move(state: State, step_size: jax.Array) -> jax.Array:
     """x⁺ - x = -γ (ḡ + e), [d]."""
     radius = jnp.sqrt(state.kappa * dispersion(state.g))
     return -step_size * (state.g.mean(axis=0) + radius * state.error)
 
 
-def noise_variance(state: Instance, step: jax.Array) -> jax.Array:
+def noise_variance(state: State, step: jax.Array) -> jax.Array:
     """mean_ij ‖z_ij + Z_ij y‖² for y = x⁺ - x, []."""
     return squares(state.noise + state.noise_slopes @ step)
 
 
-def exact_constants(state: Instance, step: jax.Array) -> Constants:
+def exact_constants(state: State, step: jax.Array) -> Constants:
     """The least constants for which the hypotheses hold, and the largest μ; `step` is x⁺ - x."""
     hessians, slopes = state.hessians, state.noise_slopes
     second = jnp.einsum("iba,ibc->ac", hessians, hessians) / len(hessians)
@@ -133,12 +133,12 @@ def exact_constants(state: Instance, step: jax.Array) -> Constants:
     )
 
 
-def stated(state: Instance, step: jax.Array) -> Instance:
+def stated(state: State, step: jax.Array) -> State:
     """The instance with its exact constants as the stated ones; `step` is x⁺ - x."""
     return state._replace(constants=exact_constants(state, step))
 
 
-def setting_of(state: Instance) -> Setting:
+def setting_of(state: State) -> Setting:
     """What the claims are told: the stated constants, α, κ and the number of honest workers."""
     known = state.constants
     return Setting(
@@ -165,7 +165,7 @@ def _means(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     return squares(rows), squares(means.mean(axis=0)) + noise
 
 
-def next_errors(state: Instance, step: jax.Array, recursive: bool, top: bool = False) -> Errors:
+def next_errors(state: State, step: jax.Array, recursive: bool, top: bool = False) -> Errors:
     """E P⁺, …, E R̄⁺ over all samples and subsets, exactly; `step` is x⁺ - x.
 
     Written from the recursions, not from the shipped code. `top`: the compressor is Top-1, of
@@ -193,7 +193,7 @@ def _between(z: jax.Array, low: float, high: float) -> jax.Array:
     return low * (high / low) ** jax.nn.sigmoid(z)
 
 
-def instances(
+def states(
     workers: int = 2,
     dimension: int = 2,
     samples: int = 2,
@@ -208,7 +208,7 @@ def instances(
     the mean Hessian is M² + I/100 with M the mean of free symmetric matrices. `noisy`: with noise.
     The stated σ² is that at x⁺ for γ = 1, as L4-L6 take it.
 
-    >>> instances().size
+    >>> states().size
     59
     """
     h, d, n = workers, dimension, samples
@@ -216,7 +216,7 @@ def instances(
     shapes += [()] * 6 + [()] * 3
     sizes = [math.prod(shape) for shape in shapes]
 
-    def make(z: jax.Array) -> Instance:
+    def make(z: jax.Array) -> State:
         parts, begin = [], 0
         for shape, size in zip(shapes, sizes, strict=True):
             parts.append(z[begin : begin + size].reshape(shape))
@@ -237,7 +237,7 @@ def instances(
         noise = (noise - noise.mean(axis=1, keepdims=True)) * jnp.exp(noise_z)
         slopes = (slopes - slopes.mean(axis=1, keepdims=True)) * jnp.exp(slope_z)
         nothing = jnp.zeros(())
-        state = Instance(
+        state = State(
             hessians=a,
             gradients=gradients,
             noise=noise,

@@ -25,14 +25,14 @@ from jaxbyz.algorithms import rosdhb
 from jaxbyz.algorithms.rosdhb import RoSDHBBroadcast, RoSDHBState
 from jaxbyz.problems.quadratics import QuadraticData, quadratics
 from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
+from jaxbyz.theory.conditions import vanishes
 from jaxbyz.theory.engines import sampled
-from jaxbyz.theory.expectations import all_subsets, play
-from jaxbyz.theory.margins import vanishes
+from jaxbyz.theory.expectations import all_subsets, one_round
 from jaxbyz.theory.rosdhb.lemmas import expected_deviation, expected_drift
 from jaxbyz.theory.rosdhb.lyapunov import expected_change
 from jaxbyz.theory.rosdhb.states import Parameters, State, mean_square
 
-__all__ = ["CODE", "Moment", "code_deviation", "code_drift", "code_lyapunov"]
+__all__ = ["IMPLEMENTATION", "Moment", "code_deviation", "code_drift", "code_lyapunov"]
 
 # Closed form and code differ by the rounding of some hundred operations.
 ROUNDING = 1e-12
@@ -98,7 +98,7 @@ class Outcome(NamedTuple):
     then: RoSDHBState  # leaves [C(d, k), ...]
 
 
-def _play(make: Callable[..., Any], moment: Moment, k: int) -> Outcome:
+def _outcome(make: Callable[..., Any], moment: Moment, k: int) -> Outcome:
     h, d = moment.vectors.shape
 
     def rule(rows: jax.Array) -> jax.Array:
@@ -118,7 +118,7 @@ def _play(make: Callable[..., Any], moment: Moment, k: int) -> Outcome:
     subsets = jnp.asarray(all_subsets(d, k))
 
     def after(state: RoSDHBState, subset: jax.Array) -> RoSDHBState:
-        return play(algorithm, oracle, data, state, RoSDHBBroadcast(state.x, subset))
+        return one_round(algorithm, oracle, data, state, RoSDHBBroadcast(state.x, subset))
 
     now = after(begin, subsets[0])
     return Outcome(now, jax.vmap(lambda subset: after(now, subset))(subsets))
@@ -194,7 +194,7 @@ def _claim(name: str, title: str, statement: str, left: Any, right: Any, make: A
     def sides(moment: Moment) -> tuple[jax.Array, jax.Array]:
         pairs = []
         for k in range(1, dimension + 1):
-            outcome = _play(make, moment, k)
+            outcome = _outcome(make, moment, k)
             pairs.append((left(moment, outcome), right(moment, outcome, k)))
         first, second = zip(*pairs, strict=True)
         return jnp.stack(first), jnp.stack(second)
@@ -275,4 +275,4 @@ def code_lyapunov(make: Callable[..., Any] = rosdhb) -> Claim:
     )
 
 
-CODE = (code_drift(), code_deviation(), code_lyapunov())
+IMPLEMENTATION = (code_drift(), code_deviation(), code_lyapunov())

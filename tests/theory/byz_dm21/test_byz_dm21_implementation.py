@@ -8,7 +8,7 @@ import pytest
 from mutants.workers import WRONG, written
 
 from jaxbyz.theory import Budget, Status
-from jaxbyz.theory.byz_dm21.code import code_matches, code_ratio
+from jaxbyz.theory.byz_dm21.implementation import code_matches, code_ratio
 from jaxbyz.theory.byz_dm21.lemmas import MOMENTUM, RECURSIVE
 from jaxbyz.theory.engines import measure, searched
 

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-__all__ = ["ROUNDING", "positive", "unit", "vanishes", "within"]
+__all__ = ["ROUNDING", "positive", "in_unit_interval", "vanishes", "at_most"]
 
 LEAST = 1e-300  # added to denominators, which may be 0; far below every number that occurs
 # Of equalities, beside the largest of their terms: some hundred operations on float64 numbers, of
@@ -24,11 +24,11 @@ def positive(number: Any) -> jax.Array:
     return jnp.where(jnp.asarray(number) > 0, 1.0, -1.0)
 
 
-def within(measured: Any, allowed: Any) -> jax.Array:
+def at_most(measured: Any, allowed: Any) -> jax.Array:
     """The relative margin of measured ≤ allowed, []: at most 1 for numbers ≥ 0, and 0 for 0 ≤ 0.
 
     >>> with jax.enable_x64(True):
-    ...     within(1.0, 2.0).item(), within(0.0, 0.0).item(), within(2.0, 1.0).item()
+    ...     at_most(1.0, 2.0).item(), at_most(0.0, 0.0).item(), at_most(2.0, 1.0).item()
     (0.5, 0.0, -0.5)
     """
     measured, allowed = jnp.asarray(measured), jnp.asarray(allowed)
@@ -46,10 +46,10 @@ def vanishes(number: Any, terms: Any) -> jax.Array:
     return ROUNDING - jnp.abs(jnp.asarray(number)).max() / (size + LEAST)
 
 
-def unit(number: Any) -> jax.Array:
+def in_unit_interval(number: Any) -> jax.Array:
     """A margin of 0 < number ≤ 1.
 
-    >>> unit(0.75).item(), unit(0.0).item(), unit(1.5).item()
+    >>> in_unit_interval(0.75).item(), in_unit_interval(0.0).item(), in_unit_interval(1.5).item()
     (0.25, -1.0, -0.5)
     """
     return jnp.minimum(positive(number), 1 - jnp.asarray(number))

@@ -31,19 +31,19 @@ from jaxbyz.algorithms.robust_sgd import ModelBroadcast
 from jaxbyz.core import Algorithm, Compressor, Key, Oracle
 from jaxbyz.messages import Sparse
 from jaxbyz.theory.byz_dm21.hypotheses import first
-from jaxbyz.theory.byz_dm21.instances import (
-    Instance,
+from jaxbyz.theory.byz_dm21.lemmas import RECURSIVE, Method
+from jaxbyz.theory.byz_dm21.states import (
+    State,
     errors,
-    instances,
     move,
     next_errors,
     setting_of,
     squares,
+    states,
 )
-from jaxbyz.theory.byz_dm21.lemmas import RECURSIVE, Method
 from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
+from jaxbyz.theory.conditions import vanishes
 from jaxbyz.theory.engines import sampled, searched
-from jaxbyz.theory.margins import vanishes
 
 __all__ = ["code_matches", "code_ratio", "shipped"]
 
@@ -82,7 +82,7 @@ def _kept(subset: jax.Array, d: int) -> Compressor:
     return Compressor(compress, decompress, compress, None, lambda d: subset.shape[0] / d)
 
 
-def _memory(method: Method, state: Instance, i: jax.Array) -> ErrorFeedbackState:
+def _memory(method: Method, state: State, i: jax.Array) -> ErrorFeedbackState:
     """The state of worker i at x = 0."""
     v, u = state.v[i], state.u[i]
     inner = StormState(v, jnp.zeros_like(v)) if method.recursive else AveragedState((), v)
@@ -96,7 +96,7 @@ def _read(method: Method, memory: ErrorFeedbackState) -> tuple[jax.Array, jax.Ar
     return v, memory.estimator.average, memory.mirror
 
 
-def _run(method: Method, maker: Maker, state: Instance, step: jax.Array) -> tuple[jax.Array, ...]:
+def _run(method: Method, maker: Maker, state: State, step: jax.Array) -> tuple[jax.Array, ...]:
     """One round on everything: v, u, g, the server's g, and x to be kept, [G, N², subsets, d]."""
     workers, samples, d = state.noise.shape
     # Rand-1: α = 1/d.
@@ -138,10 +138,10 @@ def _claim(
         title=title,
         statement=statement,
         provenance=Provenance.DERIVED,
-        source="derived here, jaxbyz/theory/byz_dm21/code.py",
+        source="derived here, jaxbyz/theory/byz_dm21/implementation.py",
         scope=scope,
         sides=sides,
-        families=(instances(alpha=0.5),),
+        families=(states(alpha=0.5),),
         hypotheses=hypotheses,
         checks=(check,),
     )
@@ -161,7 +161,7 @@ def code_matches(method: Method, maker: Maker | None = None) -> Claim:
     """
     make = shipped(method) if maker is None else maker
 
-    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+    def sides(state: State) -> tuple[jax.Array, jax.Array]:
         step = move(state, jnp.asarray(1.0))
         v, u, g, heard, x = _run(method, make, state, step)
         gradients = state.gradients + jnp.einsum("iab,b->ia", state.hessians, step)
@@ -195,7 +195,7 @@ def code_ratio(maker: Maker | None = None) -> Claim:
     """
     make = shipped(RECURSIVE) if maker is None else maker
 
-    def sides(state: Instance) -> tuple[jax.Array, jax.Array]:
+    def sides(state: State) -> tuple[jax.Array, jax.Array]:
         step = move(state, jnp.asarray(1.0))
         v, *_ = _run(RECURSIVE, make, state, step)
         gradients = state.gradients + jnp.einsum("iab,b->ia", state.hessians, step)

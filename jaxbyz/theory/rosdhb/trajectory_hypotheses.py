@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.theory.claims import Hypothesis
-from jaxbyz.theory.margins import ROUNDING, positive, vanishes, within
+from jaxbyz.theory.conditions import ROUNDING, at_most, positive, vanishes
 from jaxbyz.theory.rosdhb.hypotheses import C2, PROOF, of
 from jaxbyz.theory.rosdhb.states import bound_terms
 from jaxbyz.theory.rosdhb.trajectories import Trajectory, dissimilarity_form
@@ -39,7 +39,7 @@ def _consistent(trajectory: Trajectory) -> jax.Array:
 
 def _smooth(trajectory: Trajectory) -> jax.Array:
     top = jnp.linalg.eigvalsh(trajectory.system.matrices.mean(axis=0))[-1]
-    return within(top, trajectory.parameters.smoothness)
+    return at_most(top, trajectory.parameters.smoothness)
 
 
 def _bounded(trajectory: Trajectory) -> jax.Array:
@@ -54,14 +54,14 @@ def _kappa(trajectory: Trajectory) -> jax.Array:
     weights, kappa = trajectory.system.weights, trajectory.parameters.kappa
     exact = len(weights) * ((weights - 1 / len(weights)) ** 2).sum()
     whole = vanishes(weights.sum() - 1, jnp.abs(weights).sum())
-    return jnp.minimum(within(exact, kappa), whole)
+    return jnp.minimum(at_most(exact, kappa), whole)
 
 
 def _dissimilar(trajectory: Trajectory) -> jax.Array:
     """(G, B) bounds the dissimilarity everywhere: G² ≥ r + qᵀ(B² I - Q)⁻¹ q and B² I ≻ Q."""
     form, cross, constant = dissimilarity_form(trajectory.system)
     gap = trajectory.parameters.b_squared * jnp.eye(len(cross)) - form
-    room = within(constant + cross @ jnp.linalg.solve(gap, cross), trajectory.g_squared)
+    room = at_most(constant + cross @ jnp.linalg.solve(gap, cross), trajectory.g_squared)
     return jnp.minimum(room, positive(jnp.linalg.eigvalsh(gap)[0]))
 
 

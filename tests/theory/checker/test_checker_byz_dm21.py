@@ -22,7 +22,7 @@ from jaxbyz.theory.byz_dm21.lemmas import (
     first_momentum,
     second_momentum,
 )
-from jaxbyz.theory.byz_dm21.lyapunov_claims import lyapunov, lyapunov_pl
+from jaxbyz.theory.byz_dm21.lyapunov import lyapunov, lyapunov_pl
 from jaxbyz.theory.byz_dm21.weights import Steps
 from jaxbyz.theory.checker import rationals
 from jaxbyz.theory.engines import sampled, searched

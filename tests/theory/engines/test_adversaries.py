@@ -13,7 +13,7 @@ from jaxbyz.theory.audit import CLAIMS
 from jaxbyz.theory.byz_dm21 import MOMENTUM, direction, lyapunov
 from jaxbyz.theory.byz_dm21 import adversaries as byz
 from jaxbyz.theory.byz_dm21 import descent as byz_descent
-from jaxbyz.theory.byz_dm21.instances import dispersion
+from jaxbyz.theory.byz_dm21.states import dispersion
 from jaxbyz.theory.engines import Reach, fixed, measure, worst_adversary
 from jaxbyz.theory.engines.judge import failed_hypothesis
 from jaxbyz.theory.rosdhb import adversaries, lemmas
