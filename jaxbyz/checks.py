@@ -6,6 +6,7 @@ concrete values are checked.
 
 from __future__ import annotations
 
+import inspect
 import operator
 import types
 from typing import Any
@@ -83,8 +84,8 @@ def interval(
     return value
 
 
-def function(name: str, value: Any) -> Any:
-    """Something that can be called.
+def function(name: str, value: Any, arguments: str | None = None) -> Any:
+    """Something that can be called, with these arguments where they are given.
 
     Raises:
         ValueError: naming the argument and what came.
@@ -92,9 +93,24 @@ def function(name: str, value: Any) -> Any:
     >>> function("vector", 3)
     Traceback (most recent call last):
     ValueError: vector must be a function, got the number 3
+    >>> function("watch", lambda state: {}, "before, after")
+    Traceback (most recent call last):
+    ValueError: watch must be a function of (before, after), got the function <lambda> of (state)
     """
     if not callable(value):
         raise ValueError(f"{name} must be a function, got {said(value)}")
+    if arguments is None:
+        return value
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):  # some functions have none
+        return value
+    try:
+        signature.bind(*arguments.split(", "))
+    except TypeError as error:
+        raise ValueError(
+            f"{name} must be a function of ({arguments}), got {said(value)} of {signature}"
+        ) from error
     return value
 
 

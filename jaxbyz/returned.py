@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxbyz import checks
 
@@ -35,37 +36,52 @@ def vector(name: str, value: Any, d: int) -> Any:
 
 
 RESERVED = {
-    "uplink_bits", "downlink_bits", "rejected_rows", "faulty_rows",
-    "round", "rounds", "seeds", "parameters", "gradients",
+    "uplink_bits", "downlink_bits", "rejected_rows", "faulty_rows", "gradients", "server_seconds",
+    "round", "rounds", "seeds", "parameters", "about",
 }  # fmt: skip
 
 
-def columns(evaluator: str, value: Any, others: Any) -> dict[str, Any]:
-    """What an evaluator returns: a dictionary of single numbers, under names of their own.
+def columns(what: str, value: Any, others: Any) -> dict[str, Any]:
+    """What an evaluator or `watch` returns: single real numbers, under names of their own.
 
     Raises:
-        ValueError: something else; a name that a history or another evaluator has.
+        ValueError: something else; a name that a history has already, or one of `others`.
 
-    >>> columns("loss", {"loss": 3.0}, others=())
+    >>> columns("evaluator 'loss'", {"loss": 3.0}, others=())
     {'loss': 3.0}
-    >>> columns("mine", {"uplink_bits": 3.0}, others=())
+    >>> columns("watch", {"uplink_bits": 3.0}, others=())
     Traceback (most recent call last):
-    ValueError: evaluator 'mine' must name columns of its own, got 'uplink_bits', which is taken
+    ValueError: watch must name columns of its own, got 'uplink_bits', which is taken
     """
-    what = f"evaluator {evaluator!r}"
-    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+    if not isinstance(value, dict):
         raise ValueError(
-            f"{what} must return a dictionary of names and single numbers, "
-            f"got {type(value).__name__}"
+            f"{what} must return a dictionary of names and single numbers, got "
+            f"{checks.said(value)}"
         )
     for name, number in value.items():
+        if not isinstance(name, str) or not name or not name.isprintable():
+            raise ValueError(
+                f"{what} must name its columns by printable texts, got {checks.said(name)}"
+            )
         if name in RESERVED or name in others:
             raise ValueError(f"{what} must name columns of its own, got {name!r}, which is taken")
-        if jnp.shape(number) != ():
+        if not _single(number):
             raise ValueError(
-                f"{what} must return single numbers, got {name!r} of shape {jnp.shape(number)}"
+                f"{what} must return single real numbers, got {checks.said(number)} for {name!r}"
             )
     return value
+
+
+def _single(number: Any) -> bool:
+    """Whether something is one real number, known or traced."""
+    if not isinstance(number, bool | int | float | np.generic | np.ndarray | jax.Array):
+        return False
+    try:
+        kind = jax.eval_shape(jnp.asarray, number)
+    except (TypeError, ValueError, OverflowError):  # an integer of more bits, text, objects
+        return False
+    real = (jnp.bool_, jnp.integer, jnp.floating)
+    return kind.shape == () and any(jnp.issubdtype(kind.dtype, each) for each in real)
 
 
 def aggregated(name: str, outcome: Any, rows: jax.Array) -> Any:

@@ -6,7 +6,7 @@ import functools
 import importlib.metadata
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -100,7 +100,8 @@ def train(
         devices: spread the computing workers over these devices, of this process or (with
             `jax.distributed`, when all call `train` alike) of several, where each returns the same
             history; checkpoints need those of one process. None: wherever JAX computes.
-        watch: (state before, state after, what the round was, data) -> columns, each []: applied
+        watch: (state before, state after, what the round was, data) -> columns, a dictionary of
+            single real numbers under names that neither a history nor the evaluators have: applied
             to the last round before every evaluation (NaN at round 0); for terms of a proof along
             a run, see `jaxbyz.theory`.
 
@@ -137,7 +138,7 @@ def train(
     if watch is not None and devices is not None:
         raise ValueError("watch needs all workers in one place: devices must be None, got both")
     if watch is not None:
-        checks.function("watch", watch)
+        checks.function("watch", watch, "before, after, info, data")
     mesh = mesh_of(devices)
     if checkpoint is not None and len(processes(mesh)) > 1:
         raise ValueError(
@@ -172,7 +173,7 @@ def train(
             one = spread(run(simulation.step, length, record_of))
             states, record = map_seeds(lambda key, state: one(key, state, data))(keys, states)
             return states, (record, {})
-        one = _watched(simulation.step, length, watch)
+        one = _watched(simulation.step, length, watch, measures)
         return map_seeds(lambda key, state: one(key, state, data))(keys, states)
 
     def measure(xs: jax.Array, data: Tree, test: Tree) -> dict[str, jax.Array]:
@@ -187,6 +188,15 @@ def train(
     start = jax.jit(begin, out_shardings=(state_at, known_at))
     go = jax.jit(advance, static_argnums=0, out_shardings=(state_at, known_at))
     look = jax.jit(measure, out_shardings=known_at)
+    # What the user's functions return is judged before anything runs, also before it is resumed.
+    x = jax.eval_shape(problem.init, model_keys[0])
+    measures = jax.eval_shape(measured_by, x, problem.data, problem.test)
+    watches: dict[str, Any] = {}
+    if watch is not None:
+        xs = jax.eval_shape(models, model_keys)
+        states, _ = jax.eval_shape(begin, start_keys, xs, data)
+        after = jax.eval_shape(functools.partial(advance, 1), round_keys, states, data)
+        watches = after[1][1]
     ledger = Ledger(len(chosen), problem.honest)
     resumed_at = 0
     # Rounds done -> parameters: of the last evaluation, and of one under way. One entry of the
@@ -229,7 +239,7 @@ def train(
             plain = simulation if mesh is None else assemble(
                 algorithm, problem, attack, map_workers=map_workers
             )  # fmt: skip
-            watched = None if watch is None else _watched(plain.step, 1, watch)
+            watched = None if watch is None else _watched(plain.step, 1, watch, measures)
             mine, like = identity_of(plain, problem, measured_by, watched, map_seeds, chosen)
             store = stack.enter_context(Checkpoints(checkpoint, mine))
             resumed = store.restore(like, rounds)
@@ -244,8 +254,7 @@ def train(
             if hello is not None:
                 first = jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], hello)
                 _enter(ledger, problem, chosen, 0, first, history)
-            seen = jax.eval_shape(functools.partial(advance, 1), round_keys, states, data)[1][1]
-            unseen = {name: np.full(len(chosen), np.nan) for name in seen}
+            unseen = {name: np.full(len(chosen), np.nan) for name in watches}
             ledger.note(0, unseen | look(states.server.x, data, test))
         stack.enter_context(carrying(history))
         bar = stack.enter_context(Bar(progress, rounds, done))
@@ -272,15 +281,22 @@ def record_of(state: Any, info: RoundInfo) -> tuple[jax.Array, jax.Array, jax.Ar
     return info.uplink, info.downlink, info.server.bad, info.faulty
 
 
-def _watched(step: Callable[..., Any], length: int, watch: Watch) -> Callable[..., Any]:
-    """Rounds whose last one is watched: (key, state, data) -> (state, (records, columns))."""
+def _watched(
+    step: Callable[..., Any], length: int, watch: Watch, others: Collection[str]
+) -> Callable[..., Any]:
+    """Rounds whose last one is watched: (key, state, data) -> (state, (records, columns)).
+
+    The names in `others` are those of the evaluators' columns.
+    """
 
     def rounds_of(key: jax.Array, state: SimulationState, data: Tree) -> Any:
         before, records = run(step, length - 1, record_of)(key, state, data)
         after, info = step(jax.random.fold_in(key, before.round), before, data)
         last = record_of(after, info)
         records = jax.tree.map(lambda a, b: jax.numpy.concatenate([a, b[None]]), records, last)
-        return after, (records, watch(before, after, info, data))
+        with returned.compiled("watch"):
+            found = watch(before, after, info, data)
+        return after, (records, returned.columns("watch", found, others))
 
     return rounds_of
 
@@ -339,9 +355,10 @@ def measure_of(problem: Problem, names: Sequence[str] | None) -> Evaluator:
         honest = jax.tree.map(lambda leaf: leaf[: problem.honest], data)
         columns: dict[str, jax.Array] = {}
         for name in chosen:
-            columns |= returned.columns(
-                name, problem.evaluators[name](x, honest, test), others=columns
-            )
+            what = f"evaluator {name!r}"
+            with returned.compiled(what):
+                found = problem.evaluators[name](x, honest, test)
+            columns |= returned.columns(what, found, others=columns)
         return columns
 
     return measure

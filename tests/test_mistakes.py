@@ -69,6 +69,14 @@ HISTORY = jb.History(
 )
 
 
+def watched(columns, **change):
+    return train(watch=lambda before, after, info, data: columns(after), **change)
+
+
+def measured(columns):
+    return odd(evaluators={**PROBLEM.evaluators, "mine": lambda x, data, test: columns(x)})
+
+
 def by_hand(outcome):
     return Aggregator(lambda d: None, lambda key, state, rows: outcome(rows))
 
@@ -332,6 +340,47 @@ MISTAKES = {
     "map by jit, built": (lambda: jb.build(ALGORITHM, PROBLEM, map_workers=jax.jit),
         "map_workers must map", "jaxbyz.one_by_one"),
     "watch a list": (lambda: train(watch=["loss"]), "watch must be a function", "a list of 1"),
+    "watch of two arguments": (lambda: train(watch=lambda before, after: {}),
+        "watch must be a function of (before, after, info, data)", "<lambda> of (before, after)"),
+    "watch of a number": (lambda: watched(lambda state: state.server.x[0]),
+        "watch must return a dictionary of names and single numbers, got an array float32[]"),
+    "watch of nothing": (lambda: watched(lambda state: None), "watch must return", "got None"),
+    "watch of numbered columns": (lambda: watched(lambda state: {1: 0.0}),
+        "watch must name its columns by printable texts, got the number 1"),
+    "watch of a column without a name": (lambda: watched(lambda state: {"": 0.0}),
+        "watch must name its columns by printable texts, got the text ''"),
+    **{
+        f"watch of a column {name}": (lambda name=name: watched(lambda state: {name: 0.0}),
+            f"watch must name columns of its own, got {name!r}, which is taken")
+        for name in ("uplink_bits", "faulty_rows", "round", "rounds", "seeds", "parameters",
+                     "about", "gradients", "server_seconds", "loss", "gradient_norm")
+    },
+    **{
+        f"watch of {name}": (lambda make=make: watched(lambda state: {"mine": make(state)}),
+            f"watch must return single real numbers, got {came} for 'mine'")
+        for name, make, came in (
+            ("a vector", lambda state: state.server.x, "an array float32[3]"),
+            ("one in brackets", lambda state: [1.0], "a list of 1"),
+            ("none", lambda state: None, "None"),
+            ("a text", lambda state: "0.5", "the text '0.5'"),
+            ("an array of text", lambda state: np.array("0.5"), "an array <U3[]"),
+            ("an array of objects", lambda state: np.array(None), "an array object[]"),
+            ("a complex number", lambda state: state.server.x[0] + 1j, "an array complex64[]"),
+            ("a key", lambda state: jax.random.key(0), "an array key<fry>[]"),
+            ("a huge integer", lambda state: 10**40, f"the number {10**40}"),
+            ("a state", lambda state: state, "a SimulationState"),
+        )
+    },
+    "watch by NumPy": (lambda: watched(lambda state: {"mine": np.linalg.norm(state.server.x)}),
+        "watch is compiled, so it must compute with jax.numpy, not with numpy"),
+    "watch with an if": (lambda: watched(lambda state: {"a": 1 if state.server.x[0] > 0 else 0}),
+        "watch is compiled", "jnp.where, not with `if`"),
+    "evaluator by NumPy": (lambda: measured(lambda x: {"mine": np.linalg.norm(x)}),
+        "evaluator 'mine' is compiled, so it must compute with jax.numpy"),
+    "evaluator of none": (lambda: measured(lambda x: {"mine": None}),
+        "evaluator 'mine' must return single real numbers, got None for 'mine'"),
+    "evaluator of a column that is taken": (lambda: measured(lambda x: {"loss": x[0]}),
+        "evaluator 'mine' must name columns of its own, got 'loss', which is taken"),
     "build, swapped": (lambda: jb.build(PROBLEM, ALGORITHM),
         "algorithm", "the problem 'quadratics'", "swapped?"),
     "effect without attack": (lambda: jb.effect(ALGORITHM, PROBLEM, None),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -45,17 +44,7 @@ def require_method(name: str, make: Any, arguments: str) -> None:
             f"{said(make)}: write lambda {arguments}: "
             "jaxbyz.robust_sgd(optimizer=optax.sgd(step), aggregator=...)"
         )
-    try:
-        signature = inspect.signature(make)
-    except (TypeError, ValueError):  # some functions have none
-        return
-    try:
-        signature.bind(*arguments.split(", "))
-    except TypeError as error:
-        raise ValueError(
-            f"methods[{name!r}] must be a function of ({arguments}), got {said(make)} of "
-            f"{signature}"
-        ) from error
+    checks.function(f"methods[{name!r}]", make, arguments)
 
 
 def require_traceable(name: str, make: Callable[..., Any], *rule: Any) -> None:

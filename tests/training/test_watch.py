@@ -49,6 +49,35 @@ def test_a_watched_run_resumes(tmp_path):
     np.testing.assert_array_equal(again["round_seen"], whole["round_seen"])
 
 
+def test_what_is_watched_is_judged_before_anything_runs(tmp_path, monkeypatch):
+    run(watch, checkpoint=tmp_path)
+    monkeypatch.setattr(jb.training, "Ledger", None)  # nothing is computed before it is made
+    for wrong, message in (
+        (lambda *_: {"rounds": 1.0}, "watch must name columns of its own, got 'rounds'"),
+        (lambda *_: {"loss": 1.0}, "watch must name columns of its own, got 'loss'"),
+        (lambda *_: {"mine": None}, "watch must return single real numbers, got None"),
+        (lambda _, after, *__: {"mine": float(after.server.x[0])}, "watch is compiled, so"),
+    ):
+        for folder in (None, tmp_path):  # a run that is resumed, too
+            with pytest.raises(ValueError, match=message):
+                run(wrong, checkpoint=folder)
+    with pytest.raises(TypeError, match="NoneType"):
+        run(watch)
+
+
+def test_what_may_be_watched():
+    def allowed(before, after, info, data):
+        return {"python": 3, "truth": info.faulty.any(), "numpy": np.float64(0.5),
+                "array": np.array(2), "traced": after.round}  # fmt: skip
+
+    seen = run(allowed)
+    assert seen["python"][:, 1:].tolist() == [[3] * 3] * 2
+    assert seen["truth"][:, 1:].tolist() == [[0] * 3] * 2
+    assert seen["traced"][:, 1:].tolist() == [[3, 6, 7]] * 2
+    only = run(lambda *_: {"distance": 1.0}, evaluate=["loss"])  # nobody else's column here
+    assert only["distance"][:, 1:].tolist() == [[1] * 3] * 2
+
+
 def test_workers_on_several_devices_cannot_be_watched():
     with pytest.raises(ValueError, match="watch needs all workers in one place"):
         run(watch, devices=jax.devices()[:1])
