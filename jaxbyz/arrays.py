@@ -41,21 +41,26 @@ def write_whole(path: Path, fill: Callable[[BinaryIO], object]) -> Path:
     A link stays, and what it points at is written.
 
     Raises:
-        ValueError: the path is a folder, a device or a pipe, or lies in what is no folder.
+        ValueError: the path is a folder, a device or a pipe, or lies where nothing can be written.
     """
-    target = Path(os.path.realpath(path))
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: give the name of a file in it")
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no ordinary file: a new one would take its place")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise ValueError(f"{path} cannot be written: {error.filename} is not a folder") from None
     # A name of its own: another process may write the same file.
+    target = Path(os.path.realpath(path))
     partial = target.with_name(f".{secrets.token_hex(8)}.partial")
     try:
-        with partial.open("xb") as file:
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder: give the name of a file in it")
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path} is no ordinary file: a new one would take its place")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        opened = partial.open("xb")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ValueError(f"{path} cannot be written: {error.filename} is not a folder") from None
+    except OSError as error:
+        raise ValueError(
+            f"{path} cannot be written: {error.strerror} ({error.filename})"
+        ) from error
+    try:
+        with opened as file:
             fill(file)
             file.flush()
             os.fsync(file.fileno())
@@ -70,7 +75,7 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], compressed: bool = False
     """Write arrays and their digest to one .npz file, whole or not at all.
 
     Raises:
-        ValueError: the path is a folder, or lies in something that is none; an array of objects.
+        ValueError: as `write_whole`; an array of objects.
     """
     plain = {name: np.asarray(values) for name, values in arrays.items()}
     objects = [name for name, values in plain.items() if values.dtype.kind == "O"]
@@ -97,12 +102,21 @@ def read(path: Path, what: str) -> dict[str, np.ndarray]:
         what: how it is called in messages.
 
     Raises:
-        OSError: it is not there or may not be read.
+        FileNotFoundError: it is not there.
+        ValueError: it is no file, or may not be read.
         Damaged: (a `ValueError`) it is damaged, or no .npz file of plain arrays.
     """
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, not {what}")
-    with path.open("rb") as file:
+    try:
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder, not {what}")
+        if path.exists() and not path.is_file():  # reading from a pipe waits for a writer
+            raise ValueError(f"{path} is no ordinary file, not {what}")
+        opened = path.open("rb")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    with opened as file:
         try:
             with np.load(file, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}

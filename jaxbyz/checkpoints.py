@@ -3,7 +3,7 @@
 A checkpoint is a folder named by its rounds:
 
     25/arrays/        the state and what was recorded, by orbax
-    25/about.json     which computation it belongs to
+    25/about.json     which computation it belongs to, and that it is of round 25
     25/digests.json   SHA-256 of every other file
 
 It is written beside and renamed, so it is there whole or not at all, and nothing is read from it
@@ -34,6 +34,7 @@ from jaxbyz.paths import made
 __all__ = ["Checkpoints"]
 
 KEPT = 2
+LARGEST = 2**24  # bytes of a file of texts
 ABOUT, ARRAYS, DIGESTS, PARTIAL = "about.json", "arrays", "digests.json", ".partial"
 
 
@@ -54,9 +55,16 @@ class Checkpoints:
         self.folder = made("checkpoint", folder)
         self.identity = identity
         self.lock = Lock(self.folder)
-        for left in self.folder.iterdir():  # by a process that was killed
-            if _number(left.name.removesuffix(PARTIAL)) is not None and left.suffix == PARTIAL:
-                shutil.rmtree(left)
+        try:
+            for left in self.folder.iterdir():  # by a process that was killed
+                if _number(left.name.removesuffix(PARTIAL)) is not None and left.suffix == PARTIAL:
+                    _remove(left)
+        except OSError as error:
+            self.lock.release()
+            raise ValueError(
+                f"checkpoint must be a folder to read and write in, got {self.folder}: "
+                f"{error.strerror} ({error.filename})"
+            ) from error
 
     def __enter__(self) -> Checkpoints:
         return self
@@ -79,11 +87,15 @@ class Checkpoints:
         some = {name: leaf for name, leaf in leaves.items() if leaf.size}
         with _orbax() as writer:
             writer.save(partial / ARRAYS, args=ocp.args.StandardSave(some))
-        about = self.identity._asdict() | {"record": list(record)}
+        about = self.identity._asdict() | {"record": list(record), "rounds": done}
         _write(partial / ABOUT, about)
         _write(partial / DIGESTS, _digests(partial, _files(partial)))
-        partial.rename(self.folder / str(done))
-        for old in self._rounds()[:-KEPT]:
+        final = self.folder / str(done)
+        if os.path.lexists(final):  # no checkpoint that was restored: that one is older
+            set_aside(final)
+        partial.rename(final)
+        numbers = [number for number in self._rounds() if (self.folder / str(number)).is_dir()]
+        for old in numbers[:-KEPT]:
             gone = self.folder / f"{old}{PARTIAL}"
             (self.folder / str(old)).rename(gone)  # so that none is there in part
             shutil.rmtree(gone)
@@ -100,7 +112,7 @@ class Checkpoints:
         damaged: dict[int, str] = {}
         for done in reversed(self._rounds()):
             folder = self.folder / str(done)
-            reason = _damage(folder)
+            reason = _damage(folder, done)
             if reason is None:
                 break
             damaged[done] = reason
@@ -111,7 +123,7 @@ class Checkpoints:
                 f"no checkpoint in {self.folder} is whole: {_listed(damaged)}. To begin anew, "
                 "remove that folder or give another one"
             )
-        about = json.loads((folder / ABOUT).read_bytes())
+        about = json.loads(_small(folder / ABOUT))
         self._require_same(about)
         if done > rounds:
             raise ValueError(
@@ -204,21 +216,47 @@ def _digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _damage(folder: Path) -> str | None:
-    """What is wrong with a checkpoint, if anything."""
+def _damage(folder: Path, done: int) -> str | None:
+    """What is wrong with a checkpoint after `done` rounds, if anything."""
+    if not folder.is_dir():
+        return "is no folder"
     try:
-        stored = (folder / DIGESTS).read_bytes()
-        promised = json.loads(stored)
+        stored = _small(folder / DIGESTS)
+        promised = dict(json.loads(stored))
+        there = _files(folder)
+        missing = [name for name in (ABOUT, *promised) if name not in there]
+        if missing:  # what is not there is not opened, whatever its name
+            return f"{missing[0]} is missing"
         found = _digests(folder, [ABOUT, *promised])
-        changed = [name for name, digest in promised.items() if found[name] != digest]
     except FileNotFoundError as error:
-        return f"{Path(error.filename).relative_to(folder)} is missing"
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        return f"{Path(error.filename).name} is missing"
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         return f"{DIGESTS} cannot be read ({error})"
+    changed = [name for name, digest in promised.items() if found[name] != digest]
     # Then the text itself: a flipped bit may leave its meaning.
     if not changed and stored != _text(found).encode():
         changed = [DIGESTS]
-    return f"{changed[0]} is not what was written" if changed else None
+    if changed:
+        return f"{changed[0]} is not what was written"
+    about = json.loads(_small(folder / ABOUT))
+    # A folder that was copied, or renamed, is whole and of another round.
+    return None if about["rounds"] == done else f"is of round {about['rounds']}"
+
+
+def _small(path: Path) -> bytes:
+    """What a file holds that we wrote, which is not much."""
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"more than {LARGEST} bytes")
+    return content
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _listed(damaged: dict[int, str]) -> str:

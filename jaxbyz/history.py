@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxbyz import arrays
+from jaxbyz import arrays, checks
 from jaxbyz.paths import expanded
 
 __all__ = ["History", "carrying"]
@@ -50,6 +50,8 @@ class History:
 
     def __getitem__(self, name: str) -> np.ndarray:
         """One column, [S, E] ("round": [E])."""
+        if not isinstance(name, str):
+            raise ValueError(f"a column is asked for by its name, a text, got {checks.said(name)}")
         if name in ("round", "rounds"):
             return self.rounds
         if name not in self.columns:
@@ -58,7 +60,7 @@ class History:
 
     def final(self, name: str) -> float:
         """Mean over seeds of the last value of a column."""
-        return float(self[name][:, -1].mean())
+        return float(self[name][..., -1].mean())  # "round" has no seeds
 
     def to_dict(self) -> dict[str, Any]:
         """Rounds, columns, parameters, seeds as arrays, and `about`, in one plain dictionary."""
@@ -76,14 +78,14 @@ class History:
         Folders are made where they are missing, and `~` is the home folder.
 
         Raises:
-            ValueError: the path is a folder, or lies in something that is none; something in
-                `about` cannot be written as JSON.
+            ValueError: the path is a folder, lies where nothing can be written, or is none that a
+                file system can hold; something in `about` cannot be written as JSON.
         """
         parts = {f"column/{name}": values for name, values in self.columns.items()}
         parts |= {"rounds": self.rounds, "parameters": self.parameters, "seeds": self.seeds}
         try:
             parts["about"] = np.array(json.dumps(dict(self.about), default=_plain))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"about must hold what JSON can: {error}") from None
         return arrays.write(expanded("path", path), parts)
 
@@ -93,7 +95,7 @@ class History:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the file is damaged or not a saved history.
+            ValueError: the file is damaged, not a saved history, or may not be read.
         """
         path = expanded("path", path)
         stored = arrays.read(path, WHAT)
@@ -113,9 +115,12 @@ class History:
                 f"{path} is not {WHAT}: rounds {rounds.shape}, seeds {seeds.shape}, parameters "
                 f"{parameters.shape} and columns {shapes} do not belong together"
             )
+        texts = [name for name in stored if name != "about" and stored[name].dtype.kind in "USMm"]
+        if texts:
+            raise ValueError(f"{path} is not {WHAT}: {texts} are no numbers")
         try:
             about = dict(json.loads(str(stored["about"])))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"{path} is not {WHAT}: its about is no JSON ({error})") from None
         return cls(rounds, columns, parameters, seeds, about)
 

@@ -49,7 +49,7 @@ class Lock:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                holder = _holder(os.pread(self.descriptor, 4096, 0))
+                holder = _holder(self.descriptor)
                 self.release()
                 raise ValueError(
                     f"the folder {folder} is in use by {holder}: wait for it, or give another "
@@ -64,19 +64,26 @@ class Lock:
             "host": socket.gethostname(),
             "since": datetime.datetime.now().astimezone().isoformat(" ", "seconds"),
         }
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, json.dumps(own).encode(), 0)
+        try:
+            os.ftruncate(self.descriptor, 0)
+            os.pwrite(self.descriptor, json.dumps(own).encode(), 0)
+        except OSError as error:
+            self.release()
+            raise ValueError(
+                f"the folder {folder} cannot be locked: {folder / NAME} cannot be written "
+                f"({error.strerror})"
+            ) from error
 
     def release(self) -> None:
         """Let others in. The file stays: removing it would leave two locks to two who wait."""
         os.close(self.descriptor)
 
 
-def _holder(text: bytes) -> str:
+def _holder(descriptor: int) -> str:
     try:
-        known = json.loads(text)
+        known = json.loads(os.pread(descriptor, 4096, 0))
         here = known["host"] == socket.gethostname() and known["pid"] == os.getpid()
         this = " (this one)" if here else ""
         return f"process {known['pid']}{this} on {known['host']} since {known['since']}"
-    except (ValueError, KeyError, TypeError):  # it has not yet written its name
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # it has not yet written its name
         return "another process"

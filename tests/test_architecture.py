@@ -23,6 +23,7 @@ LEVELS = {
     "callers": 0,
     "returned": 0,
     "lanes": 0,
+    "paths": 0,
     "core": 1,
     "recipes": 1,
     "parts": 1,

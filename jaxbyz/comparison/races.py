@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from jaxbyz.comparison.server_time import ServerClock
 from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator, Algorithm, Attack
 from jaxbyz.parts import require, require_all
-from jaxbyz.paths import made
+from jaxbyz.paths import LONGEST, made
 from jaxbyz.problems.problem import Problem
 from jaxbyz.progress import Bar
 from jaxbyz.recipes import written
@@ -208,6 +208,8 @@ def compare_aggregators(
                 f"{what} must have names that differ in letters or digits, of which the names of "
                 f"files are made, got {list(given)}"
             )
+    if folder is not None:
+        _require_short(methods, names, aggregators)
     if isinstance(steps, Mapping) and not set(methods) <= set(steps):
         missing = sorted(set(methods) - set(steps))
         raise ValueError(f"steps must have an entry for every method, got none for {missing}")
@@ -325,6 +327,22 @@ def _require_measure(problem: Problem, measure: str) -> None:
     known = [*SPENT, *found]
     if measure not in known:
         raise ValueError(f"measure must name a column among {known}, got {measure!r}")
+
+
+def _require_short(*given: Iterable[str]) -> None:
+    """Raise where a file would have a name that no file system holds."""
+    methods, attacks, aggregators = (max(map(_slug, names), key=_size) for names in given)
+    file = f"{methods}--{attacks}.npz.damaged-99"
+    for what, name in (("methods and attacks", file), ("aggregators", aggregators)):
+        if _size(name) > LONGEST:
+            raise ValueError(
+                f"{what} must have names short enough for those of files, of at most {LONGEST} "
+                f"bytes, got {name[:40]!r} and so on, of {_size(name)}"
+            )
+
+
+def _size(name: str) -> int:
+    return len(name.encode())
 
 
 def _slug(name: str) -> str:

@@ -52,6 +52,9 @@ class Cell(NamedTuple):
             for name, values in stored.items()
             if name.startswith("column/")
         }
+        shapes = {values.shape[2:] for values in columns.values()}
+        if stored["seconds"].shape or shapes - {stored["rounds"].shape}:
+            raise arrays.Damaged(f"{path} is damaged: its arrays do not belong together")
         return cls(stored["rounds"], columns, float(stored["seconds"]))
 
 

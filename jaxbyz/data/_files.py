@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxbyz.data._reading import ENDS
+from jaxbyz.paths import possible
 
 Root = str | os.PathLike[str] | None
 
@@ -26,7 +27,8 @@ def data_root(root: Root) -> Path:
     """Returns `root`, else the environment variable JAXBYZ_DATA, else ./data; `~` is home.
 
     Raises:
-        ValueError: root is neither a path nor None, names nobody's home, or is a file.
+        ValueError: root is neither a path nor None, one that no file system can hold, names
+            nobody's home, or is a file.
     """
     name = "root"
     if root is None:
@@ -36,8 +38,7 @@ def data_root(root: Root) -> Path:
         path = Path(root).expanduser()
     except (TypeError, RuntimeError) as error:
         raise ValueError(f"{name} must be the path of a folder, got {root!r}: {error}") from None
-    if "\0" in str(path):
-        raise ValueError(f"{name} must be the path of a folder, got {root!r}, with a zero byte")
+    possible(name, path)
     if path.is_file():
         raise ValueError(f"{name} must be a folder that holds the files, got the file {path}")
     return path

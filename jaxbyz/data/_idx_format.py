@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxbyz.data._reading import is_packed, length, take, unpacked
+from jaxbyz.paths import expanded
 
 _LARGEST = 2**31  # bytes that a compressed file may unpack to
 
@@ -35,7 +36,7 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
     ...     read_idx(path)
     array([7, 8, 9], dtype=uint8)
     """
-    return read(Path(path).expanduser(), lambda shape: None)
+    return read(expanded("path", path), lambda shape: None)
 
 
 def read(path: Path, accept: Callable[[Shape], None]) -> NDArray[np.uint8]:

@@ -18,6 +18,7 @@ from jaxbyz import checks
 from jaxbyz.data._files import Place, Root, data_root, locate, under, with_unpacked
 from jaxbyz.data._reading import text_lines
 from jaxbyz.data.binary import BinaryDataset, signs_of, validate_binary
+from jaxbyz.paths import expanded
 
 _SOURCE = (
     "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary.html (the page 'LIBSVM Data: "
@@ -70,7 +71,7 @@ def read_libsvm(
     (array([[0.5, 0. , 2. ],
            [0. , 1. , 0. ]]), array([ 1., -1.]))
     """
-    path = Path(path).expanduser()
+    path = expanded("path", path)
     limit = None if features is None else checks.count("features", features, 1)
     most = checks.count("most_bytes", most_bytes, 1) // 8  # entries
     labels, values = array("d"), array("d")

@@ -61,6 +61,32 @@ def test_the_folder_is_made_before_anything_is_run(tmp_path, monkeypatch):
             race(wrong)
 
 
+def test_names_and_folders_that_no_file_system_holds(tmp_path, monkeypatch):
+    monkeypatch.setattr(races, "play", None)
+    for wrong in ("a\0", "a" * 256):
+        with pytest.raises(ValueError, match="folder must be a path"):
+            race(wrong)
+    rule = jb.mean()
+    for methods, rules, what in ((["é" * 120], ["a"], "methods and attacks"),
+                                 (["a"], ["b" * 256], "aggregators")):  # fmt: skip
+        with pytest.raises(ValueError, match=f"{what} must have names short enough for .* 255 b"):
+            jb.compare_aggregators(
+                {name: lambda step, rule: method("one")(step) for name in methods},
+                {name: rule for name in rules},
+                jb.problems.quadratics(honest=2, dimension=2), attacks=[jb.attacks.no_attack()],
+                steps=[0.1], rounds=1, evaluate_every=1, progress=False, folder=tmp_path,
+            )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arrays_that_do_not_belong_together(tmp_path):
+    cell = jb.comparison.Cell(np.arange(2), {"loss": np.ones((1, 1, 2))}, 0.5)
+    for wrong in (cell._replace(rounds=np.arange(3)), cell._replace(seconds=[1.0, 2.0])):
+        wrong.save(tmp_path / "it.npz", "mark")
+        with pytest.raises(jb.arrays.Damaged, match="do not belong together"):
+            jb.comparison.Cell.load(tmp_path / "it.npz", "mark")
+
+
 def test_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)

@@ -1,5 +1,6 @@
 """Checkpoints with a flipped bit, cut short, or in part: named, and the one before them used."""
 
+import os
 import shutil
 import warnings
 from typing import NamedTuple
@@ -156,6 +157,90 @@ def test_what_is_no_checkpoint_is_left_alone(folder):
     assert {path.name for path in folder.iterdir()} == {
         "5", "7", "lock", "note.txt", "007", "my.partial",
     }  # fmt: skip
+
+
+def test_a_folder_of_another_round(folder):
+    shutil.copytree(folder / "7", folder / "9")
+    with pytest.warns(UserWarning, match=r"9 \(is of round 7\).* goes on from round 7"):
+        check(restore(folder), 7)
+    shutil.rmtree(folder / "5")
+    (folder / "7").rename(folder / "11")
+    with pytest.raises(ValueError, match=r"no checkpoint in .* is whole: 11 \(is of round 7\)"):
+        restore(folder)
+
+
+HOSTILE = {
+    "deep": b"[" * 100_000,
+    "deep in a dictionary": b'{"a":' * 100_000,
+    "other bytes": b"\xff\xfe\xff",
+    "a huge number": b"9" * 10_000,
+    "a list of numbers": b"[1, 2]",
+    "a number": b"3",
+    "large": b" " * 2**25,
+    "a device": b'{"/dev/zero": ""}',
+    "no name": b'{"a\\u0000": "", "\\ud800": ""}',
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_any_list_of_digests_is_judged(folder, text):
+    (folder / "7" / "digests.json").write_bytes(text)
+    with pytest.warns(UserWarning, match=r"7 \(.* (cannot be read|is missing).* from round 5"):
+        check(restore(folder), 5)
+
+
+def test_stray_files_and_links_under_our_names(folder, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "note").write_text("mine")
+    (folder / "9.partial").write_text("")
+    (folder / "8.partial").symlink_to(mine)
+    (folder / "2").write_text("old")
+    (folder / "10").write_text("new")
+    with pytest.warns(UserWarning, match=r"10 \(is no folder\).* goes on from round 7"):
+        check(restore(folder), 7)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"2", "5", "7", "10.damaged", "lock"}
+    with Checkpoints(folder, MINE) as store:
+        (folder / "9").write_text("while it ran")
+        store.save(9, state(9), record(9))
+    check(restore(folder), 9)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"2", "7", "9", "9.damaged", "10.damaged", "lock"}
+    assert (mine / "note").read_text() == "mine"
+
+
+def test_folders_that_cannot_be_used(folder, monkeypatch):
+    def refuse(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:  # a superuser may read everything
+        patch.setattr(type(folder), "iterdir", refuse)
+        with pytest.raises(ValueError, match=r"checkpoint must be a folder to read .* Permission"):
+            restore(folder)
+    (folder / "8.partial").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", refuse)
+        with pytest.raises(ValueError, match=r"checkpoint must be .*8.partial"):
+            restore(folder)
+    (folder / "lock").write_text("[" * 4096)
+    check(restore(folder), 7)  # nobody holds it
+    with Checkpoints(folder, MINE):
+        (folder / "lock").write_text("[" * 4096)
+        with pytest.raises(ValueError, match="in use by another process"):
+            restore(folder)
+    (folder / "lock").unlink()
+    os.mkfifo(folder / "lock")
+    with pytest.raises(ValueError, match=r"cannot be locked: .*lock cannot be written"):
+        restore(folder)
+    (folder / "lock").unlink()
+    (folder / "lock").mkdir()
+    with pytest.raises(ValueError, match=r"cannot be written in: .*lock"):
+        restore(folder)
+    (folder.parent / "file").write_text("in the way")
+    for wrong in (folder.parent / "file", folder.parent / "file" / "deep", "a\0", "a" * 256):
+        with pytest.raises(ValueError, match="checkpoint must be a "):
+            restore(wrong)
 
 
 def test_a_run_goes_on_from_the_checkpoint_before(tmp_path):

@@ -78,7 +78,11 @@ FOREIGN = {
     "other seeds": lambda path: saved(path, **PARTS | {"seeds": np.zeros(3)}, about=np.array("{}")),
     "a number for rounds": lambda path: saved(path, **PARTS | {"rounds": np.array(2)},
                                               about=np.array("{}")),
+    "deep JSON": lambda path: saved(path, **PARTS, about=np.array("[" * 100_000)),
+    "a column of text": lambda path: saved(path, **PARTS | {"column/loss": np.array([["a", "b"]])},
+                                           about=np.array("{}")),
     "a folder": lambda path: path.mkdir(),
+    "a pipe": os.mkfifo,
 }  # fmt: skip
 PARTS = {
     "rounds": np.arange(2), "seeds": np.arange(1), "parameters": np.zeros((1, 4)),
@@ -106,7 +110,7 @@ def saved(path, **arrays):
 def test_foreign_files_are_refused_by_name(tmp_path, make):
     path = tmp_path / "it.npz"
     make(path)
-    with pytest.raises(ValueError, match=rf"{path} is (not|a folder, not) a saved history"):
+    with pytest.raises(ValueError, match=rf"{path} is (not|.*, not) a saved history"):
         History.load(path)
 
 
@@ -159,6 +163,36 @@ def test_saving_where_no_file_can_be(history, tmp_path):
         with pytest.raises(ValueError, match=rf"{path} cannot be written: .*file.* is not a fold"):
             history.save(path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "path", ["a\0b", "b" * 256, "deep/" + "é" * 128, "a/" * 2500, "\ud800"],
+    ids=["zero", "name", "folder", "whole", "half"],
+)  # fmt: skip
+def test_paths_that_no_file_system_holds(history, tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    for ask in (history.save, History.load):
+        with pytest.raises(ValueError, match=r"path must be a (shorter )?path .*got") as caught:
+            ask(path)
+        assert len(str(caught.value)) < 200
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_may_not_be_read_or_written(history, tmp_path, monkeypatch):
+    path = history.save(tmp_path / "run.npz")
+
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for method in ("open", "stat"):  # a superuser may do everything
+        with monkeypatch.context() as patch:
+            patch.setattr(type(path), method, refuse)
+            with pytest.raises(ValueError, match=rf"{path} cannot be read: Permission denied"):
+                History.load(path)
+            with pytest.raises(ValueError, match=rf"{path} cannot be written: Permission denied"):
+                history.save(path)
+    with pytest.raises(ValueError, match=r"run.npz/it cannot be read: Not a directory"):
+        History.load(path / "it")
 
 
 def test_an_interrupted_save_leaves_the_old_file(history, tmp_path, monkeypatch):
