@@ -8,6 +8,7 @@ vector of the problem's rows, and that the problem starts and answers with vecto
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator, Algorithm, Attack, Key
 from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
+from jaxbyz.recipes import written
 
 __all__ = ["Agreed", "agreed", "applied", "same_classes", "shaped", "silent", "sound", "suited"]
 
@@ -100,13 +102,25 @@ def sound(problem: Problem) -> None:
 
 
 def same_classes(attack: Attack, problem: Problem) -> None:
-    """Raise if an attack was made for another number of classes than the problem has."""
+    """Raise if an attack, or one inside it, was made for other classes than the problem has."""
     known = getattr(problem, "classes", None)
-    wanted = attack.recipe.arguments.get("classes") if attack.recipe is not None else None
-    if None not in (known, wanted) and wanted != known:
-        raise ValueError(
-            f"attack {attack.name!r} must have the classes of the problem, {known}, got {wanted}"
-        )
+    for wanted in _classes(written(attack)):
+        if known is not None and wanted != known:
+            raise ValueError(
+                f"attack {attack.name!r} must have the classes of the problem, {known}, got "
+                f"{wanted}"
+            )
+
+
+def _classes(told: Any) -> Iterator[int]:
+    """Numbers of classes that an attack was made for, or one inside it, from what is written."""
+    if isinstance(told, dict):
+        if isinstance(told.get("classes"), int):
+            yield told["classes"]
+        told = list(told.values())
+    if isinstance(told, list):
+        for inner in told:
+            yield from _classes(inner)
 
 
 def shaped(algorithm: Algorithm, problem: Problem) -> None:

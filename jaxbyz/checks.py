@@ -6,6 +6,7 @@ concrete values are checked.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import operator
 import types
@@ -14,7 +15,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-__all__ = ["count", "function", "interval", "is_traced", "mapping", "said"]
+__all__ = [
+    "count",
+    "first_line",
+    "function",
+    "interval",
+    "is_traced",
+    "mapping",
+    "real",
+    "rows",
+    "said",
+]
 
 
 def is_traced(value: Any) -> bool:
@@ -144,6 +155,38 @@ def mapping(name: str, value: Any, entries: int = 2) -> Any:
     return value
 
 
+def real(dtype: Any) -> bool:
+    """Whether numbers of this dtype are real: floats, integers, or truth values.
+
+    >>> real(jnp.bfloat16), real(complex), real(object)
+    (True, False, False)
+    """
+    return any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
+
+
+def rows(value: Any) -> jax.Array:
+    """Rows [n, d] of real numbers, at least one and not empty.
+
+    Raises:
+        ValueError: saying what came.
+
+    >>> rows([[1.0, 2.0]]).shape
+    (1, 2)
+    >>> rows([[1.0], [1.0, 2.0]])
+    Traceback (most recent call last):
+    ValueError: rows must be an array [n, d] of real numbers, got a list of 2
+    """
+    array, kind = None, getattr(value, "dtype", None)
+    if value is not None and (kind is None or real(kind)):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            array = jnp.asarray(value)
+    if array is None or not real(array.dtype):
+        raise ValueError(f"rows must be an array [n, d] of real numbers, got {said(value)}")
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"rows must have shape [n >= 1, d >= 1], got {array.shape}")
+    return array
+
+
 def said(value: Any) -> str:
     """What came, in a few words.
 
@@ -170,6 +213,17 @@ def said(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     name = type(value).__name__
     return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
+
+
+def first_line(error: BaseException) -> str:
+    r"""What an error is and says, in one line that is not too long.
+
+    >>> first_line(ValueError("one\ntwo")), first_line(KeyError())
+    ('ValueError: one', 'KeyError')
+    """
+    lines = str(error).splitlines()
+    kind = type(error).__name__
+    return f"{kind}: {lines[0][:160]}" if lines and lines[0] else kind
 
 
 def _shown(value: Any) -> str:

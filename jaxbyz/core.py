@@ -13,10 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxbyz import returned
+from jaxbyz import checks, returned
 
 __all__ = [
     "Aggregated",
@@ -151,10 +150,12 @@ class Aggregator:
     recipe: Recipe | None = None
 
     def __call__(self, rows: Array) -> Array:
-        """Aggregate rows [n, d] to [d], for rules without state and randomness."""
-        rows = jnp.asarray(rows)
-        if rows.ndim != 2:
-            raise ValueError(f"rows must have shape [n, d], got {rows.shape}")
+        """Aggregate rows [n, d] to [d], for rules without state and randomness.
+
+        Raises:
+            ValueError: no rows, empty ones, or ones of anything but real numbers.
+        """
+        rows = checks.rows(rows)
         _, aggregated = self.apply(None, self.init(rows.shape[1]), rows)
         value: Array = returned.vector("aggregator", aggregated.value, rows.shape[1])
         return value

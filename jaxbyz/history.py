@@ -51,7 +51,9 @@ class History:
     def __getitem__(self, name: str) -> np.ndarray:
         """One column, [S, E] ("round": [E])."""
         if not isinstance(name, str):
-            raise ValueError(f"a column is asked for by its name, a text, got {checks.said(name)}")
+            raise ValueError(
+                f"a column must be asked for by its name, a text, got {checks.said(name)}"
+            )
         if name in ("round", "rounds"):
             return self.rounds
         if name not in self.columns:

@@ -85,5 +85,11 @@ def _holder(descriptor: int) -> str:
         here = known["host"] == socket.gethostname() and known["pid"] == os.getpid()
         this = " (this one)" if here else ""
         return f"process {known['pid']}{this} on {known['host']} since {known['since']}"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # it has not yet written its name
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ):  # it has not yet written its name
         return "another process"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxbyz import checks
+from jaxbyz import checks, returned
 from jaxbyz.core import Aggregator, Algorithm, Attack, Compressor
 from jaxbyz.recipes import is_optimizer
 
@@ -161,17 +161,20 @@ def call_of(function: Callable[..., Any]) -> str:
     """How a constructor is called: with f and whatever has no default.
 
     >>> from jaxbyz.attacks import alie
-    >>> call_of(alie)
-    'alie()'
+    >>> from jaxbyz.compressors import top_k
+    >>> call_of(alie), call_of(top_k)
+    ('alie()', 'top_k(ratio=...)')
     """
     parameters: list[inspect.Parameter] = []
     with contextlib.suppress(TypeError, ValueError):  # some built-in functions have none
         parameters = list(inspect.signature(function).parameters.values())
     several = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    names = {parameter.name for parameter in parameters}
+    either = {"ratio"} if {"k", "ratio"} <= names else set()  # one of the two is wanted
     wanted = [
         parameter.name
         for parameter in parameters
-        if parameter.name == "f"
+        if parameter.name in {"f"} | either
         or (parameter.default is parameter.empty and parameter.kind not in several)
     ]
     name = getattr(function, "__name__", "it")
@@ -180,23 +183,40 @@ def call_of(function: Callable[..., Any]) -> str:
 
 
 def _require_self_sufficient(name: str, optimizer: Any) -> None:
-    """Raise if a step needs more than a gradient, the state and the parameters."""
+    """Raise unless a step is made from a gradient, the state and the parameters alone."""
     x = jnp.zeros(3)
-    try:
-        jax.eval_shape(optimizer.init, x)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{name} must start from one vector of parameters [d], got one that raises "
-            f"{type(error).__name__}: {str(error).splitlines()[0]}"
-        ) from error
-    try:
-        jax.eval_shape(lambda x: optimizer.update(x, optimizer.init(x), x), x)
-    except TypeError as error:
-        if missing := re.findall(r"argument[s]?: (.*)", str(error)):
+
+    def step(x: jax.Array) -> Any:
+        outcome = optimizer.update(x, optimizer.init(x), x)
+        if not isinstance(outcome, tuple) or len(outcome) != 2:
+            raise ValueError(f"it must return (update, state), got {said(outcome)}")
+        return outcome[0]
+
+    with returned.compiled(name):
+        try:
+            jax.eval_shape(optimizer.init, x)
+        except returned.ASKED:
+            raise
+        except Exception as error:
             raise ValueError(
-                f"{name} must step by a gradient, its state and the parameters alone, got one that "
-                f"also needs {missing[0]}, which a server never sees: use for instance "
-                "optax.sgd(0.1) or optax.adam(0.001)"
+                f"{name} must start from one vector of parameters [d], got one that raises "
+                f"{checks.first_line(error)}"
             ) from error
-    except Exception:
-        pass
+        try:
+            jax.eval_shape(step, x)
+        except returned.ASKED:
+            raise
+        except Exception as error:
+            if missing := re.findall(r"argument[s]?: (.*)", str(error)):
+                raise ValueError(
+                    f"{name} must step by a gradient, its state and the parameters alone, got one "
+                    f"that also needs {missing[0]}, which a server never sees: use for instance "
+                    "optax.sgd(0.1) or optax.adam(0.001)"
+                ) from error
+            # Made for one dimension, as by a vector of step sizes: asked when that is known.
+            if re.search(r"\b(shapes?|broadcast\w*|dimensions?)\b", str(error)):
+                return
+            raise ValueError(
+                f"{name} must step by a gradient [d], its state and the parameters [d] alone, got "
+                f"one that raises {checks.first_line(error)}"
+            ) from error

@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxbyz import checks
 
-__all__ = ["aggregated", "columns", "compiled", "forged", "poisoned", "rows", "vector"]
+__all__ = ["ASKED", "aggregated", "columns", "compiled", "forged", "poisoned", "rows", "vector"]
 
 
 def vector(name: str, value: Any, d: int) -> Any:
@@ -55,8 +55,7 @@ def columns(what: str, value: Any, others: Any) -> dict[str, Any]:
     """
     if not isinstance(value, dict):
         raise ValueError(
-            f"{what} must return a dictionary of names and single numbers, got "
-            f"{checks.said(value)}"
+            f"{what} must return a dictionary of names and single numbers, got {checks.said(value)}"
         )
     for name, number in value.items():
         if not isinstance(name, str) or not name or not name.isprintable():
@@ -80,8 +79,7 @@ def _single(number: Any) -> bool:
         kind = jax.eval_shape(jnp.asarray, number)
     except (TypeError, ValueError, OverflowError):  # an integer of more bits, text, objects
         return False
-    real = (jnp.bool_, jnp.integer, jnp.floating)
-    return kind.shape == () and any(jnp.issubdtype(kind.dtype, each) for each in real)
+    return kind.shape == () and checks.real(kind.dtype)
 
 
 def aggregated(name: str, outcome: Any, rows: jax.Array) -> Any:
@@ -110,20 +108,21 @@ def aggregated(name: str, outcome: Any, rows: jax.Array) -> Any:
 
 
 def rows(attack: str, value: Any, *allowed: tuple[int, ...]) -> Any:
-    """What an attack wants to be read, if it is an array of one of these shapes.
+    """What an attack wants to be read, if it is an array of real numbers of one of these shapes.
 
     Raises:
         ValueError: naming the attack, what it returned and what it should.
 
     >>> rows("mine", [0.0, 0.0], (3,), (2, 3))
     Traceback (most recent call last):
-    ValueError: attack 'mine' must forge rows of shape [d] = (3,) or [f, d] = (2, 3), got a list of 2
+    ValueError: attack 'mine' must forge rows of shape [d] = (3,) or [f, d] = (2, 3) of real numbers, got a list of 2
     """  # noqa: E501
-    if getattr(value, "shape", None) not in allowed:
+    if getattr(value, "shape", None) not in allowed or not checks.real(value.dtype):
         names = {1: "[d]", 2: "[f, d]"}
         shapes = " or ".join(f"{names[len(shape)]} = {shape}" for shape in allowed)
         raise ValueError(
-            f"attack {attack!r} must forge rows of shape {shapes}, got {checks.said(value)}"
+            f"attack {attack!r} must forge rows of shape {shapes} of real numbers, got "
+            f"{checks.said(value)}"
         )
     return value
 
@@ -186,6 +185,14 @@ def poisoned(attack: str, data: Any, before: Any, classes: int | None = None) ->
         )
 
 
+ASKED = (  # for a number that is not known yet
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+
+
 @contextlib.contextmanager
 def compiled(name: str) -> Iterator[None]:
     """What runs inside is a user's function that is traced: say so where it asks for numbers.
@@ -203,12 +210,7 @@ def compiled(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (
-        jax.errors.ConcretizationTypeError,
-        jax.errors.TracerArrayConversionError,
-        jax.errors.TracerIntegerConversionError,
-        jax.errors.NonConcreteBooleanIndexError,
-    ) as error:
+    except ASKED as error:
         raise ValueError(
             f"{name} is compiled, so it must compute with jax.numpy, not with numpy, and choose "
             "with jnp.where, not with `if`: it asked for the numbers of an array while it was "

@@ -119,6 +119,8 @@ def train(
         TooManyBadRows: the run diverged (what that means is said there). One bad round of an
             honest worker stops nothing: see the column `faulty_rows`. The exception carries the
             history so far.
+        FloatingPointError: JAX's own, with `jax.debug_nans` or `jax.debug_infs` in force, for the
+            first such number that leaves a program.
 
     Whatever ends a run after its first evaluation, Ctrl-C too (KeyboardInterrupt), carries the
     history up to the last evaluation as its attribute `history`.

@@ -2,7 +2,9 @@
 
 import dataclasses
 import warnings
+from collections.abc import Callable
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,6 +79,51 @@ def measured(columns):
     return odd(evaluators={**PROBLEM.evaluators, "mine": lambda x, data, test: columns(x)})
 
 
+def stepping(update, init=lambda x: ()):
+    return sgd(optimizer=optax.GradientTransformation(init, update))
+
+
+def broken(*_):
+    raise OverflowError("my table ends")
+
+
+class Broken(nn.Module):
+    """A model of which one thing is wrong."""
+
+    call: Callable
+
+    @nn.compact
+    def __call__(self, images):
+        return self.call(images.reshape(len(images), -1))
+
+
+def modelled(call):
+    return jb.problems.classification("digits", honest=2, model=Broken(call))
+
+
+def images(**change):
+    return jb.problems.classification(**{"data": "digits", "honest": 2} | change)
+
+
+def matrices(given, vectors=((1.0,),)):
+    return jb.problems.quadratics_from_arrays(given, vectors)
+
+
+RULES = {"mean": jb.mean(), "median": jb.coordinate_median(1), "nnm": jb.nnm(1, jb.krum(1)),
+     "bucketing": jb.bucketing(2, RULE),
+         "mine": jb.stateless(lambda rows: rows[0])}  # fmt: skip
+ODD_ROWS = {
+    "objects": (np.array([[1.0, None], [0.0, 0.0]], object), "an array object[2, 2]"),
+    "numbers as objects": (np.zeros((5, 2), object), "an array object[5, 2]"),
+    "text": (np.array([["a"]]), "an array <U1[1, 1]"),
+    "a text": ("rows", "the text 'rows'"),
+    "none": (None, "None"),
+    "different lengths": ([[1.0, 2.0], [1.0]], "a list of 2"),
+    "complex numbers": (np.zeros((5, 2), complex), "an array complex128[5, 2]"),
+    "dates": (np.zeros((5, 2), "M8[s]"), "an array datetime64[s][5, 2]"),
+}  # fmt: skip
+
+
 def by_hand(outcome):
     return Aggregator(lambda d: None, lambda key, state, rows: outcome(rows))
 
@@ -147,12 +194,29 @@ MISTAKES = {
     "optimiser that needs the objective": (
         lambda: train(sgd(optimizer=optax.contrib.sophia(0.1))),
         "optimizer must step by a gradient [d], its state and the parameters [d] alone", "obj_fn"),
+    "optimiser that raises": (lambda: stepping(broken),
+        "optimizer must step by a gradient [d], its state and the parameters [d] alone, got one "
+        "that raises OverflowError: my table ends"),
+    "optimiser that raises without a word": (lambda: stepping(lambda *_: {}[0]),
+        "optimizer must step by a gradient", "one that raises KeyError: 0"),
+    "optimiser that does not start": (lambda: stepping(lambda g, s, x: (g, s), broken),
+        "optimizer must start from one vector of parameters [d], got one that raises Overflow"),
+    "optimiser of an update alone": (lambda: stepping(lambda g, s, x: g),
+        "optimizer must step", "it must return (update, state), got an array float32[3]"),
+    "optimiser without parameters": (lambda: stepping(lambda g, s: (g, s)),
+        "optimizer must step by a gradient", "takes 2 positional arguments but 3 were given"),
+    "optimiser by NumPy": (lambda: stepping(lambda g, s, x: (np.sign(np.asarray(g)), s)),
+        "optimizer is compiled, so it must compute with jax.numpy"),
+    "optimiser for another dimension": (
+        lambda: train(stepping(lambda g, s, x: (g * jnp.ones(5), s))),
+        "optimizer must step by a gradient", "incompatible shapes"),
     "optimiser of a dictionary": (
         lambda: sgd(optimizer=optax.partition({"a": SGD}, {"w": "a"})),
         "optimizer must start from one vector of parameters [d]", "ValueError"),
     "compressor uncalled": (
         lambda: jb.br_csgd(optimizer=SGD, aggregator=RULE, compressor=jb.rand_k),
-        "compressor must be a jaxbyz compressor", "the function rand_k", "did you mean rand_k()?"),
+        "compressor must be a jaxbyz compressor", "the function rand_k",
+        "did you mean rand_k(ratio=...)?"),
     "compressor a number": (
         lambda: jb.byz_ef21(optimizer=SGD, aggregator=RULE, compressor=0.1),
         "compressor", "the number 0.1", "jaxbyz.top_k(ratio=0.1)"),
@@ -181,9 +245,20 @@ MISTAKES = {
     "f as a rule": (lambda: jb.trimmed_mean(jb.mean()), "f must be an integer", "Columnwise"),
     "waiting rule called": (lambda: jb.trimmed_mean(f=None)(jnp.zeros((4, 2))),
         "f must be given", "trimmed_mean(f=...)", "problem"),
-    "scaled, uncalled": (lambda: jb.scaled(jb.rand_k), "compressor", "function rand_k", "rand_k()"),
+    "scaled, uncalled": (lambda: jb.scaled(jb.rand_k),
+        "compressor", "function rand_k", "rand_k(ratio=...)"),
     "blocks of numbers": (lambda: jb.blockwise([3], lambda size: size),
         "make(3) must be a jaxbyz compressor", "the number 3", "jaxbyz.top_k"),
+    **{
+        f"{name} of rows of {kind}": (lambda rule=rule, rows=rows: rule(rows),
+            f"rows must be an array [n, d] of real numbers, got {came}")
+        for name, rule in RULES.items() for kind, (rows, came) in ODD_ROWS.items()
+    },
+    **{
+        f"{name} of rows {shape}": (lambda rule=rule, shape=shape: rule(np.zeros(shape)),
+            f"rows must have shape [n >= 1, d >= 1], got {shape}")
+        for name, rule in RULES.items() for shape in ((0, 3), (5, 0), (5,), (5, 2, 2))
+    },
     # ---- what rules return
     "rule by NumPy": (lambda: train(sgd(jb.stateless(lambda rows: np.median(rows, axis=0)))),
         "rule is compiled", "jax.numpy, not with numpy"),
@@ -233,6 +308,16 @@ MISTAKES = {
         "attack 'mine' must forge rows of shape [d] = (3,)", "an array float32[]"),
     "attack by NumPy": (lambda: forged(lambda honest: -np.median(honest, axis=0)),
         "attack 'mine' is compiled", "jax.numpy, not with numpy"),
+    "attack of complex numbers": (lambda: forged(lambda honest: 1j * honest[0]),
+        "attack 'mine' must forge rows of shape [d] = (3,) or [f, d] = (1, 3) of real numbers, got "
+        "an array complex64[3]"),
+    "attack of objects": (lambda: forged(lambda honest: np.array([None] * 3)),
+        "attack 'mine' must forge rows", "an array object[3]"),
+    "attack of keys": (lambda: forged(lambda honest: jax.random.split(jax.random.key(0), 3)),
+        "attack 'mine' must forge rows", "an array key<fry>[3]"),
+    "attack by hand of complex numbers": (
+        lambda: attacked(lie_by_hand(lambda view: (None, 1j * view.honest[:1]))),
+        "attack 'mine' must forge rows", "an array complex64[1, 3]"),
     "attack by hand without a state": (
         lambda: attacked(lie_by_hand(lambda view: view.honest[:1])),
         "attack 'mine' must forge (state, rows [f, d])", "an array float32[1, 3]"),
@@ -270,6 +355,38 @@ MISTAKES = {
     "model a class of nnx": (
         lambda: jb.problems.classification("digits", honest=2, model=nnx.Linear),
         "model must be a module of flax.linen, got the class Linear of flax.nnx"),
+    "model that raises": (lambda: modelled(broken),
+        "model must map images [B, H, W, C] = [2, 8, 8, 1] to logits, got one that raises "
+        "OverflowError: my table ends"),
+    "model of other shapes": (lambda: modelled(lambda rows: rows @ jnp.ones((7, 10))),
+        "model must map images", "got one that raises TypeError: dot_general requires"),
+    "model of a layer by text": (lambda: modelled(lambda rows: nn.Dense("10")(rows)),
+        "model must map images", "TypeError"),
+    "model by NumPy": (lambda: modelled(lambda rows: np.asarray(nn.Dense(10)(rows))),
+        "model is compiled, so it must compute with jax.numpy"),
+    "model with an if": (lambda: modelled(lambda rows: nn.Dense(10 if rows.sum() > 0 else 9)(rows)),
+        "model is compiled", "jnp.where, not with `if`"),
+    "more workers than images": (lambda: images(honest=5000),
+        "honest must be an integer in 1..1500, got 5000"),
+    "more workers than rows": (lambda: jb.problems.logistic("synthetic", honest=5000, alpha=1.0),
+        "honest must be an integer in 1..1200, got 5000"),
+    "division of a negative seed": (lambda: images(partition_seed=-1),
+        "partition_seed must be an integer >= 0, got -1"),
+    "division of a seed by name": (
+        lambda: jb.problems.logistic("synthetic", honest=2, partition_seed="a"),
+        "partition_seed must be an integer >= 0, got 'a'"),
+    "division of different lengths": (lambda: images(partition=[[1], [1, 2]]),
+        "partition must have shape [honest, m] = [2, m >= 1], got a list of 2"),
+    "division by name": (lambda: images(partition="iid"), "partition must have", "the text 'iid'"),
+    "root of data without files": (lambda: images(root="data"),
+        "root must be None for 'digits', which reads no files, got root='data'"),
+    "quadratics of text": (lambda: matrices("a"), "matrices must be an array", "the text 'a'"),
+    "quadratics of different lengths": (lambda: matrices([[[1.0]], [[1.0, 2.0]]]),
+        "matrices must be an array of real numbers, got a list of 2"),
+    "quadratics of complex numbers": (lambda: matrices([[[1.0]]], np.ones((1, 1), complex)),
+        "vectors must be an array of real numbers, got an array complex128[1, 1]"),
+    "regulariser by name": (lambda: jb.problems.logistic("synthetic", honest=2, regulariser="l2"),
+        "regulariser must be a jaxbyz regulariser, got the text 'l2'", "ridge(0.1)"),
     "model by name": (lambda: jb.problems.classification("digits", honest=2, model="resnet"),
         "model must be a flax module", "the text 'resnet'"),
     "honest a fraction": (lambda: jb.problems.quadratics(honest=2.5, dimension=3),
@@ -299,6 +416,13 @@ MISTAKES = {
     "data of other workers": (lambda: odd(honest=3), "problem.data", "honest = 3", "(4, "),
     "labels flipped of other classes": (lambda: labelled(jb.label_flip(20)),
         "attack 'label flip' must have the classes of the problem, 10, got 20"),
+    "labels flipped of other classes, one of": (
+        lambda: labelled(attacks.one_of([jb.label_flip(20), jb.alie(1.0)], 1)),
+        "must have the classes of the problem, 10, got 20"),
+    "labels flipped of other classes, one of one of": (
+        lambda: compare(problem=LABELLED, attacks=[
+            attacks.one_of([jb.alie(1.0), attacks.one_of([jb.label_flip(9)], 0)], 0)]),
+        "must have the classes of the problem, 10, got 9"),
     "labels flipped of other classes, compared": (
         lambda: compare(problem=LABELLED, attacks=[jb.label_flip(9)]), "problem, 10, got 9"),
     "poisoned labels of other classes": (
@@ -316,7 +440,8 @@ MISTAKES = {
         "attack 'mine' must poison data into", "an array int32["),
     # ---- train and its neighbours
     "algorithm uncalled": (lambda: train(jb.rosdhb),
-        "algorithm", "the function rosdhb", "did you mean rosdhb(optimizer=..., aggregator=...)?"),
+        "algorithm", "the function rosdhb",
+        "did you mean rosdhb(optimizer=..., aggregator=..., ratio=...)?"),
     "algorithm by name": (lambda: train("rosdhb"), "algorithm", "'rosdhb'", "jaxbyz.robust_sgd("),
     "algorithm missing": (lambda: train(None), "algorithm", "got None", "jaxbyz.robust_sgd("),
     "seeds as text": (lambda: train(seeds="3"), "seeds must be", "'3'"),
@@ -392,11 +517,11 @@ MISTAKES = {
     "check of a rule, uncalled": (lambda: testing.check_aggregator(jb.krum),
         "rule", "the function krum", "krum(f=...)"),
     "check of an algorithm, uncalled": (lambda: testing.check_algorithm(jb.rosdhb),
-        "algorithm", "the function rosdhb", "rosdhb(optimizer=..., aggregator=...)"),
+        "algorithm", "the function rosdhb", "rosdhb(optimizer=..., aggregator=..., ratio=...)"),
     "check of an attack, uncalled": (lambda: testing.check_attack(jb.alie),
         "attack", "the function alie", "alie()"),
     "check of a compressor, uncalled": (lambda: testing.check_compressor(jb.top_k),
-        "compressor", "the function top_k", "top_k()"),
+        "compressor", "the function top_k", "top_k(ratio=...)"),
     # ---- compare and what it returns
     "compare of an algorithm": (lambda: compare({"a": ALGORITHM}),
         "methods['a'] must be a function of a step size", "the algorithm 'robust D-SGD'",
@@ -461,6 +586,20 @@ MISTAKES = {
         "budget must be one of ['round']", "got 'rounds'"),
     "best of swapped names": (lambda: stored().best("ALIE", "round"), "budget", "got 'ALIE'"),
     "table of an unknown budget": (lambda: stored().table("bits"), "budget", "'round'", "'bits'"),
+    "column of a list": (lambda: HISTORY.final(["loss"]),
+        "a column must be asked for by its name, a text, got a list of 1"),
+    "column of a number": (lambda: HISTORY[0], "a column must be asked for", "the number 0"),
+    "plot of a list": (lambda: HISTORY.plot(["loss"]), "a column must be", "a list of 1"),
+    "saved under a number": (lambda: HISTORY.save(3), "path must be a path (text or", "got 3"),
+    "saved under a zero byte": (lambda: HISTORY.save("a\0b"), "path must be a path", "'a\\x00b'"),
+    "loaded from a zero byte": (lambda: jb.History.load("a\0b"), "path must", "'a\\x00b'"),
+    "loaded from a long name": (lambda: jb.History.load("a" * 256), "path must be", "one of 256"),
+    "checkpoint in a long name": (lambda: train(checkpoint="a" * 256), "checkpoint must", "256"),
+    "checkpoint in a zero byte": (lambda: train(checkpoint="a\0"), "checkpoint must", "'a\\x00'"),
+    "compare in a zero byte": (lambda: compare(folder="a\0"), "folder must be a path", "'a\\x00'"),
+    "compare of a long name": (
+        lambda: compare({"a" * 256: lambda step: ALGORITHM}, folder="never made"),
+        "methods and attacks must have names short enough", "255 bytes", "'aaaa"),
     "plot on a figure of text": (lambda: HISTORY.plot("loss", ax="axes"),
         "ax must be matplotlib axes", "the text 'axes'"),
 }  # fmt: skip
@@ -485,6 +624,31 @@ def test_there_are_many():
 def test_missing_arguments_are_named_by_python():
     with pytest.raises(TypeError, match=r"rosdhb\(\) missing .*'optimizer' and 'aggregator'"):
         jb.rosdhb(ratio=0.1)
+
+
+def test_what_is_said_is_what_the_optimiser_said():
+    with pytest.raises(ValueError, match="my table ends") as caught:
+        stepping(broken)
+    assert isinstance(caught.value.__cause__, OverflowError)
+
+
+def test_an_optimiser_for_one_dimension_is_judged_on_a_problem():
+    steps = jnp.array([0.1, 0.2, 0.3, 0.4])
+    algorithm = stepping(lambda g, s, x: (-steps * g, s))  # 3 is not its dimension, nor wrong
+    jb.build(algorithm, jb.problems.quadratics(honest=4, dimension=4))
+
+
+@pytest.mark.parametrize("checks", [jax.debug_nans, jax.debug_infs])
+def test_debugging_numbers(checks):
+    methods = {"sgd": lambda step: sgd(optimizer=optax.sgd(step))}
+    with checks(True):
+        # A step size that diverges is part of a race.
+        race = compare(methods, steps=[0.1, 1e30], rounds=8, evaluate_every=4, seeds=1)
+        assert race.rows("round")[0].step == pytest.approx(0.1)
+        with pytest.raises(FloatingPointError) as caught:
+            train(sgd(optimizer=optax.sgd(1e30)), rounds=8, evaluate_every=1)
+    assert type(caught.value) is FloatingPointError  # not JAX's internal kind
+    assert caught.value.history.rounds[0] == 0
 
 
 def test_unknown_columns_are_told_the_known_ones():

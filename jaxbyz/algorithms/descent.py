@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxbyz import returned
+from jaxbyz import checks, returned
 from jaxbyz.core import Aggregator, Key, ServerInfo
 
 __all__ = ["descend"]
@@ -49,7 +49,7 @@ def descend(
     except (TypeError, ValueError) as error:
         raise ValueError(
             "optimizer must step by a gradient [d], its state and the parameters [d] alone, got "
-            f"one that raises {type(error).__name__}: {str(error).splitlines()[0]}"
+            f"one that raises {checks.first_line(error)}"
         ) from error
     if jnp.shape(updates) != state.x.shape:
         raise ValueError(

@@ -70,9 +70,9 @@ def compare(
     samples).
 
     All runs of a seed start at the same point, whatever the method. A run is over, and counts as
-    infinitely bad, once it diverged (see `TooManyBadRows`). The choice is made anew for every
-    method, attack and budget, with `measure` on the tuning seeds; what is reported comes from the
-    other seeds.
+    infinitely bad, once it diverged (see `TooManyBadRows`); `jax.debug_nans` and `jax.debug_infs`
+    do not stop it. The choice is made anew for every method, attack and budget, with `measure` on
+    the tuning seeds; what is reported comes from the other seeds.
 
     Args:
         methods: name -> function of a step size that makes an algorithm; the step size is traced,

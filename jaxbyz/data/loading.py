@@ -16,16 +16,25 @@ from jaxbyz.data.small_binary import breast_cancer, synthetic_binary
 
 Data = TypeVar("Data", Dataset, BinaryDataset)
 
+
+def _without_files(name: str, root: Root, make: Callable[[], Data]) -> Data:
+    if root is not None:
+        raise ValueError(f"root must be None for {name!r}, which reads no files, got root={root!r}")
+    return make()
+
+
 _LOADERS: dict[str, Callable[[Root], Dataset]] = {
-    "digits": lambda root: digits(),
+    "digits": lambda root: _without_files("digits", root, digits),
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
     **{f"emnist_{split}": functools.partial(emnist, split) for split in SPLITS},
 }
 _BINARY: dict[str, Callable[[Root], BinaryDataset]] = {
-    "synthetic": lambda root: synthetic_binary(1200, 30, seed=0),
-    "breast_cancer": lambda root: breast_cancer(),
+    "synthetic": lambda root: _without_files(
+        "synthetic", root, lambda: synthetic_binary(1200, 30, seed=0)
+    ),
+    "breast_cancer": lambda root: _without_files("breast_cancer", root, breast_cancer),
     "a9a": lambda root: libsvm("a9a", root),
     "w8a": lambda root: libsvm("w8a", root),
     "phishing": lambda root: libsvm("phishing", root),
@@ -39,10 +48,10 @@ def load(name: str, root: Root = None) -> Dataset:
 
     The splits of EMNIST are "emnist_letters", "emnist_balanced" and so on, as `emnist` says.
     `root` is the folder that the loader of that name searches; digits come with scikit-learn and
-    need none.
+    take none.
 
     Raises:
-        ValueError: there is no such name.
+        ValueError: there is no such name; a root for data that are in no file.
         FileNotFoundError, ImportError, ValueError: as the loader.
 
     >>> load("digits").classes
@@ -62,10 +71,10 @@ def load_binary(name: str, root: Root = None) -> BinaryDataset:
 
     The LIBSVM names are "a9a", "w8a", "phishing", "mushrooms" and "ijcnn1"; `root` is the folder
     that `libsvm` searches. "synthetic" are 1200 rows of 30 features by `synthetic_binary`,
-    "breast_cancer" comes with scikit-learn.
+    "breast_cancer" comes with scikit-learn; both take no root.
 
     Raises:
-        ValueError: there is no such name.
+        ValueError: there is no such name; a root for data that are in no file.
         FileNotFoundError, ImportError, ValueError: as the loader.
 
     >>> load_binary("synthetic").features.shape

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxbyz import checks
 from jaxbyz.data import dirichlet, iid
 
 __all__ = ["divide"]
@@ -24,23 +25,29 @@ def divide(
     parameter alpha, else (alpha None) an i.i.d. one.
 
     Raises:
-        ValueError: both alpha and partition; a partition of another shape, not of integers or
-            outside 0..N-1; what the division refuses.
+        ValueError: more honest workers than samples; a partition_seed that is no integer >= 0;
+            both alpha and partition; a partition of another shape, not of integers or outside
+            0..N-1; what the division refuses.
 
     >>> divide(np.array([0, 1, 0, 1]), 2, None, [[0, 1], [2, 3]], 0).tolist()
     [[0, 1], [2, 3]]
     """
+    honest = checks.count("honest", honest, 1, len(labels))
+    seed = checks.count("partition_seed", seed)
     if partition is None:
         return (
             iid(labels, honest, seed) if alpha is None else dirichlet(labels, honest, alpha, seed)
         )
     if alpha is not None:
         raise ValueError(f"give alpha or partition, not both, got alpha = {alpha!r}")
-    partition = np.asarray(partition)
+    given = partition
+    try:
+        partition = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        partition = np.zeros(())
     if partition.ndim != 2 or partition.shape[0] != honest or partition.shape[1] == 0:
-        raise ValueError(
-            f"partition must have shape [honest, m] = [{honest}, m >= 1], got {partition.shape}"
-        )
+        came = partition.shape if partition.ndim else checks.said(given)
+        raise ValueError(f"partition must have shape [honest, m] = [{honest}, m >= 1], got {came}")
     if not np.issubdtype(partition.dtype, np.integer):
         raise ValueError(f"partition must hold integers, got {partition.dtype}")
     if partition.min() < 0 or partition.max() >= len(labels):

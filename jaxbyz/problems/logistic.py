@@ -198,6 +198,11 @@ def logistic(
     require_data(data, "features", "jaxbyz.data.BinaryDataset(name, features, labels)")
     dataset = validate_binary(by_name(load_binary, data, root))
     regulariser = ridge(0.01) if regulariser is None else regulariser
+    if not all(hasattr(regulariser, field) for field in Regulariser._fields):
+        raise ValueError(
+            f"regulariser must be a jaxbyz regulariser, got {checks.said(regulariser)}: give for "
+            "instance jaxbyz.problems.ridge(0.1)"
+        )
     partition = divide(dataset.labels, honest, alpha, partition, partition_seed)
     m, d = partition.shape[1], dataset.features.shape[1]
     if batch is not None:

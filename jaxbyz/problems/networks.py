@@ -10,6 +10,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxbyz import checks, returned
+
 __all__ = ["template_of"]
 
 
@@ -20,9 +22,9 @@ def template_of(model: nn.Module, images: Any, classes: int) -> Any:
     statistics, counters) would be state of a worker that no message carries.
 
     Raises:
-        ValueError: a call that needs more than images; random numbers; other collections than
-            "params"; parameters that are not floats, or none; logits of another shape than
-            [B, classes].
+        ValueError: a call that needs more than images, or raises; random numbers; other
+            collections than "params"; parameters that are not floats, or none; logits of another
+            shape than [B, classes].
 
     >>> from jaxbyz.problems.models import Linear
     >>> images = jnp.zeros((1, 8, 8, 1))
@@ -34,15 +36,9 @@ def template_of(model: nn.Module, images: Any, classes: int) -> Any:
     """
     _require_call(model)
     two = jax.ShapeDtypeStruct((2, *images.shape[1:]), images.dtype)
-    try:
-        template = jax.eval_shape(model.init, jax.random.key(0), two)
-        _require_parameters(template)
-        logits = jax.eval_shape(model.apply, template, two)
-    except flax.errors.InvalidRngError as error:
-        raise ValueError(
-            "model must need no random numbers when called with images alone (make dropout "
-            f"deterministic by default), got {str(error).split(' (')[0]}"
-        ) from error
+    template = _traced(two, model.init, jax.random.key(0), two)
+    _require_parameters(template)
+    logits = _traced(two, model.apply, template, two)
     found = jax.tree.map(jnp.shape, logits)
     if getattr(logits, "shape", None) != (2, classes):
         said = list(found) if hasattr(logits, "shape") else found
@@ -53,6 +49,25 @@ def template_of(model: nn.Module, images: Any, classes: int) -> Any:
     if not jnp.issubdtype(logits.dtype, jnp.floating):
         raise ValueError(f"model must give floating-point logits, got {logits.dtype}")
     return template
+
+
+def _traced(images: jax.ShapeDtypeStruct, function: Any, *arguments: Any) -> Any:
+    """Shapes of what the model makes of images; nothing is computed."""
+    with returned.compiled("model"):
+        try:
+            return jax.eval_shape(function, *arguments)
+        except returned.ASKED:
+            raise
+        except flax.errors.InvalidRngError as error:
+            raise ValueError(
+                "model must need no random numbers when called with images alone (make dropout "
+                f"deterministic by default), got {str(error).split(' (')[0]}"
+            ) from error
+        except Exception as error:
+            raise ValueError(
+                f"model must map images [B, H, W, C] = {list(images.shape)} to logits, got one "
+                f"that raises {checks.first_line(error)}"
+            ) from error
 
 
 def _require_call(model: nn.Module) -> None:

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -185,14 +186,14 @@ def quadratics_from_arrays(
     (gradient_norm), "distance" (distance to the optimum).
 
     Raises:
-        ValueError: shapes that do not fit, non-symmetric or non-finite input, a mean matrix that
-            is not positive definite, or noise < 0.
+        ValueError: no arrays of numbers, shapes that do not fit, non-symmetric or non-finite input,
+            a mean matrix that is not positive definite, or noise < 0.
 
     >>> problem = quadratics_from_arrays(np.ones((2, 1, 1)), np.array([[1.0], [3.0]]))
     >>> problem.optimum.tolist(), problem.g_squared(0.0)
     ([2.0], 1.0)
     """
-    matrices, vectors = np.asarray(matrices, np.float64), np.asarray(vectors, np.float64)
+    matrices, vectors = _numbers("matrices", matrices), _numbers("vectors", vectors)
     if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2]:
         raise ValueError(f"matrices must have shape [h, d, d], got {matrices.shape}")
     if vectors.shape != matrices.shape[:2]:
@@ -250,3 +251,14 @@ def quadratics_from_arrays(
         noise_variance=float(noise) ** 2,
     )
     return problem
+
+
+def _numbers(name: str, values: Any) -> np.ndarray:
+    try:
+        if np.iscomplexobj(values):
+            raise TypeError("complex")
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must be an array of real numbers, got {checks.said(values)}"
+        ) from error

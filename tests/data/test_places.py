@@ -184,11 +184,34 @@ def test_any_files_with_a_prefix_or_labels_from_1(tmp_path):
 # The root.
 
 
-@pytest.mark.parametrize("wrong", [3, b"folder", ["folder"], "~nobody-of-this-name/data", "a\0b"])
+@pytest.mark.parametrize("wrong", [3, b"folder", ["folder"], "~nobody-of-this-name/data"])
 def test_a_root_that_is_no_path(wrong):
     for read in (mnist, cifar.cifar10, lambda root: load_binary("a9a", root)):
         with pytest.raises(ValueError, match=r"^root must be the path of a folder, got "):
             read(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["a\0b", "a" * 256, "\ud800", "a/" * 2500])
+def test_a_path_that_no_file_system_holds(wrong):
+    for read in (mnist, cifar.cifar10, lambda root: load_binary("a9a", root)):
+        with pytest.raises(ValueError, match=r"^root must be a (shorter )?path.* got "):
+            read(wrong)
+    for read in (jb.data.read_idx, jb.data.read_libsvm):
+        with pytest.raises(ValueError, match=r"^path must be a (shorter )?path.* got "):
+            read(wrong)
+
+
+def test_a_root_for_data_without_files():
+    calls = (
+        lambda: load("digits", "data"),
+        lambda: load_binary("breast_cancer", "data"),
+        lambda: load_binary("synthetic", "data"),
+        lambda: jb.problems.classification("digits", root="data", honest=4),
+        lambda: jb.problems.logistic("synthetic", root="data", honest=4),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match=r"root must be None for .*, which reads no files, g"):
+            call()
 
 
 def test_a_root_that_is_a_file(tmp_path, monkeypatch):
