@@ -10,13 +10,12 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.aggregators.centred import (
     Centred,
-    around,
     distances_from,
-    squared_distances_of,
     weighted_from,
 )
 from jaxbyz.aggregators.clean import cleaned
 from jaxbyz.aggregators.constants import constant, ratio
+from jaxbyz.aggregators.measured import measured
 from jaxbyz.aggregators.rows import no_state, require_majority, said_as
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
@@ -34,6 +33,7 @@ class _Iterate(NamedTuple):
     point: jax.Array  # [d]
     residual: jax.Array  # [] of the point before
     iterations: jax.Array  # []
+    row: jax.Array  # [] which row the point is; -1: none
 
 
 @part
@@ -87,7 +87,8 @@ def geometric_median(
         stay = jnp.where(length > 0, jnp.minimum(1, here / jnp.where(length > 0, length, 1)), 1)
         residual = jnp.maximum(0, length - here) / distance.shape[0]
         moved = jnp.where(stay < 1, target + stay * (point - target), point)
-        return _Iterate(moved, residual, iterate.iterations + 1)
+        row = jnp.where((stay < 1) | (here == 0), -1, jnp.argmin(distance))
+        return _Iterate(moved, residual, iterate.iterations + 1, row)
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
@@ -97,12 +98,15 @@ def geometric_median(
         dtype = clean.raw.dtype
         goal = (1e-10 if dtype == jnp.float64 else 1e-5) if tolerance is None else tolerance
         most = (n - 1) // 2  # the most rows that may be anything, whatever f says
-        near = around(clean, most).shortened(START)
-        weights = _start(squared_distances_of(near), goal, WEIGHT_STEPS * max_iterations)
+        near, squares = measured(clean, most, START)
+        weights = _start(squares, goal, WEIGHT_STEPS * max_iterations)
         seen = near.shortened(DIRECTIONS)
         origin = jnp.zeros(d, dtype)
         begin = _Iterate(
-            weighted_from(weights, near, origin), jnp.full((), jnp.inf, dtype), jnp.array(0)
+            weighted_from(weights, near, origin),
+            jnp.full((), jnp.inf, dtype),
+            jnp.array(0),
+            jnp.array(-1),
         )
         end = jax.lax.while_loop(
             lambda it: (it.residual > goal) & (it.iterations < max_iterations),
@@ -115,10 +119,8 @@ def geometric_median(
             "converged": end.residual <= goal,
         }
         # A minimiser that is a row is that row, to the last bit.
-        distance = distances_from(seen, end.point)
-        nearest = jnp.argmin(distance)
-        row = jnp.where(clean.out[nearest], clean.fill, clean.raw[nearest])
-        value = jnp.where(distance[nearest] == 0, row, seen.back(end.point))
+        row = jnp.where(clean.out[end.row], clean.fill, clean.raw[end.row])
+        value = jnp.where(end.row >= 0, row, seen.back(end.point))
         return state, Aggregated(said_as(rows, value), clean.bad, details)
 
     bound = constant(published=lambda n, f: 4 * (1 + ratio(n, f)) ** 2)

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.centred import around, squared_distances_of
 from jaxbyz.aggregators.clean import Clean, cleaned
 from jaxbyz.aggregators.columnwise import apply_to_scaled, apply_to_weighted
 from jaxbyz.aggregators.constants import constant, mixed, reach
 from jaxbyz.aggregators.distances import nearest
+from jaxbyz.aggregators.measured import measured
 from jaxbyz.aggregators.norms import row_norms, shortening
 from jaxbyz.aggregators.rows import require_key, require_majority, said_as
 from jaxbyz.blocks import in_order
@@ -50,7 +50,7 @@ def nnm(f: int | None, inner: Aggregator) -> Aggregator:
         require_majority("nnm", n, f)
         clean = cleaned(rows)
         bad = clean.bad
-        distances = squared_distances_of(around(clean, f))
+        distances = measured(clean, f)[1]
         chosen = nearest(jnp.where(bad, jnp.inf, distances), n - f)  # [n, n-f]
         weights = jnp.zeros((n, n), clean.raw.dtype)
         weights = weights.at[jnp.arange(n)[:, None], chosen].set(1 / (n - f))

@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.centred import around, squared_distances_of
 from jaxbyz.aggregators.clean import Clean, detailed, mean_of
 from jaxbyz.aggregators.constants import constant, only_for, ratio, unknown, within_ranges
 from jaxbyz.aggregators.coordinatewise import average, nearest_values
+from jaxbyz.aggregators.measured import measured
 from jaxbyz.aggregators.rows import power_of_two, require_majority
 from jaxbyz.aggregators.sorting import sorted_rows
 from jaxbyz.constructors import part
@@ -129,7 +129,7 @@ def bulyan(f: int | None = None) -> Aggregator:
         n = rows.raw.shape[0]
         if f and n < 4 * f + 3:
             raise ValueError(f"bulyan needs n >= 4f + 3 rows, got n = {n} and f = {f}")
-        chosen = _chosen_one_by_one(squared_distances_of(around(rows, f)), f)  # [n - 2f]
+        chosen = _chosen_one_by_one(measured(rows, f)[1], f)  # [n - 2f]
         ordered = sorted_rows(rows.finite[chosen])
         count = len(ordered)
         centre = average(ordered[(count - 1) // 2 : count // 2 + 1])
@@ -182,7 +182,7 @@ def _scores(rows: Clean, f: int, margin: int, power: int) -> jax.Array:
     """s_i for all rows, [n]."""
     n = rows.raw.shape[0]
     # Sorted, a row's distance to itself comes first; it is 0 and adds nothing.
-    distances = squared_distances_of(around(rows, f))
+    distances = measured(rows, f)[1]
     near = jnp.sort(distances, axis=1)[:, : max(1, n - f - margin + 1)]
     if power == 1:
         near = jnp.sqrt(near)

@@ -13,11 +13,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.centred import around, squared_distances_of, weighted_from
+from jaxbyz.aggregators.centred import Centred, around, weighted_from
 from jaxbyz.aggregators.clean import cleaned, mean_of
 from jaxbyz.aggregators.constants import constant, only_for
 from jaxbyz.aggregators.coordinatewise import average
 from jaxbyz.aggregators.distances import centred_products, squared_distances
+from jaxbyz.aggregators.measured import measured
 from jaxbyz.aggregators.rows import no_state, require_key, require_majority, said_as
 from jaxbyz.aggregators.selection import least
 from jaxbyz.aggregators.sorting import select_ranks
@@ -64,8 +65,7 @@ def caf(f: int | None = None) -> Aggregator:
         n = rows.shape[0]
         require_majority("caf", n, f)
         clean = cleaned(rows)
-        seen = around(clean, f)
-        distances = squared_distances_of(seen)
+        seen, distances = measured(clean, f)
 
         def step(now: _Filtered) -> _Filtered:
             weights = now.weights / now.weights.sum()
@@ -145,7 +145,11 @@ def dnc(
             raise ValueError(
                 f"dnc needs n > fraction f rows, got n = {n}, f = {f} and fraction = {fraction}"
             )
-        seen = around(cleaned(rows), f).replaced(HUGE)
+        clean = cleaned(rows)
+        if dims >= d:
+            seen, distances = measured(clean, f, HUGE, Centred.replaced)
+        else:
+            seen = around(clean, f).replaced(HUGE)
         clean = seen.clean
 
         def kept_by(distances: jax.Array) -> jax.Array:
@@ -154,7 +158,7 @@ def dnc(
             return least(jnp.where(seen.far, jnp.inf, scores), n - drop)
 
         if dims >= d:
-            selected = kept_by(squared_distances_of(seen))  # the same every time
+            selected = kept_by(distances)  # the same every time
         else:
             keys = jax.random.split(require_key("dnc", key), iterations)
 

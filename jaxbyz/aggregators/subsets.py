@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
-from jaxbyz.aggregators.centred import around, squared_distances_of
 from jaxbyz.aggregators.clean import cleaned, mean_of
 from jaxbyz.aggregators.constants import constant, only_for, ratio
 from jaxbyz.aggregators.distances import centred_products
+from jaxbyz.aggregators.measured import measured
 from jaxbyz.aggregators.rows import no_state, require_majority, said_as
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
@@ -169,8 +169,7 @@ def _least_subset(
                 f"which is more than max_subsets = {allowed}"
             )
         clean = cleaned(rows)
-        seen = around(clean, f)
-        distances = squared_distances_of(seen)
+        seen, distances = measured(clean, f)
         chunk = min(count, max(1, CHUNK_NUMBERS // n**2))
         slack = 1 - roundings * n * float(jnp.finfo(distances.dtype).eps)
 

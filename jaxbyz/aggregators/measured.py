@@ -1,0 +1,93 @@
+"""Distances between rows: of the rows as they are, and where that is not safe of `Centred` ones.
+
+The median and the distances from it are two passes more over all rows. They are left out where the
+squared distances D_ij of the rows as given are neither too large nor too small a number; then
+
+    c     the row i with the least q_i, the (n-f)-th smallest of √D_ij, j among the finite rows
+    q     its q_i
+    r_j   √D_ij
+
+take the places of those in `aggregators.centred`, and what is derived there holds as it stands: in
+every set S of h = n-f rows, each has another at distance q or more. So Σ_{j∈S} D_ij ≥ q² for all i
+in S, and Var_S = Σ_{i,j∈S} D_ij/(2h²) ≥ q²/(2h). Here no row is beyond B q, and none is shortened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.aggregators.centred import FAR, Centred, Offsets, around, squared_distances_of
+from jaxbyz.aggregators.clean import SHORT, Clean
+from jaxbyz.aggregators.distances import distances_of
+from jaxbyz.aggregators.rows import power_of_two
+
+__all__ = ["measured"]
+
+
+def measured(
+    clean: Clean,
+    f: int,
+    far: float = FAR,
+    treated: Callable[[Centred, float], Centred] = Centred.shortened,
+) -> tuple[Centred, jax.Array]:
+    """Rows y_i around a centre in the unit of their spread, and ‖y_i - y_j‖², [n, n].
+
+    `treated` is what becomes of rows beyond `far` q.
+
+    >>> from jaxbyz.aggregators.clean import cleaned
+    >>> seen, squares = measured(cleaned(jnp.array([[0.0], [8.0], [24.0], [3e38]])), f=1)
+    >>> seen.far.tolist(), (squares * seen.unit**2)[0, :3].tolist()
+    ([False, False, False, True], [0.0, 64.0, 576.0])
+    """
+
+    def carefully(clean: Clean) -> tuple[Centred, jax.Array]:
+        seen = treated(around(clean, f), far)
+        return seen, squared_distances_of(seen)
+
+    n, d = clean.raw.shape
+    if d < SHORT:  # one way is less to compile than two
+        return carefully(clean)
+    squares = distances_of(clean.columns, n, d, clean.raw.dtype)
+    seen, safe = _around_row(clean, squares, f, far)
+
+    def again(carry: tuple) -> tuple:
+        seen, squares = carefully(clean.inside_loop(carry[0]))
+        return jnp.array(False), _without_rows(seen), squares
+
+    # A loop of one turn or none: mapped over seeds, a `cond` would always go both ways.
+    begin = ~safe, _without_rows(seen), squares / seen.unit / seen.unit
+    _, seen, squares = jax.lax.while_loop(lambda carry: carry[0], again, begin)
+    return seen._replace(clean=seen.clean._replace(raw=clean.raw)), squares
+
+
+def _without_rows(seen: Centred) -> Centred:
+    """The same without the rows, which do not change and need not be carried through a loop."""
+    return seen._replace(clean=seen.clean._replace(raw=None))
+
+
+def _around_row(clean: Clean, squares: jax.Array, f: int, far: float) -> tuple[Centred, jax.Array]:
+    """The rows around the best one, from their D_ij [n, n], and whether that is safe, []."""
+    n = clean.raw.shape[0]
+    dtype = squares.dtype
+    unusable = clean.bad[:, None] | clean.bad
+    nearest = jnp.sort(jnp.where(unusable, jnp.inf, squares), axis=1)[:, n - f - 1]
+    best = jnp.argmin(nearest)
+    square = nearest[best]
+    safe = (
+        (clean.bad.sum() <= f)
+        & jnp.isfinite(squares).all()
+        # What vanishes is then far below a rounding of q.
+        & (square >= float(jnp.finfo(dtype).tiny) ** 0.5)
+        & (squares[best] <= far**2 * square).all()
+    )
+    q = jnp.sqrt(jnp.where(safe, square, 1))
+    unit = power_of_two(q)
+    one = jnp.ones(n, dtype)
+    centre = jnp.where(clean.out[best], clean.fill, clean.raw[best])
+    found = Offsets(one, jnp.sqrt(squares[best]))
+    shrink = jnp.ones((), dtype)
+    none = jnp.zeros(n, bool)
+    return Centred(clean, shrink, centre, found, q, unit, one / unit, one, none), safe
