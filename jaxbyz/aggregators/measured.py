@@ -65,7 +65,7 @@ def measured(
 
 def _without_rows(seen: Centred) -> Centred:
     """The same without the rows, which do not change and need not be carried through a loop."""
-    return seen._replace(clean=seen.clean._replace(raw=None))
+    return seen._replace(clean=seen.clean._replace(raw=seen.clean.raw[:0]))
 
 
 def _around_row(clean: Clean, squares: jax.Array, f: int, far: float) -> tuple[Centred, jax.Array]:
