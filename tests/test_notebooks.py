@@ -28,8 +28,8 @@ def quickstart(code):
 def theory(code):
     said = "".join(output.get("text", "") for cell in code for output in cell.outputs)
     # The lemma is attained and never violated; the planted error is, also for the checker alone.
-    statuses = re.findall(r"^rosdhb/L4 +([A-Z]+)", said, flags=re.MULTILINE)
-    assert statuses == ["SEARCHED", "TIGHT", "REFUTED"]
+    found = re.findall(r"^rosdhb/L4 +([A-Z]+) +[0-9.]+( tight)?", said, flags=re.MULTILINE)
+    assert found == [("SEARCHED", ""), ("SEARCHED", " tight"), ("REFUTED", "")]
     assert "wrong.json: violated: left" in said
     shown = {
         cell.source.splitlines()[-1]: output["data"]["text/plain"]

@@ -1,4 +1,4 @@
-"""The audit: every claim, every engine that applies to it, one line each."""
+"""The audit: every claim, every engine that is held against it, one line each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import jax
 
 from jaxbyz.theory import byz_dm21, robustness, rosdhb
 from jaxbyz.theory.claims import Budget, Claim
+from jaxbyz.theory.engines import Engine, engines_for
 from jaxbyz.theory.precision import require_x64
 from jaxbyz.theory.reports import Report, Status, strongest
 
@@ -36,6 +37,11 @@ class Finding:
         return strongest(self.reports)
 
     @property
+    def tight(self) -> bool:
+        """Whether some engine came up to the bound, and nothing refutes it."""
+        return self.status > Status.INCONCLUSIVE and any(report.tight for report in self.reports)
+
+    @property
     def suspected(self) -> bool:
         """Whether some engine saw a violation that nothing exact has settled."""
         return any("suspected violation" in report.evidence for report in self.reports)
@@ -50,7 +56,9 @@ class Finding:
     def evidence(self) -> str:
         """The worst adversary, if there are any, and that of the engine whose status it is."""
         best = [report for report in self.reports if report.status is self.status]
-        top = max(best, key=lambda report: -1.0 if report.tightness is None else report.tightness)
+        top = max(
+            best, key=lambda one: (one.tight, -1.0 if one.tightness is None else one.tightness)
+        )
         said = f"{top.engine}: {top.evidence}"
         worst = next((report for report in self.reports if report.adversary), None)
         if worst is None:
@@ -87,6 +95,7 @@ def audit(
     budget: Budget = QUICK,
     tell: Callable[[Finding], None] | None = None,
     parallel: int = 2,
+    engines: Callable[[Claim], Iterable[Engine]] = engines_for,
 ) -> list[Finding]:
     """Hold claims against all engines that apply to them.
 
@@ -95,6 +104,7 @@ def audit(
         budget: how hard to look.
         tell: called with every finding, in the order of the claims.
         parallel: how many claims are examined at the same time; most of the time is compiling.
+        engines: which ones are held against a claim.
 
     Raises:
         RuntimeError: JAX is not in its 64-bit mode.
@@ -104,7 +114,7 @@ def audit(
     def examine(claim: Claim) -> Finding:
         began = time.perf_counter()
         with jax.enable_x64(True):  # a setting of the thread
-            reports = tuple(check(claim, budget) for check in claim.checks)
+            reports = tuple(engine(claim, budget) for engine in engines(claim))
         return Finding(claim, reports, time.perf_counter() - began)
 
     findings = []
@@ -122,11 +132,12 @@ def audit(
 
 
 def line(finding: Finding) -> str:
-    """One line: claim, status, tightness, seconds, evidence."""
-    tight = "" if finding.tightness is None else f"{finding.tightness:.6g}"
+    """One line: claim, status, largest left/right, whether it is tight, seconds, evidence."""
+    used = "" if finding.tightness is None else f"{finding.tightness:.6g}"
     mark = "!" if finding.suspected else " "
+    tight = "tight" if finding.tight else ""
     return (
-        f"{finding.claim.key:26s} {finding.status.name:14s}{mark}{tight:>12s} "
+        f"{finding.claim.key:26s} {finding.status.name:14s}{mark}{used:>12s} {tight:5s} "
         f"{finding.seconds:6.1f} s  {finding.evidence}"
     )
 
@@ -141,16 +152,17 @@ def _conditions(claim: Claim) -> str:
 def markdown(findings: Sequence[Finding]) -> str:
     """A table with the statements, their hypotheses and where they come from."""
     rows = [
-        "| claim | statement | if | provenance | status | largest left/right | evidence | s |",
-        "|---|---|---|---|---|---|---|---|",
+        "| claim | statement | if | provenance | status | largest left/right | tight | evidence "
+        "| s |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for finding in findings:
         claim = finding.claim
-        tight = "" if finding.tightness is None else f"{finding.tightness:.6g}"
+        used = "" if finding.tightness is None else f"{finding.tightness:.6g}"
         cells = [
             claim.key, f"{claim.title}: {claim.statement}", _conditions(claim),
-            claim.provenance.value,
-            finding.status.name, tight, finding.evidence, f"{finding.seconds:.1f}",
+            claim.provenance.value, finding.status.name, used, "yes" if finding.tight else "",
+            finding.evidence, f"{finding.seconds:.1f}",
         ]  # fmt: skip
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
+import importlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import jax
 
-from jaxbyz.theory.reports import Report
+from jaxbyz.theory.adversaries import Adversaries
+from jaxbyz.theory.subjects import Brought, Subject
 
-__all__ = ["Budget", "Check", "Claim", "Family", "Hypothesis", "Provenance", "Scope"]
+__all__ = ["TOLERANCE", "Budget", "Claim", "Family", "Hypothesis", "Provenance", "Scope"]
+
+# Rounding of sums of some thousand products of float64 numbers, relative to the largest of them.
+TOLERANCE = 1e-9
 
 
 class Provenance(enum.Enum):
@@ -66,20 +73,23 @@ class Budget:
     seed: int = 0
 
 
-Check = Callable[["Claim", Budget], Report]  # an engine, ready to be applied to its claim
-
-
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """One statement that can be held against numbers and code.
+    """One statement that can be held against numbers and code. It is data: no engine is in it.
 
-    `sides(instance)` gives (left, right), traceable, so that the claim reads left ≤ right, or
-    left = right for identities. Inequalities are written so that right > 0 (or ≥ 0) and left/right
-    tells how much of the bound is used: 1 is tight, more is a violation.
-    Where a hypothesis fails the claim says nothing, whatever the sides are (see `engines.judge`).
-    A claim has hypotheses, or says in `unconditional` why there are none.
+    `sides(instance)` gives (left, right), traceable. The claim reads left ≤ right, or left = right
+    for identities. Inequalities are written so that right ≥ 0. Then left/right tells how much of
+    the bound is used: at 1 the bound is attained, and more is a violation. Sides may be arrays of
+    one shape, or an array and a number: several statements at once.
+
+    A claim speaks of the instances of its `families`, or of its `subject`. It has hypotheses, or
+    says in `unconditional` why there are none. Where a hypothesis fails the claim says nothing,
+    whatever the sides are (see `engines.judge`).
+
     `recheck(instance)` evaluates one instance by other means, in exact arithmetic: whether it
-    satisfies the hypotheses and violates the claim; None where there is no such checker.
+    satisfies the hypotheses and violates the claim. It is None where there is no such checker.
+
+    Which engines are held against a claim follows from these data; see `engines.engines_for`.
     """
 
     paper: str  # "rosdhb", "byz_dm21", "robustness"
@@ -93,10 +103,40 @@ class Claim:
     families: tuple[Family, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
     unconditional: str = ""  # why there are no hypotheses; empty where there are
-    checks: tuple[Check, ...] = ()
     recheck: Callable[[Any], bool] | None = None
+    tolerance: float = TOLERANCE  # relative rounding of the sides: a violation must exceed it
+    tight_from: float | None = 0.999  # left/right that attains the bound; None: it need not be met
+    grid: tuple[float, ...] = ()  # values of free numbers; all their combinations are looked at too
+    adversaries: Adversaries | None = None
+    subject: Subject | None = None
 
     @property
     def key(self) -> str:
         """paper/name, unique among all claims."""
         return f"{self.paper}/{self.name}"
+
+    @property
+    def checks(self) -> tuple[Callable[[Claim, Budget], Any], ...]:
+        """The former name of `engines.engines_for(claim)`; it goes with the next release."""
+        _deprecated("claim.checks is now jaxbyz.theory.engines.engines_for(claim)")
+        return importlib.import_module("jaxbyz.theory.engines").engines_for(self)
+
+
+def _deprecated(said: str) -> None:
+    warnings.warn(f"{said}; the old name goes with the next release", DeprecationWarning, 3)
+
+
+def _accepting_checks(made: Callable[..., None]) -> Callable[..., None]:
+    """`Claim.__init__`, for one release with the argument `checks` that it had."""
+
+    @functools.wraps(made)
+    def init(self: Claim, *given: Any, **named: Any) -> None:
+        if "checks" in named:
+            _deprecated("Claim has no checks: jaxbyz.theory.audit.audit takes engines")
+            named["subject"] = Brought(tuple(named.pop("checks")))
+        made(self, *given, **named)
+
+    return init
+
+
+Claim.__init__ = _accepting_checks(Claim.__init__)  # type: ignore[method-assign]

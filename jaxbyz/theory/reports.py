@@ -1,33 +1,69 @@
-"""What an engine may say of a claim, and how strong it is.
+"""What an engine may say of a claim: a status, and whether its bound was found to be attained.
 
-    PROVED > CERTIFIED > TIGHT > SEARCHED > CONFIDENT > INCONCLUSIVE
+The status says what kind of evidence there is:
 
-Nothing is ever "passed". Floating-point numbers alone give TIGHT, SEARCHED, CONFIDENT or
-INCONCLUSIVE; PROVED, CERTIFIED and REFUTED need rational or interval arithmetic, and a report
-without it cannot be made.
+    PROVED > CERTIFIED > SEARCHED > CONFIDENT > INCONCLUSIVE
+
+Nothing is ever "passed". Floating-point numbers alone give SEARCHED, CONFIDENT or INCONCLUSIVE.
+PROVED, CERTIFIED and REFUTED need rational or interval arithmetic, and a report without it cannot
+be made. Whether a bound is tight is another matter, and no evidence for it: `Report.tight`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["Report", "Status", "strongest", "weakest"]
 
 
-class Status(enum.IntEnum):
-    """Strength of the support for a claim; the two below INCONCLUSIVE are no support at all."""
+def _no_longer_a_status() -> None:
+    warnings.warn(
+        "Status.TIGHT is no status any more, and now means SEARCHED: ask report.tight",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+
+
+class _FormerTight(enum.EnumType):
+    """For one release `Status.TIGHT` and `Status["TIGHT"]` warn, and give SEARCHED."""
+
+    def __getattr__(cls, name: str) -> Any:
+        if name == "TIGHT":
+            _no_longer_a_status()
+            return cls["SEARCHED"]
+        raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+
+    def __getitem__(cls, name: str) -> Any:
+        if name == "TIGHT":
+            _no_longer_a_status()
+            name = "SEARCHED"
+        return super().__getitem__(name)
+
+
+class Status(enum.IntEnum, metaclass=_FormerTight):
+    """The kind of evidence for a claim, the stronger the larger.
+
+    The two below INCONCLUSIVE are no support at all.
+    """
 
     REFUTED = 0  # a violation, verified in exact arithmetic
     NOT_APPLICABLE = 1  # a hypothesis fails
     INCONCLUSIVE = 2  # no statement either way
     CONFIDENT = 3  # at a level that holds at any time of stopping
     SEARCHED = 4  # no violation found by so much search
-    TIGHT = 5  # the search comes up to a bound that another computation gives
-    CERTIFIED = 6  # exact arithmetic, one point of the parameters
+    CERTIFIED = 6  # exact arithmetic, one point of the parameters; 5 was TIGHT, and stays unused
     PROVED = 7  # exact arithmetic, all parameters of a stated box
+
+    @classmethod
+    def _missing_(cls, value: object) -> Status | None:
+        if value == 5:  # also of what was pickled
+            _no_longer_a_status()
+            return cls.SEARCHED
+        return None
 
 
 EXACT = {Status.REFUTED, Status.CERTIFIED, Status.PROVED}
@@ -36,6 +72,10 @@ EXACT = {Status.REFUTED, Status.CERTIFIED, Status.PROVED}
 @dataclasses.dataclass(frozen=True)
 class Report:
     """What one engine found about one claim.
+
+    `tightness` is the largest left/right that was met (for identities the largest error). `tight`
+    tells that it comes up to what is possible: to the bound itself, or to another computation of
+    the same number. How near it has to come is said by the claim (`Claim.tight_from`).
 
     >>> Report("rosdhb/L5", Status.PROVED, "search", "seen no violation", 1.0)
     Traceback (most recent call last):
@@ -47,11 +87,12 @@ class Report:
     status: Status
     engine: str
     evidence: str  # what was done, and how much of it
-    tightness: float | None = None  # the largest left/right that was met; for identities the error
+    tightness: float | None = None
     seconds: float = 0.0
-    instance: Any = None  # where it was met
+    instance: Any = None  # where the largest was met
     exact: bool = False  # whether the status rests on rational or interval arithmetic
     adversary: str = ""  # the worst of those that the claim was held against, if any
+    tight: bool = False
 
     def __post_init__(self) -> None:
         if self.status in EXACT and not self.exact:
@@ -59,10 +100,16 @@ class Report:
                 f"status {self.status.name} needs exact=True: floating-point numbers never prove "
                 "or refute"
             )
+        if self.tight and (self.tightness is None or self.status <= Status.INCONCLUSIVE):
+            raise ValueError(
+                "tight=True needs a tightness and a status above INCONCLUSIVE, got "
+                f"{self.tightness} and {self.status.name}"
+            )
 
     def __str__(self) -> str:
-        tight = "" if self.tightness is None else f"  {self.tightness:.6g}"
-        return f"{self.claim:32s} {self.status.name:14s}{tight}  {self.engine}: {self.evidence}"
+        used = "" if self.tightness is None else f"  {self.tightness:.6g}"
+        used += " tight" if self.tight else ""
+        return f"{self.claim:32s} {self.status.name:14s}{used}  {self.engine}: {self.evidence}"
 
 
 def weakest(reports: Sequence[Report]) -> Status:

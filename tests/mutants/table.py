@@ -11,6 +11,7 @@ from jaxbyz.theory.byz_dm21 import lemmas as byz
 from jaxbyz.theory.byz_dm21.implementation import code_matches
 from jaxbyz.theory.byz_dm21.lemmas import MOMENTUM, RECURSIVE, Method
 from jaxbyz.theory.byz_dm21.lyapunov import lyapunov
+from jaxbyz.theory.engines import engines_for
 from jaxbyz.theory.rosdhb import constants, implementation, lemmas, mask_law
 from jaxbyz.theory.rosdhb.certificate_rational import all_states
 from jaxbyz.theory.rosdhb.lyapunov import Planted, first_form, second_form
@@ -41,7 +42,8 @@ def verdict(report: Report) -> str:
 
 def reports(claim: Claim, budget: Budget) -> dict[str, Report]:
     """Engine -> report."""
-    return {report.engine: report for report in (check(claim, budget) for check in claim.checks)}
+    asked = (engine(claim, budget) for engine in engines_for(claim))
+    return {report.engine: report for report in asked}
 
 
 def _b_doubled() -> Claim:

@@ -7,6 +7,7 @@ from lengths import often
 from mutants.table import MUTANTS, flagged, reports
 
 from jaxbyz.theory import Budget
+from jaxbyz.theory.engines import engines_for
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -23,7 +24,7 @@ NAMED = {f"{mutant.planted}": mutant for mutant in MUTANTS}
 
 def noticed(claim):
     """Whether one of the engines objects; those after it are not asked."""
-    return any(flagged(check(claim, BUDGET)) for check in claim.checks)
+    return any(flagged(engine(claim, BUDGET)) for engine in engines_for(claim))
 
 
 @pytest.mark.parametrize("name", often(NAMED, SOME))

@@ -1,4 +1,4 @@
-"""Adversaries of the one-step claims of Byz-DM21 (see `engines.adversary`). Derived here.
+"""Adversaries of the one-step claims of Byz-DM21 (see `theory.adversaries`). Derived here.
 
 They choose F(g) = ḡ + √(κV) e with ‖e‖ ≤ 1. L4-L6 are not held against them: these hold for any x⁺,
 and families reach any.
@@ -15,12 +15,10 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from jaxbyz.theory.adversaries import Adversaries, Reach, balanced, fixed
 from jaxbyz.theory.byz_dm21.states import State, dispersion
-from jaxbyz.theory.claims import Check
-from jaxbyz.theory.engines.adversary import Adversary, Reach, fixed, worst_adversary
-from jaxbyz.theory.rosdhb.adversaries import balanced
 
-__all__ = ["against", "ball", "linear", "stalled"]
+__all__ = ["adversaries", "ball", "linear", "stalled"]
 
 
 def ball(state: State) -> Reach:
@@ -46,13 +44,13 @@ def stalled(state: State) -> Reach:
     return fixed(state, -mean / (jnp.sqrt(state.kappa * dispersion(rows)) + 1e-300))
 
 
-ADVERSARIES: dict[str, Adversary] = {"ball": ball, "linear": linear, "stall": stalled}
+BY_NAME = {"ball": ball, "linear": linear, "stall": stalled}
 
 
-def against(restated: Callable[[State], State] = lambda state: state) -> Check:
-    """The check; `restated` gives an instance the σ² of its own x⁺, where the claim has a σ²."""
+def adversaries(restated: Callable[[State], State] = lambda state: state) -> Adversaries:
+    """All of them. `restated` gives an instance the σ² of its own x⁺, where the claim has a σ²."""
 
     def replace(state: State, error: jax.Array) -> State:
         return restated(state._replace(error=error))
 
-    return worst_adversary(ADVERSARIES, replace, lambda state: state.error)
+    return Adversaries(BY_NAME, replace, lambda state: state.error)

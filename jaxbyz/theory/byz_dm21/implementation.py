@@ -14,6 +14,7 @@ but no rule of a worker can break is not seen: that samples of other workers are
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -43,12 +44,17 @@ from jaxbyz.theory.byz_dm21.states import (
 )
 from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import vanishes
-from jaxbyz.theory.engines import sampled, searched
 
 __all__ = ["code_matches", "code_ratio", "shipped"]
 
 # What the code is run with: all that the identities need, as they hold for any numbers.
 RAND_1 = Hypothesis("α = 1/d", lambda state: vanishes(state.alpha * state.g.shape[1] - 1, 1.0))
+derived = functools.partial(
+    Claim,
+    paper="byz_dm21",
+    provenance=Provenance.DERIVED,
+    source="derived here, jaxbyz/theory/byz_dm21/implementation.py",
+)
 Maker = Callable[[Any, Any, Compressor], Algorithm]  # (η, β, compressor) -> the algorithm
 
 
@@ -123,30 +129,6 @@ def _run(method: Method, maker: Maker, state: State, step: jax.Array) -> tuple[j
     return jax.vmap(over_pairs, (0, None, None))(jnp.arange(workers), pairs, every)
 
 
-def _claim(
-    name: str,
-    scope: Scope,
-    title: str,
-    statement: str,
-    sides: Any,
-    hypotheses: tuple[Hypothesis, ...],
-) -> Claim:
-    check = sampled() if scope is Scope.IDENTITY else searched()
-    return Claim(
-        paper="byz_dm21",
-        name=name,
-        title=title,
-        statement=statement,
-        provenance=Provenance.DERIVED,
-        source="derived here, jaxbyz/theory/byz_dm21/implementation.py",
-        scope=scope,
-        sides=sides,
-        families=(states(alpha=0.5),),
-        hypotheses=hypotheses,
-        checks=(check,),
-    )
-
-
 def code_matches(method: Method, maker: Maker | None = None) -> Claim:
     """E P⁺ at the worker and at the server, E Q⁺ and E R⁺ of the code are those of the recursions.
 
@@ -180,9 +162,15 @@ def code_matches(method: Method, maker: Maker | None = None) -> Claim:
             jnp.concatenate([jnp.stack(derived), step, step]),
         )
 
-    statement = "E P⁺, E Q⁺, E R⁺ of the shipped worker = those of the recursions; x⁺ is kept"
-    name, title = f"code-{method.name}", "code and recursion"
-    return _claim(name, Scope.IDENTITY, title, statement, sides, (RAND_1,))
+    return derived(
+        name=f"code-{method.name}",
+        title="code and recursion",
+        statement="E P⁺, E Q⁺, E R⁺ of the shipped worker = those of the recursions; x⁺ is kept",
+        scope=Scope.IDENTITY,
+        sides=sides,
+        families=(states(alpha=0.5),),
+        hypotheses=(RAND_1,),
+    )
 
 
 def code_ratio(maker: Maker | None = None) -> Claim:
@@ -205,6 +193,12 @@ def code_ratio(maker: Maker | None = None) -> Claim:
         right = c.r_r * errors(state).r + c.r_s * moved + c.r_n * point.noise_variance
         return squares(v - gradients[:, None, None]), right
 
-    statement = "E R⁺ ≤ (1-η)² R + 2(1-η)² ℓ² S + 2η² σ², run by the shipped worker"
-    title = "recursive estimate in the code"
-    return _claim("ratio", Scope.ONE_STEP, title, statement, sides, first(recursive=True))
+    return derived(
+        name="ratio",
+        title="recursive estimate in the code",
+        statement="E R⁺ ≤ (1-η)² R + 2(1-η)² ℓ² S + 2η² σ², run by the shipped worker",
+        scope=Scope.ONE_STEP,
+        sides=sides,
+        families=(states(alpha=0.5),),
+        hypotheses=first(recursive=True),
+    )

@@ -30,8 +30,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.core import Aggregator
+from jaxbyz.theory.adversaries import Adversaries
 from jaxbyz.theory.byz_dm21 import hypotheses as given
-from jaxbyz.theory.byz_dm21.adversaries import against
+from jaxbyz.theory.byz_dm21.adversaries import adversaries
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.states import (
     Errors,
@@ -45,10 +46,9 @@ from jaxbyz.theory.byz_dm21.states import (
     states,
 )
 from jaxbyz.theory.byz_dm21.weights import Steps, momentum_steps, recursive_steps
-from jaxbyz.theory.claims import Check, Claim, Family, Hypothesis, Provenance, Scope
+from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
-from jaxbyz.theory.engines import sampled, searched
-from jaxbyz.theory.robustness import finite_rows
+from jaxbyz.theory.robustness.definitions import finite_rows
 
 __all__ = [
     "MOMENTUM",
@@ -91,9 +91,6 @@ class Method(NamedTuple):
 MOMENTUM = Method("DM", momentum_steps, False)
 RECURSIVE = Method("VR", recursive_steps, True)
 
-CHECKS: tuple[Check, ...] = (sampled(), searched())
-AGAINST = against()
-
 
 def claim_of(
     name: str,
@@ -102,7 +99,7 @@ def claim_of(
     sides: Callable[[Any], tuple[Any, Any]],
     hypotheses: tuple[Hypothesis, ...],
     families: tuple[Family, ...] = (),
-    checks: tuple[Check, ...] = CHECKS,
+    against: Adversaries | None = None,
     constants: Mapping[str, float] | None = None,
 ) -> Claim:
     """A claim; `constants` as the checker of counterexamples wants them, None: it has no such."""
@@ -117,7 +114,7 @@ def claim_of(
         sides=sides,
         families=families or (states(),),
         hypotheses=hypotheses,
-        checks=checks,
+        adversaries=against,
         recheck=None if constants is None else rechecked_by(f"byz_dm21/{name}", constants),
     )
 
@@ -176,10 +173,16 @@ def direction(three: float = 3.0) -> Claim:
         return (wrong**2).sum() / 2, right
 
     statement = "½ ‖g - ∇f‖² ≤ ½ (1+θ)² κ ζ² + A_P P + A_Q (Q + R) + A_b (Q̄ + R̄)"
-    constants, checks = {"three": three}, (sampled(), AGAINST)
+    constants, against = {"three": three}, adversaries()
     needs = (given.THETA, given.KAPPA, given.SIMILAR, given.BALL)
     return claim_of(
-        "L2", "error of the direction", statement, sides, needs, checks=checks, constants=constants
+        "L2",
+        "error of the direction",
+        statement,
+        sides,
+        needs,
+        against=against,
+        constants=constants,
     )
 
 
@@ -203,8 +206,8 @@ def descent(curvature: float = 1.0) -> Claim:
 
     statement = "f(x⁺) ≤ f(x) - (γ/2) ‖∇f‖² - (1/(2γ) - L/2) S + (γ/2) ‖g - ∇f‖²"
     needs = (given.POSITIVE_STEP, given.SYMMETRIC, given.L_SMOOTH)
-    constants, checks = {"curvature": curvature}, (sampled(), AGAINST)
-    return claim_of("L3", "descent", statement, sides, needs, checks=checks, constants=constants)
+    constants, against = {"curvature": curvature}, adversaries()
+    return claim_of("L3", "descent", statement, sides, needs, against=against, constants=constants)
 
 
 def decrease(state: State, step: jax.Array) -> jax.Array:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,36 +17,18 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.theory.byz_dm21 import rates
-from jaxbyz.theory.claims import Check, Claim, Family, Hypothesis, Provenance, Scope
+from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import in_unit_interval
-from jaxbyz.theory.engines import sampled, searched
 
 __all__ = ["Weighting", "lyapunov_equations", "product_claim", "stability"]
 
 
-def _claim(
-    name: str,
-    title: str,
-    statement: str,
-    sides: Callable[[Any], tuple[Any, Any]],
-    family: Family,
-    hypotheses: tuple[Hypothesis, ...],
-    scope: Scope,
-    checks: tuple[Check, ...],
-) -> Claim:
-    return Claim(
-        paper="byz_dm21",
-        name=name,
-        title=title,
-        statement=statement,
-        provenance=Provenance.DERIVED,
-        source="derived here, jaxbyz/theory/byz_dm21/rates.py",
-        scope=scope,
-        sides=sides,
-        families=(family,),
-        hypotheses=hypotheses,
-        checks=checks,
-    )
+derived = functools.partial(
+    Claim,
+    paper="byz_dm21",
+    provenance=Provenance.DERIVED,
+    source="derived here, jaxbyz/theory/byz_dm21/rates.py",
+)
 
 
 class Weighting(NamedTuple):
@@ -85,17 +68,15 @@ def stability(recursive: bool, limit: Callable[..., Any] | None = None) -> Claim
         transition, _ = recursion(h, given.eta, given.beta)
         return jnp.abs(jnp.linalg.eigvals(transition)).max(), jnp.ones(())
 
-    # Roots that nearly meet lose half of their digits.
-    checks: tuple[Check, ...] = (sampled(tolerance=1e-7),)
-    return _claim(
-        "S8-VR" if recursive else "S8-DM",
-        "stability limit on quadratics",
-        "the spectral radius at the limit is 1",
-        sides,
-        _weightings(),
-        (ETA, BETA),
-        Scope.IDENTITY,
-        checks,
+    return derived(
+        name="S8-VR" if recursive else "S8-DM",
+        title="stability limit on quadratics",
+        statement="the spectral radius at the limit is 1",
+        scope=Scope.IDENTITY,
+        sides=sides,
+        families=(_weightings(),),
+        hypotheses=(ETA, BETA),
+        tolerance=1e-7,  # roots that nearly meet lose half of their digits
     )
 
 
@@ -117,17 +98,15 @@ def lyapunov_equations(
         sources = jnp.stack([jnp.ones(9), jnp.outer(noise, noise).ravel()], axis=1)
         return jnp.linalg.solve(step, sources)[0], jnp.stack([j(h, eta), v(h, eta)])
 
-    # The equations have the condition number 1/(1 - radius)², some 10⁶ here.
-    checks: tuple[Check, ...] = (sampled(tolerance=1e-8),)
-    return _claim(
-        "S9-JV",
-        "transient and noise of Byz-VR-DM21 with one parameter",
-        "J = Σ y_t²,  V∞ = lim Var(y_t)/s²",
-        sides,
-        _weightings(),
-        (ETA, STABLE),
-        Scope.IDENTITY,
-        checks,
+    return derived(
+        name="S9-JV",
+        title="transient and noise of Byz-VR-DM21 with one parameter",
+        statement="J = Σ y_t²,  V∞ = lim Var(y_t)/s²",
+        scope=Scope.IDENTITY,
+        sides=sides,
+        families=(_weightings(),),
+        hypotheses=(ETA, STABLE),
+        tolerance=1e-8,  # the equations have the condition number 1/(1 - radius)², some 10⁶ here
     )
 
 
@@ -149,13 +128,12 @@ def product_claim(constant: float = rates.PRODUCT) -> Claim:
         product = rates.transient(h, given.eta) * rates.stationary_variance(h, given.eta)
         return jnp.asarray(constant), product
 
-    return _claim(
-        "S9",
-        "no O(ε⁻³) with one parameter",
-        "J V∞ ≥ √7 - 5/2",
-        sides,
-        Family("stable h, η in [1e-8, 1]", 2, make),
-        (ETA, STABLE),
-        Scope.CONSTANTS,
-        (sampled(), searched()),
+    return derived(
+        name="S9",
+        title="no O(ε⁻³) with one parameter",
+        statement="J V∞ ≥ √7 - 5/2",
+        scope=Scope.CONSTANTS,
+        sides=sides,
+        families=(Family("stable h, η in [1e-8, 1]", 2, make),),
+        hypotheses=(ETA, STABLE),
     )

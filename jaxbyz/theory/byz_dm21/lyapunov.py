@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.theory.byz_dm21 import hypotheses as given
-from jaxbyz.theory.byz_dm21.adversaries import against
+from jaxbyz.theory.byz_dm21.adversaries import adversaries
 from jaxbyz.theory.byz_dm21.lemmas import Method, claim_of, decrease
 from jaxbyz.theory.byz_dm21.states import (
     State,
@@ -28,7 +28,6 @@ from jaxbyz.theory.byz_dm21.states import (
 from jaxbyz.theory.byz_dm21.weights import Weights, weights
 from jaxbyz.theory.claims import Claim, Family, Hypothesis
 from jaxbyz.theory.conditions import at_most, positive
-from jaxbyz.theory.engines import sampled
 
 __all__ = ["lyapunov", "lyapunov_pl"]
 
@@ -116,7 +115,7 @@ def _step(
         sides,
         (*needs, Hypothesis(allowed, step_size)),
         (Family(family.name, family.size, lambda z: at_step(family.make(z))),),
-        (sampled(), against(at_step)),
+        adversaries(at_step),
         {"factor": factor, "spare": spare, **dict(method.factors)},
     )
 

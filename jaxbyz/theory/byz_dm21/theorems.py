@@ -12,6 +12,7 @@ claim, for tests of the checks. All are derived here.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,9 +22,8 @@ import jax.numpy as jnp
 from jaxbyz.theory.byz_dm21 import rates, simplified
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.weights import momentum_steps, recursive_steps, weights
-from jaxbyz.theory.claims import Check, Claim, Family, Hypothesis, Provenance, Scope
+from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import at_most, in_unit_interval, positive
-from jaxbyz.theory.engines import sampled, searched
 
 __all__ = [
     "Numbers",
@@ -120,32 +120,14 @@ PL = Hypothesis(
 LENGTH = Hypothesis("T ≥ 1", lambda given: given.rounds - 1)
 GAP = Hypothesis("f(x⁰) ≥ f*", lambda given: given.gap)
 
-CHECKS: tuple[Check, ...] = (sampled(), searched(tight=None))
-
-
-def _claim(
-    name: str,
-    title: str,
-    statement: str,
-    sides: Callable[[Any], tuple[Any, Any]],
-    families: tuple[Family, ...],
-    hypotheses: tuple[Hypothesis, ...],
-    scope: Scope = Scope.CONSTANTS,
-    checks: tuple[Check, ...] = CHECKS,
-) -> Claim:
-    return Claim(
-        paper="byz_dm21",
-        name=name,
-        title=title,
-        statement=statement,
-        provenance=Provenance.DERIVED,
-        source="derived here, jaxbyz/theory/byz_dm21/simplified.py",
-        scope=scope,
-        sides=sides,
-        families=families,
-        hypotheses=hypotheses,
-        checks=checks,
-    )
+derived = functools.partial(
+    Claim,
+    paper="byz_dm21",
+    provenance=Provenance.DERIVED,
+    source="derived here, jaxbyz/theory/byz_dm21/simplified.py",
+    scope=Scope.CONSTANTS,
+    tight_from=None,
+)
 
 
 # row of `simplified` -> (method's steps, takes β = η, s, γ, noise, factor of N)
@@ -219,8 +201,13 @@ def theorem_claim(
     statement = "γ ≤ γ_max,  N ≤ closed form" + ("" if spare else ",  2(cR₀+c'R̄₀) ≤ closed form")
     # β = η where there is one parameter; under PL also μ.
     needs = (*BOX, ETA, *(() if single else (BETA,)), *((PL,) if spare else ()))
-    return _claim(
-        f"T{row}", f"closed forms of theorem {row}", statement, sides, (numbers(),), needs
+    return derived(
+        name=f"T{row}",
+        title=f"closed forms of theorem {row}",
+        statement=statement,
+        sides=sides,
+        families=(numbers(),),
+        hypotheses=needs,
     )
 
 
@@ -255,9 +242,14 @@ def corollary_claim(number: int, bound: Callable[[Setting, Any, Any], Any] | Non
         left = 2 * (gap / size + start) / rounds + floor + 2 * found.noise
         return left, stated(point, rounds, gap)
 
-    statement = "bound of the theorem ≤ closed form of the corollary"
-    needs = (*BOX, LENGTH, GAP)  # η and β are those of the corollary
-    return _claim(f"C{number}", f"corollary {number}", statement, sides, (numbers(),), needs)
+    return derived(
+        name=f"C{number}",
+        title=f"corollary {number}",
+        statement="bound of the theorem ≤ closed form of the corollary",
+        sides=sides,
+        families=(numbers(),),
+        hypotheses=(*BOX, LENGTH, GAP),  # η and β are those of the corollary
+    )
 
 
 def _average(number: int, recursive: bool, scale: float) -> Claim:
@@ -285,16 +277,18 @@ def _average(number: int, recursive: bool, scale: float) -> Claim:
         right = 2 * (given.gap / size + errors) / ROUNDS + 2 * found.noise
         return left, scale * right
 
-    statement = "(1/T) Σ E‖∇f‖² ≤ 2Ψ₀/(γT) + 2N on f = λx²/2, T = 2¹⁴"
-    return _claim(
-        f"A{number}",
-        f"theorem {number} against exact averages",
-        statement,
-        sides,
-        (numbers(1e-4),),
+    return derived(
+        name=f"A{number}",
+        title=f"theorem {number} against exact averages",
+        statement="(1/T) Σ E‖∇f‖² ≤ 2Ψ₀/(γT) + 2N on f = λx²/2, T = 2¹⁴",
+        scope=Scope.TRAJECTORY,
+        sides=sides,
+        families=(numbers(1e-4),),
         # G alone of the constants enters: the others are those of this problem.
-        (ETA, BETA, BOX[2], GAP, Hypothesis("0 < λ ≤ L", lambda given: in_unit_interval(given.mu))),
-        Scope.TRAJECTORY,
+        hypotheses=(
+            *(ETA, BETA, BOX[2], GAP),
+            Hypothesis("0 < λ ≤ L", lambda given: in_unit_interval(given.mu)),
+        ),
     )
 
 

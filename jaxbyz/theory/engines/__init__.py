@@ -1,13 +1,30 @@
-"""Engines: each takes a claim and returns a report, never a bare pass."""
+"""Engines: each takes a claim and a budget, and returns a report, never a bare pass.
 
-from jaxbyz.theory.engines.adversary import Adversary, Reach, fixed, worst_adversary
+    choice           which engines are held against a claim
+    judge            from numbers to a status: where left, right and hypotheses are weighed
+    search           families: at random, on a grid, by gradient ascent; single cases
+    worst_adversary  the worst error of a robust rule (trust_region), over the instances too
+    worst_input      the worst input of a coordinate-wise rule, by convex programs
+    exact            rational numbers
+    statistics       means from samples; frequencies: laws of discrete outcomes
+    fits             exponents of measured rates
+
+Start with `choice`. Engines read claims and rules; no module with statements reads engines.
+"""
+
+from jaxbyz.theory.adversaries import Adversary, Reach, fixed
+from jaxbyz.theory.engines.choice import engines_for
 from jaxbyz.theory.engines.judge import judge, measure
-from jaxbyz.theory.engines.search import sampled, searched
+from jaxbyz.theory.engines.search import Engine, gridded, sampled, searched
+from jaxbyz.theory.engines.worst_adversary import worst_adversary
 
 __all__ = [
     "Adversary",
+    "Engine",
     "Reach",
+    "engines_for",
     "fixed",
+    "gridded",
     "judge",
     "measure",
     "sampled",

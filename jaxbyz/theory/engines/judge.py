@@ -6,17 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import chex
 import jax
 import numpy as np
 
-from jaxbyz.theory.claims import Claim, Scope
+from jaxbyz.theory.claims import TOLERANCE, Claim, Scope
 from jaxbyz.theory.precision import require_x64
 from jaxbyz.theory.reports import Report, Status
 
 __all__ = ["TOLERANCE", "applies", "failed_hypothesis", "judge", "measure", "ratios"]
-
-# Rounding of sums of some thousand products of float64 numbers, relative to the largest of them.
-TOLERANCE = 1e-9
 
 
 def ratios(claim: Claim, left: Any, right: Any) -> Any:
@@ -41,8 +39,10 @@ def measure(claim: Claim, instance: Any) -> jax.Array:
     -∞ where the claim does not apply: engines look for the largest, so that an instance outside
     the hypotheses is never preferred to one inside, whatever its sides are.
     """
-    left, right = claim.sides(instance)
-    ratio = jax.numpy.max(ratios(claim, jax.numpy.asarray(left), jax.numpy.asarray(right)))
+    left, right = map(jax.numpy.asarray, claim.sides(instance))
+    if left.ndim and right.ndim:
+        chex.assert_equal_shape([left, right])
+    ratio = jax.numpy.max(ratios(claim, left, right))
     return jax.numpy.where(applies(claim, instance), ratio, -jax.numpy.inf)
 
 
@@ -60,25 +60,37 @@ def judge(
     engine: str,
     find: Callable[[], tuple[float, Any, str]],
     *,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     tight: float | None = None,
 ) -> Report:
     """Weigh what an engine found.
 
-    `find()` returns the largest ratio, the instance where it was met, and what was done. Hypotheses
-    come first: if the instance fails one, NOT_APPLICABLE; if one is unknown, INCONCLUSIVE. (With
-    `measure`, that instance fails one only if all that were visited do.) A ratio
-    beyond its limit (1; for identities 0) by more than `tolerance` is a suspected violation:
-    REFUTED if `claim.recheck` confirms it in exact arithmetic, else INCONCLUSIVE. `tight`: a ratio
-    at least this large is reported as TIGHT; None: never.
+    Hypotheses come first. If the instance fails one, the report is NOT_APPLICABLE; if one is
+    unknown, INCONCLUSIVE. (Engines that look for the largest `measure` end at such an instance only
+    if all that they visited are such.)
+
+    Then the ratio. If it is beyond its limit (1; for identities 0) by more than the tolerance, that
+    is a suspected violation: REFUTED if `claim.recheck` confirms it in exact arithmetic, else
+    INCONCLUSIVE. If it is not, the report is SEARCHED.
+
+    Args:
+        claim: what is held against numbers.
+        engine: its name in the report.
+        find: () -> the largest ratio, the instance where it was met, what was done.
+        tolerance: of a violation; None: that of the claim.
+        tight: from which ratio on the bound counts as attained; None: from none.
+
+    Raises:
+        RuntimeError: JAX is not in its 64-bit mode.
     """
     require_x64()
     began = time.perf_counter()
     worst, instance, evidence = find()
 
-    def report(status: Status, evidence: str, exact: bool = False) -> Report:
+    def report(status: Status, evidence: str, exact: bool = False, tight: bool = False) -> Report:
         seconds = time.perf_counter() - began
-        return Report(claim.key, status, engine, evidence, worst, seconds, instance, exact)
+        known = (claim.key, status, engine, evidence, worst, seconds, instance)
+        return Report(*known, exact=exact, tight=tight)
 
     failed = failed_hypothesis(claim, instance)
     if failed is not None:
@@ -89,10 +101,8 @@ def judge(
     if np.isnan(worst):
         return report(Status.INCONCLUSIVE, f"not a number; {evidence}")
     limit = 0.0 if claim.scope is Scope.IDENTITY else 1.0
-    if worst > limit + tolerance:
+    if worst > limit + (claim.tolerance if tolerance is None else tolerance):
         if claim.recheck is not None and claim.recheck(instance):
             return report(Status.REFUTED, f"violated, verified exactly; {evidence}", exact=True)
         return report(Status.INCONCLUSIVE, f"suspected violation; {evidence}")
-    if tight is not None and worst >= tight:
-        return report(Status.TIGHT, evidence)
-    return report(Status.SEARCHED, evidence)
+    return report(Status.SEARCHED, evidence, tight=tight is not None and worst >= tight)

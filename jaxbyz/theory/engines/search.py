@@ -1,7 +1,11 @@
-"""Instances sampled, and instances searched: gradient ascent on left/right over a family."""
+"""Families looked through: at random, on a grid, by gradient ascent on left/right; single cases.
+
+Every engine here is a function of its options that returns an `Engine`: (claim, budget) -> report.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +14,24 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxbyz.theory.claims import Budget, Check, Claim, Family
-from jaxbyz.theory.engines.judge import TOLERANCE, applies, judge, measure
+from jaxbyz.theory.claims import Budget, Claim, Family
+from jaxbyz.theory.engines.judge import applies, judge, measure
 from jaxbyz.theory.reports import Report
+from jaxbyz.theory.subjects import Cases
 
-__all__ = ["ascend", "ascend_with", "key_of", "sampled", "searched", "starts_of"]
+__all__ = [
+    "Engine",
+    "ascend",
+    "ascend_with",
+    "evaluated",
+    "gridded",
+    "key_of",
+    "sampled",
+    "searched",
+    "starts_of",
+]
+
+Engine = Callable[[Claim, Budget], Report]
 
 
 def key_of(budget: Budget, family: Family) -> jax.Array:
@@ -35,10 +52,14 @@ def _of(claim: Claim, name: str) -> str:
     return f", worst in “{name}”" if len(claim.families) > 1 else ""
 
 
-def sampled(tolerance: float = TOLERANCE) -> Check:
-    """A check at random instances of every family: what simulation could find at best."""
+def sampled(tolerance: float | None = None) -> Engine:
+    """Random instances of every family: what simulation could find at best.
 
-    def check(claim: Claim, budget: Budget) -> Report:
+    Args:
+        tolerance: of a violation; None: that of the claim.
+    """
+
+    def engine(claim: Claim, budget: Budget) -> Report:
         def find() -> tuple[float, Any, str]:
             worst, where, name, outside = -np.inf, None, "", 0
             for family in claim.families:
@@ -58,7 +79,49 @@ def sampled(tolerance: float = TOLERANCE) -> Check:
 
         return judge(claim, "random instances", find, tolerance=tolerance)
 
-    return check
+    return engine
+
+
+def gridded(values: tuple[float, ...] | None = None) -> Engine:
+    """All points of a grid of free numbers: the corners of the box and its inside.
+
+    Args:
+        values: what each free number may be; None: `claim.grid`.
+    """
+
+    def engine(claim: Claim, budget: Budget) -> Report:
+        del budget
+
+        def find() -> tuple[float, Any, str]:
+            worst, where, points = -np.inf, None, 0
+            for family in claim.families:
+                each = claim.grid if values is None else values
+                grid = jnp.asarray(list(itertools.product(each, repeat=family.size)), float)
+                found = jax.jit(jax.vmap(lambda z, f=family: measure(claim, f.make(z))))(grid)
+                found = np.asarray(found)
+                best = int(np.argmax(np.where(np.isnan(found), np.inf, found)))
+                points += len(grid)
+                if where is None or not found[best] <= worst:
+                    worst, where = float(found[best]), family.make(grid[best])
+            return worst, where, f"{points} points of a grid"
+
+        return judge(claim, "grid", find)
+
+    return engine
+
+
+def evaluated(claim: Claim, budget: Budget) -> Report:
+    """The sides at each of the claim's `Cases`, in floating-point numbers."""
+    del budget
+    cases = claim.subject
+    assert isinstance(cases, Cases)
+
+    def find() -> tuple[float, Any, str]:
+        found = [float(measure(claim, instance)) for instance in cases.instances]
+        best = int(np.argmax(np.where(np.isnan(found), np.inf, found)))
+        return found[best], cases.instances[best], cases.description
+
+    return judge(claim, "evaluation", find, tight=claim.tight_from)
 
 
 def ascend(
@@ -111,13 +174,18 @@ def ascend_with(
     return jax.vmap(one)(starts)
 
 
-def searched(tolerance: float = TOLERANCE, tight: float | None = 0.999, rate: float = 0.1) -> Check:
-    """A check by gradient ascent over every family, from scales 10^-1.5 to 10^1.5.
+def searched(
+    tolerance: float | None = None, tight: float | None = None, rate: float = 0.1
+) -> Engine:
+    """Gradient ascent over every family, from scales 10^-1.5 to 10^1.5.
 
-    TIGHT where the search comes within a thousandth of the bound.
+    Args:
+        tolerance: of a violation; None: that of the claim.
+        tight: from which left/right on the bound counts as attained; None: `claim.tight_from`.
+        rate: of Adam, at the start.
     """
 
-    def check(claim: Claim, budget: Budget) -> Report:
+    def engine(claim: Claim, budget: Budget) -> Report:
         def find() -> tuple[float, Any, str]:
             worst, where, name = -np.inf, None, ""
             for family in claim.families:
@@ -131,6 +199,7 @@ def searched(tolerance: float = TOLERANCE, tight: float | None = 0.999, rate: fl
             done = f"best of {budget.starts} ascents of {budget.steps} steps a family"
             return worst, where, done + _of(claim, name)
 
-        return judge(claim, "instance search", find, tolerance=tolerance, tight=tight)
+        from_here = claim.tight_from if tight is None else tight
+        return judge(claim, "instance search", find, tolerance=tolerance, tight=from_here)
 
-    return check
+    return engine

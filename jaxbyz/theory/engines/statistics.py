@@ -19,17 +19,27 @@ The empirical-Bernstein confidence sequence of the same authors covers E X at al
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from jaxbyz import checks
-from jaxbyz.theory.claims import Budget, Check, Claim
+from jaxbyz.theory.claims import Budget, Claim
 from jaxbyz.theory.engines.judge import judge
+from jaxbyz.theory.engines.search import Engine
 from jaxbyz.theory.reports import Report, Status
+from jaxbyz.theory.subjects import SampledMean
 
-__all__ = ["Interval", "confidence_sequence", "confirmed", "log_wealth", "mean_at_most"]
+__all__ = [
+    "Interval",
+    "betting",
+    "confidence_sequence",
+    "confirmed",
+    "log_wealth",
+    "mean_at_most",
+]
 
 
 def _in_unit(values: np.ndarray) -> np.ndarray:
@@ -114,8 +124,8 @@ def confidence_sequence(values: np.ndarray, level: float = 0.05) -> Interval:
 
 def mean_at_most(
     draw: Callable[[int, int], np.ndarray], bound: float, *, level: float = 0.05, count: int = 4000
-) -> Check:
-    """A check of E X ≤ bound from samples: CONFIDENT, or INCONCLUSIVE where they do not suffice.
+) -> Engine:
+    """E X ≤ bound from samples: CONFIDENT, or INCONCLUSIVE where they do not suffice.
 
     Args:
         draw: (seed, count) -> values [count] in [0, 1].
@@ -127,10 +137,11 @@ def mean_at_most(
     refute.
     """
 
-    def check(claim: Claim, budget: Budget) -> Report:
-        said: dict[str, Status] = {}
+    def engine(claim: Claim, budget: Budget) -> Report:
+        decided = Status.CONFIDENT
 
         def find() -> tuple[float, None, str]:
+            nonlocal decided
             values = draw(budget.seed, count)
             needed = confirmed(values, bound, level / 2)
             against = log_wealth(values, bound).max() >= np.log(2 / level)
@@ -138,17 +149,20 @@ def mean_at_most(
             if against:
                 return max(ratio, 1 + 1e-6), None, f"the mean is larger, level {level:g}"
             if needed is None:
-                said["status"] = Status.INCONCLUSIVE
+                decided = Status.INCONCLUSIVE
                 return min(ratio, 1.0), None, f"{count} samples do not decide at level {level:g}"
-            said["status"] = Status.CONFIDENT
             return min(ratio, 1.0), None, f"level {level:g} after {needed} samples"
 
         report = judge(claim, "betting", find)
         if report.status is not Status.SEARCHED:
             return report
-        changed = said["status"]
-        return Report(
-            report.claim, changed, report.engine, report.evidence, report.tightness, report.seconds
-        )
+        return dataclasses.replace(report, status=decided)
 
-    return check
+    return engine
+
+
+def betting(claim: Claim, budget: Budget) -> Report:
+    """`mean_at_most` for a claim that has a `SampledMean`."""
+    mean = claim.subject
+    assert isinstance(mean, SampledMean)
+    return mean_at_most(mean.draw, mean.bound, level=mean.level, count=mean.count)(claim, budget)

@@ -1,4 +1,4 @@
-"""Adversaries of RoSDHB's one-step claims (see `engines.adversary`). Derived here.
+"""Adversaries of RoSDHB's one-step claims (see `theory.adversaries`). Derived here.
 
 The error ξ of the rule is within ‖ξ‖² ≤ κΥ. Who chooses ξ chooses the model θ_t and with it
 ∇_{t+1}, beside which dissimilarity is measured: so the ν_i stay, Δ is large enough for every ξ of
@@ -14,10 +14,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.theory.engines.adversary import Adversary, Reach, fixed, worst_adversary
+from jaxbyz.theory.adversaries import Adversaries, Reach, balanced, fixed
 from jaxbyz.theory.rosdhb.states import State, mean_square
 
-__all__ = ["AGAINST", "balanced", "ball", "linear", "stalled"]
+__all__ = ["ADVERSARIES", "ball", "linear", "stalled", "with_error"]
 
 
 def with_error(state: State, error: jax.Array) -> State:
@@ -52,15 +52,6 @@ def linear(state: State) -> Reach:
     return Reach(_roomy(state), jnp.zeros(d), jnp.sqrt(state.parameters.kappa / h) * state.spread)
 
 
-def balanced(h: int) -> jax.Array:
-    """Numbers c [h] of sum 0 and mean square 1.
-
-    >>> balanced(2).tolist()
-    [1.0, -1.0]
-    """
-    return jnp.sqrt(h / 2) * jnp.zeros(h).at[0].set(1.0).at[1].set(-1.0)
-
-
 def stalled(state: State) -> Reach:
     """The stall of this gradient and this mean momentum."""
     c = balanced(state.spread.shape[0])[:, None] / jnp.sqrt(state.parameters.kappa)
@@ -69,5 +60,6 @@ def stalled(state: State) -> Reach:
     return fixed(state, -mean)
 
 
-ADVERSARIES: dict[str, Adversary] = {"ball": ball, "linear": linear, "stall": stalled}
-AGAINST = worst_adversary(ADVERSARIES, with_error, lambda state: state.error)
+ADVERSARIES = Adversaries(
+    {"ball": ball, "linear": linear, "stall": stalled}, with_error, lambda state: state.error
+)

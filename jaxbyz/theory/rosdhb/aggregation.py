@@ -10,18 +10,17 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.aggregators import trimmed_mean
-from jaxbyz.theory.claims import Check, Claim, Family, Hypothesis, Provenance, Scope
+from jaxbyz.theory.adversaries import Adversaries, Adversary, Reach, balanced, fixed
+from jaxbyz.theory.claims import Claim, Family, Hypothesis, Scope
 from jaxbyz.theory.conditions import vanishes
-from jaxbyz.theory.engines import Adversary, Reach, fixed, sampled, worst_adversary
-from jaxbyz.theory.robustness import finite_rows
-from jaxbyz.theory.rosdhb.adversaries import balanced
-from jaxbyz.theory.rosdhb.states import SOURCE, mean_square
+from jaxbyz.theory.robustness.definitions import finite_rows
+from jaxbyz.theory.rosdhb.states import derived, mean_square
 
 __all__ = ["aggregation_linear", "aggregation_trimmed"]
 
 
-def _rows_against(adversaries: dict[str, Adversary]) -> Check:
-    return worst_adversary(adversaries, lambda instance, e: instance, lambda instance: jnp.zeros(1))
+def _of_rows(adversaries: dict[str, Adversary]) -> Adversaries:
+    return Adversaries(adversaries, lambda instance, e: instance, lambda instance: jnp.zeros(1))
 
 
 def aggregation_linear(workers: int = 4, dimension: int = 2, *, power: float = 1.0) -> Claim:
@@ -57,18 +56,15 @@ def aggregation_linear(workers: int = 4, dimension: int = 2, *, power: float = 1
     def whole(instance: tuple[jax.Array, jax.Array]) -> jax.Array:
         return vanishes(instance[0].sum() - 1, jnp.abs(instance[0]).sum())
 
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="L5/linear",
         title="aggregation error of a linear rule",
         statement="R = Σ w_i m_i with Σ w_i = 1: ‖R - m̄‖² ≤ κΥ with κ = h Σ (w_i - 1/h)²",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(Family("weights and momenta", h + h * d, make),),
         hypotheses=(Hypothesis("Σ w_i = 1", whole),),
-        checks=(sampled(), _rows_against({"linear": heaviest, "stall": stalled})),
+        adversaries=_of_rows({"linear": heaviest, "stall": stalled}),
     )
 
 
@@ -98,16 +94,13 @@ def aggregation_trimmed(honest: int = 4, byzantine: int = 1, *, power: float = 1
         column = column.at[honest:].set(100.0)
         return fixed(column[:, None] * (1 + jnp.abs(rows[0])), jnp.zeros(1))
 
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="L5/trimmed",
         title="aggregation error of the trimmed mean",
         statement="‖F(m_1..m_n) - m̄‖² ≤ κΥ with κ = f/(n-2f), any f rows being Byzantine",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(Family(f"rows, n = {n}", n * d, lambda z: z.reshape(n, d)),),
         hypotheses=(finite_rows(honest),),
-        checks=(sampled(), _rows_against({"linear": linear, "stall": stalled})),
+        adversaries=_of_rows({"linear": linear, "stall": stalled}),
     )

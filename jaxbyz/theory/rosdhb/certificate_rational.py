@@ -9,16 +9,16 @@ Everything is written a second time, with matrices on y = (1, θ_{t-1}, m^t) ins
 
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
-from jaxbyz.theory.claims import Budget, Claim, Hypothesis, Provenance, Scope
-from jaxbyz.theory.reports import Report, Status
+from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
+from jaxbyz.theory.rationals import fractions, inverse, is_semidefinite, least_pivot
+from jaxbyz.theory.subjects import QuadraticForm
 
-__all__ = ["Rational", "all_states", "exact_certificate", "is_semidefinite", "small_problem"]
+__all__ = ["Rational", "all_states", "exact_certificate", "g_squared", "small_problem"]
 
 
 class Rational(NamedTuple):
@@ -36,10 +36,6 @@ class Rational(NamedTuple):
     weight: Fraction  # A
 
 
-def _fractions(values: object) -> np.ndarray:
-    return np.vectorize(Fraction, otypes=[object])(np.asarray(values, dtype=object))
-
-
 def small_problem(c: int = 24, *, kappa_b_squared: Fraction = Fraction(1, 7)) -> Rational:
     """Two workers in two dimensions, one coordinate per round, parameters of Theorem A.
 
@@ -48,16 +44,16 @@ def small_problem(c: int = 24, *, kappa_b_squared: Fraction = Fraction(1, 7)) ->
     """
     d, k, kappa = 2, 1, Fraction(1, 4)
     half = Fraction(1, 2)
-    mean = _fractions([[1, 0], [0, Fraction(3, 10)]])
-    spread = _fractions([[Fraction(1, 20), Fraction(1, 50)], [Fraction(1, 50), Fraction(-1, 30)]])
+    mean = fractions([[1, 0], [0, Fraction(3, 10)]])
+    spread = fractions([[Fraction(1, 20), Fraction(1, 50)], [Fraction(1, 50), Fraction(-1, 30)]])
     root = int(np.ceil(10**4 * np.sqrt(1 - 24 / (2 * c))))
     momentum = Fraction(root, 10**4)
     step = (1 - momentum**2) / 24
     assert step * c * d <= k
     return Rational(
         matrices=np.stack([mean + spread, mean - spread]),
-        vectors=_fractions([[1, -half], [-1, half]]),
-        weights=_fractions([half + half * half, half - half * half]),  # 1/h ± √(κ/h²)
+        vectors=fractions([[1, -half], [-1, half]]),
+        weights=fractions([half + half * half, half - half * half]),  # 1/h ± √(κ/h²)
         k=k,
         momentum=momentum,
         step_size=step,
@@ -68,45 +64,6 @@ def small_problem(c: int = 24, *, kappa_b_squared: Fraction = Fraction(1, 7)) ->
     )
 
 
-def _inverse(matrix: np.ndarray) -> np.ndarray:
-    """Gauss-Jordan; for matrices that are positive definite."""
-    n = len(matrix)
-    table = np.concatenate([matrix, _fractions(np.eye(n, dtype=int))], axis=1)
-    for i in range(n):
-        table[i] = table[i] / table[i, i]
-        for j in range(n):
-            if j != i:
-                table[j] = table[j] - table[j, i] * table[i]
-    return table[:, n:]
-
-
-def least_pivot(matrix: np.ndarray) -> Fraction | float:
-    """The least pivot of LDLᵀ of a symmetric matrix of Fractions; ≥ 0 iff it is ⪰ 0.
-
-    A decision, not an estimate. -∞ where a pivot is 0 and its row is not: A is indefinite.
-
-    >>> least_pivot(_fractions([[1, 1], [1, 1]])), least_pivot(_fractions([[0, 1], [1, 1]]))
-    (Fraction(0, 1), -inf)
-    """
-    rest, least = matrix.copy(), Fraction(1) if not len(matrix) else matrix[0, 0]
-    while len(rest):
-        pivot, row = rest[0, 0], rest[0, 1:]
-        if pivot == 0 and any(entry != 0 for entry in row):
-            return -float("inf")
-        least = min(least, pivot)
-        rest = rest[1:, 1:] - (np.outer(row, row) / pivot if pivot else 0)
-    return least
-
-
-def is_semidefinite(matrix: np.ndarray) -> bool:
-    """Whether a symmetric matrix of Fractions is ⪰ 0.
-
-    >>> is_semidefinite(_fractions([[1, 1], [1, 1]])), is_semidefinite(_fractions([[0, 1], [1, 1]]))
-    (True, False)
-    """
-    return least_pivot(matrix) >= 0
-
-
 def g_squared(problem: Rational) -> Fraction:
     """The least G² for the given B²; the same formula as `Quadratics.g_squared`.
 
@@ -115,15 +72,15 @@ def g_squared(problem: Rational) -> Fraction:
     """
     h, d, _ = problem.matrices.shape
     mean = problem.matrices.sum(axis=0) / h
-    e = [(matrix - mean).dot(_inverse(mean)) for matrix in problem.matrices]
+    e = [(matrix - mean).dot(inverse(mean)) for matrix in problem.matrices]
     r = [-vector for vector in problem.vectors]  # the mean vector is 0
     form = sum(one.T.dot(one) for one in e) / h
     cross = sum(one.T.dot(rest) for one, rest in zip(e, r, strict=True)) / h
     constant = sum(rest.dot(rest) for rest in r) / h
-    gap = problem.b_squared * _fractions(np.eye(d, dtype=int)) - form
-    if not is_semidefinite(gap - Fraction(1, 10**6) * _fractions(np.eye(d, dtype=int))):
+    gap = problem.b_squared * fractions(np.eye(d, dtype=int)) - form
+    if not is_semidefinite(gap - Fraction(1, 10**6) * fractions(np.eye(d, dtype=int))):
         raise ValueError(f"b_squared is too small for a finite G, got {problem.b_squared}")
-    return constant + cross.dot(_inverse(gap)).dot(cross)
+    return constant + cross.dot(inverse(gap)).dot(cross)
 
 
 def exact_certificate(problem: Rational, *, floor_scale: Fraction = Fraction(1)) -> np.ndarray:
@@ -133,31 +90,31 @@ def exact_certificate(problem: Rational, *, floor_scale: Fraction = Fraction(1))
     size = 1 + d + h * d
     a, omega, mu = Fraction(d, k), 1 - beta, 1 + 1 / s
     kappa = h * sum((w - Fraction(1, h)) ** 2 for w in weights)
-    eye = _fractions(np.eye(d, dtype=int))
+    eye = fractions(np.eye(d, dtype=int))
 
     def block(i: int) -> slice:
         return slice(1 + d + i * d, 1 + d + (i + 1) * d)
 
     theta = slice(1, 1 + d)
-    move = _fractions(np.eye(size, dtype=int))
+    move = fractions(np.eye(size, dtype=int))
     for i in range(h):
         move[theta, block(i)] = -step * weights[i] * eye
-    gradients = _fractions(np.zeros((h * d, size), int))
+    gradients = fractions(np.zeros((h * d, size), int))
     for i in range(h):
         gradients[i * d : (i + 1) * d, theta] = matrices[i]
         gradients[i * d : (i + 1) * d, 0] = -vectors[i]
     keep = move.copy()
     keep[1 + d :] = beta * keep[1 + d :]
-    put = _fractions(np.zeros((size, h * d), int))
+    put = fractions(np.zeros((size, h * d), int))
     for i in range(h * d):
         put[1 + d + i, i] = omega
     seen = gradients.dot(move)
 
     rows_of_gradient = sum(gradients[i * d : (i + 1) * d] for i in range(h)) / h  # ∇
-    momenta = [_fractions(np.eye(size, dtype=int))[block(i)] for i in range(h)]
+    momenta = [fractions(np.eye(size, dtype=int))[block(i)] for i in range(h)]
     mean = sum(momenta) / h
     deviation = mean - rows_of_gradient
-    gap = _fractions(np.zeros((size, size), int))
+    gap = fractions(np.zeros((size, size), int))
     gap[theta, theta] = matrices.sum(axis=0) / h / 2
     drift = sum((one - mean).T.dot(one - mean) for one in momenta) / h
     form = (2 * gap + weight * deviation.T.dot(deviation)) / step + mu * kappa / omega * drift
@@ -200,7 +157,7 @@ def _c2_doubled(problem: Rational) -> Fraction:
 
 def _smooth(problem: Rational) -> Fraction | float:
     h, d, _ = problem.matrices.shape
-    return least_pivot(_fractions(np.eye(d, dtype=int)) - problem.matrices.sum(axis=0) / h)
+    return least_pivot(fractions(np.eye(d, dtype=int)) - problem.matrices.sum(axis=0) / h)
 
 
 # Their margins are fractions: whether they hold is decided, not measured.
@@ -212,12 +169,6 @@ HYPOTHESES = (
 )
 
 
-def failed_condition(problem: Rational) -> str | None:
-    """Which hypothesis a problem fails, exactly; None: it satisfies all."""
-    failed = (h.name for h in HYPOTHESES if h.margin(problem) < 0)
-    return next((f"{name} fails" for name in failed), None)
-
-
 def all_states(problem: Rational | None = None, *, floor_scale: Fraction = Fraction(1)) -> Claim:
     """L6, second form, at every state of one problem; decided in exact arithmetic.
 
@@ -225,20 +176,6 @@ def all_states(problem: Rational | None = None, *, floor_scale: Fraction = Fract
     scaled to 1, that is a state which violates the inequality.
     """
     problem = small_problem(60) if problem is None else problem
-
-    def check(claim: Claim, budget: Budget) -> Report:
-        del budget
-        began = time.perf_counter()
-        failed = failed_condition(problem)
-        if failed is not None:
-            return Report(claim.key, Status.NOT_APPLICABLE, "rational", failed)
-        matrix = exact_certificate(problem, floor_scale=floor_scale)
-        holds = is_semidefinite(matrix)
-        status = Status.CERTIFIED if holds else Status.REFUTED
-        evidence = f"rational LDLᵀ, {len(matrix)} by {len(matrix)}"
-        seconds = time.perf_counter() - began
-        return Report(claim.key, status, "rational", evidence, None, seconds, problem, exact=True)
-
     return Claim(
         paper="rosdhb",
         name="L6'/problem",
@@ -249,5 +186,5 @@ def all_states(problem: Rational | None = None, *, floor_scale: Fraction = Fract
         scope=Scope.ONE_STEP,
         sides=lambda instance: (np.nan, np.nan),
         hypotheses=HYPOTHESES,
-        checks=(check,),
+        subject=QuadraticForm(problem, lambda: exact_certificate(problem, floor_scale=floor_scale)),
     )

@@ -26,7 +26,6 @@ from jaxbyz.algorithms.rosdhb import RoSDHBBroadcast, RoSDHBState
 from jaxbyz.problems.quadratics import QuadraticData, quadratics
 from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import vanishes
-from jaxbyz.theory.engines import sampled
 from jaxbyz.theory.expectations import all_subsets, one_round
 from jaxbyz.theory.rosdhb.lemmas import expected_deviation, expected_drift
 from jaxbyz.theory.rosdhb.lyapunov import expected_change
@@ -210,7 +209,7 @@ def _claim(name: str, title: str, statement: str, left: Any, right: Any, make: A
         sides=sides,
         families=(moments_family(3, dimension),),
         hypotheses=HYPOTHESES,
-        checks=(sampled(ROUNDING),),
+        tolerance=ROUNDING,
     )
 
 

@@ -17,14 +17,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
+from jaxbyz.theory.claims import Claim, Family, Hypothesis, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
-from jaxbyz.theory.engines import (
-    sampled,
-    searched,
-)
 from jaxbyz.theory.expectations import mask_mean
-from jaxbyz.theory.rosdhb.adversaries import AGAINST
+from jaxbyz.theory.rosdhb.adversaries import ADVERSARIES
 from jaxbyz.theory.rosdhb.aggregation import aggregation_linear, aggregation_trimmed
 from jaxbyz.theory.rosdhb.hypotheses import (
     CENTRED,
@@ -36,7 +32,7 @@ from jaxbyz.theory.rosdhb.hypotheses import (
     YOUNG_S,
     of,
 )
-from jaxbyz.theory.rosdhb.states import SOURCE, State, free_parameters, mean_square, states
+from jaxbyz.theory.rosdhb.states import State, derived, free_parameters, mean_square, states
 
 __all__ = [
     "LEMMAS",
@@ -91,19 +87,15 @@ def mask_moments(dimension: int = 4, *, pair_scale: float = 1.0) -> Claim:
             right += [jnp.ones(d), product.ravel(), jnp.stack([(a - 1) * norm, a * norm])]
         return jnp.concatenate(left), jnp.concatenate(right)
 
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="L1",
         title="moments of the mask",
         statement="E P = I; E[P u vᵀ P] = τ u vᵀ + (a-τ) Diag(u∘v); E‖Pg-g‖² = (a-1)‖g‖²; "
         "E‖Pg‖² = a‖g‖²; τ = d(k-1)/(k(d-1))",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
         scope=Scope.IDENTITY,
         sides=sides,
         families=(Family(f"vectors, d = {d}", 2 * d, lambda z: (z[:d], z[d:])),),
         unconditional="u, v are any vectors, and the law of the mask is enumerated",
-        checks=(sampled(),),
     )
 
 
@@ -143,18 +135,14 @@ def drift_identity(*, scale: float = 1.0) -> Claim:
 
         return _over_all_ratios(state, drift, lambda at: scale * expected_drift(at))
 
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="L2=",
         title="drift of the momenta, exactly",
         statement="E[Υ_{t+1}|F_t] = β²Υ_t + 2βω X_t + ω²a Δ_{t+1}",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
         scope=Scope.IDENTITY,
         sides=sides,
         families=(_general("states, d = 4", dimension=4),),
         hypotheses=(CENTRED,),
-        checks=(sampled(),),
     )
 
 
@@ -166,18 +154,14 @@ def drift_bound(*, power: float = 1.0) -> Claim:
         noise = fresh * (1 + fresh * (a - 1)) * mean_square(state.difference)
         return expected_drift(state), (1 - fresh) * mean_square(state.spread) + power * noise
 
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="L2<=",
         title="drift of the momenta, bound",
         statement="E[Υ_{t+1}|F_t] ≤ β Υ_t + ω(1+ω(a-1)) Δ_{t+1}, with equality iff μ_i = ν_i",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
         hypotheses=(*_of_parameters(FRESH, INFLATED), CENTRED),
-        checks=(sampled(), searched()),
         recheck=rechecked_by("rosdhb/L2<=", {"power": power}),
     )
 
@@ -195,18 +179,14 @@ def deviation_identity(*, scale: float = 1.0) -> Claim:
 
         return _over_all_ratios(state, deviation, lambda at: scale * expected_deviation(at))
 
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="L3=",
         title="deviation of the mean momentum, exactly",
         statement="E[‖δ_{t+1}‖²|F_t] = β²‖δ_t + ∇_t - ∇_{t+1}‖² + ω²(a-1)‖∇_{t+1}‖²",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
         scope=Scope.IDENTITY,
         sides=sides,
         families=(_general("states, d = 4", dimension=4),),
         unconditional="m̄, ∇_t, ∇_{t+1} and ω are any, and the law of the mask is enumerated",
-        checks=(sampled(),),
     )
 
 
@@ -221,18 +201,14 @@ def deviation_bound(*, power: float = 1.0) -> Claim:
         noise = fresh**2 * (a - 1) * (state.next_gradient**2).sum()
         return expected_deviation(state), kept + power * moved + noise
 
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="L3<=",
         title="deviation of the mean momentum, bound",
         statement="E[‖δ_{t+1}‖²|F_t] ≤ β²(1+p)‖δ_t‖² + β²(1+1/p)x²‖R_t‖² + ω²(a-1)‖∇_{t+1}‖²",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
         hypotheses=(*_of_parameters(FRESH, INFLATED, STEP, YOUNG_P), SMOOTH),
-        checks=(sampled(), searched()),
         recheck=rechecked_by("rosdhb/L3<=", {"power": power}),
     )
 
@@ -249,19 +225,16 @@ def descent(*, power: float = 1.0) -> Claim:
         allowed = (1 + s) * (state.deviation**2).sum() + (1 + 1 / s) * (state.error**2).sum()
         return left, power * allowed
 
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="L4",
         title="descent",
         statement="2L_H(θ_t) - 2L_H(θ_{t-1}) ≤ -γ‖∇_t‖² - γ(1-x)‖R_t‖² + γ(1+s)‖δ_t‖² "
         "+ γ(1+1/s)‖ξ_t‖²",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
         hypotheses=(*_of_parameters(STEP, YOUNG_S), SMOOTH),
-        checks=(sampled(), AGAINST),
+        adversaries=ADVERSARIES,
         recheck=rechecked_by("rosdhb/L4", {"power": power}),
     )
 

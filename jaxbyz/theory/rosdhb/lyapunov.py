@@ -17,10 +17,9 @@ from typing import NamedTuple
 
 import jax
 
-from jaxbyz.theory.claims import Claim, Provenance, Scope
+from jaxbyz.theory.claims import Claim, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
-from jaxbyz.theory.engines import sampled
-from jaxbyz.theory.rosdhb.adversaries import AGAINST
+from jaxbyz.theory.rosdhb.adversaries import ADVERSARIES
 from jaxbyz.theory.rosdhb.hypotheses import (
     C2,
     C2_DOUBLED,
@@ -32,9 +31,9 @@ from jaxbyz.theory.rosdhb.hypotheses import (
     of,
 )
 from jaxbyz.theory.rosdhb.states import (
-    SOURCE,
     State,
     bound_terms,
+    derived,
     free_parameters,
     mean_square,
     states,
@@ -96,13 +95,10 @@ def first_form(planted: Planted | None = None) -> Claim:
         allowed = planted.noise * noise * (state.next_gradient**2).sum()
         return left, allowed + planted.floor * floor * state.g_squared
 
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="L6",
         title="one-step Lyapunov inequality",
         statement="E[V_{t+1}|F_t] ≤ V_t - γ‖∇_t‖² - γr‖R_t‖² + γN‖∇_{t+1}‖² + γμκ(1+ω(a-1))G²",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(
@@ -110,7 +106,7 @@ def first_form(planted: Planted | None = None) -> Claim:
             states("Theorem A", theorem_a_parameters),
         ),
         hypotheses=(*COMMON, of(lambda state: state.parameters, C2)),
-        checks=(sampled(), AGAINST),
+        adversaries=ADVERSARIES,
         recheck=rechecked_by("rosdhb/L6", planted._asdict()),
     )
 
@@ -126,13 +122,10 @@ def second_form(planted: Planted | None = None) -> Claim:
         left = left + decrease * (state.gradient**2).sum()
         return left, planted.floor * floor * state.g_squared
 
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="L6'",
         title="one-step Lyapunov inequality, without ‖R‖² and ∇_{t+1}",
         statement="E[V_{t+1}|F_t] ≤ V_t - γ(1-(1+x)N)‖∇_t‖² + γμκ(1+ω(a-1))G²",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(
@@ -140,7 +133,7 @@ def second_form(planted: Planted | None = None) -> Claim:
             states("Theorem A", theorem_a_parameters),
         ),
         hypotheses=(*COMMON, of(lambda state: state.parameters, C2_DOUBLED)),
-        checks=(sampled(), AGAINST),
+        adversaries=ADVERSARIES,
         recheck=rechecked_by("rosdhb/L6'", planted._asdict()),
     )
 

@@ -9,8 +9,7 @@ sides, an interval for its probability. Derived here.
 
 from __future__ import annotations
 
-import math
-import time
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -23,43 +22,19 @@ from jaxbyz.aggregators import mean
 from jaxbyz.algorithms import rosdhb
 from jaxbyz.problems.quadratics import quadratics_from_arrays
 from jaxbyz.simulation import build, run
-from jaxbyz.theory.claims import Budget, Claim, Provenance, Scope
-from jaxbyz.theory.engines.statistics import mean_at_most
+from jaxbyz.theory.claims import Claim, Provenance, Scope
 from jaxbyz.theory.expectations import all_subsets
-from jaxbyz.theory.reports import Report, Status
+from jaxbyz.theory.subjects import Frequencies, SampledMean
 
-RUNS = 20_000
+__all__ = ["mask_share", "masks_of_runs", "uniform_masks"]
 
-__all__ = ["interval", "mask_share", "masks_of_runs", "uniform_masks"]
-
-
-def _divergence(p: float, q: float) -> float:
-    """Of Bernoulli(p) from Bernoulli(q), KL(p‖q)."""
-    first = p * math.log(p / q) if p > 0 else 0.0
-    second = (1 - p) * math.log((1 - p) / (1 - q)) if p < 1 else 0.0
-    return first + second
-
-
-def interval(count: int, trials: int, level: float) -> tuple[float, float]:
-    """All q with trials · KL(count/trials ‖ q) ≤ log(2/level): they hold q at 1 - level.
-
-    >>> low, high = interval(500, 1000, 0.01)
-    >>> 0.44 < low < 0.46 and 0.54 < high < 0.56
-    True
-    """
-    p, allowed = count / trials, math.log(2 / level) / trials
-
-    def edge(outside: float) -> float:
-        inside = p
-        for _ in range(60):
-            middle = (inside + outside) / 2
-            if 0 < middle < 1 and _divergence(p, middle) <= allowed:
-                inside = middle
-            else:
-                outside = middle
-        return outside
-
-    return edge(0.0), edge(1.0)
+derived = functools.partial(
+    Claim,
+    paper="rosdhb",
+    provenance=Provenance.DERIVED,
+    scope=Scope.ONE_STEP,
+    unconditional="it speaks of the shipped code alone; runs have independent keys",
+)
 
 
 def masks_of_runs(
@@ -91,56 +66,35 @@ def uniform_masks(
 ) -> Claim:
     """code/mask: |Pr(M_1 = S, M_2 = S') - 1/C(d,k)²| ≤ tolerance for all S, S'.
 
-    The check plays at least 20,000 runs of two rounds: fewer leave the tolerance open.
+    20,000 runs of two rounds are the least: fewer leave the tolerance open.
     """
     subsets = all_subsets(d, k)
     kinds = len(subsets)
     patterns = {tuple(np.isin(np.arange(d), subset)): i for i, subset in enumerate(subsets)}
 
-    share = 1 / kinds**2
+    def count(seed: int, runs: int) -> np.ndarray | None:
+        masks = np.asarray(masks_of_runs(d, k, 2, runs, seed, make))
+        seen = np.array([[patterns.get(tuple(mask), -1) for mask in pair] for pair in masks])
+        if (seen < 0).any():
+            return None
+        return np.bincount(seen @ [kinds, 1], minlength=kinds**2).reshape(kinds, kinds)
 
-    def edges(counts: np.ndarray) -> list[tuple[float, float]]:  # [C, C]
-        trials = int(counts.sum())
-        return [interval(int(c), trials, level / counts.size) for c in counts.ravel()]
+    def sides(law: np.ndarray) -> tuple[jax.Array, jax.Array]:  # [C, C]
+        return jnp.abs(jnp.asarray(law, float) - 1 / kinds**2).max(), jnp.asarray(tolerance, float)
 
-    def furthest(counts: np.ndarray) -> jax.Array:  # -> []
-        """The largest distance to uniform that the intervals leave open."""
-        return jnp.asarray(max(max(high - share, share - low) for low, high in edges(counts)))
-
-    def nearest(counts: np.ndarray) -> float:
-        """The largest distance to uniform that is certain."""
-        return max(max(low - share, share - high) for low, high in edges(counts))
-
-    def check(claim: Claim, budget: Budget) -> Report:
-        began = time.perf_counter()
-        runs = max(RUNS, 4 * budget.random)
-        masks = np.asarray(masks_of_runs(d, k, 2, runs, budget.seed, make))
-        seen = [[patterns.get(tuple(mask), -1) for mask in pair] for pair in masks]
-        counts = np.zeros((kinds, kinds), int)
-        for first, second in seen:
-            if first < 0 or second < 0:
-                evidence = f"suspected violation; a mask that has not {k} coordinates"
-                return Report(claim.key, Status.INCONCLUSIVE, "chance", evidence)
-            counts[first, second] += 1
-        left, right = (float(side) for side in claim.sides(counts))
-        status = Status.CONFIDENT if left <= right else Status.INCONCLUSIVE
-        evidence = f"{runs} runs of two rounds, {kinds**2} pairs of masks, level {level:g}"
-        if nearest(counts) > tolerance:
-            evidence = f"suspected violation; {evidence}"
-        seconds = time.perf_counter() - began
-        return Report(claim.key, status, "chance", evidence, left / right, seconds, counts)
-
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="code/mask",
         title="masks of a run are uniform and fresh",
         statement=f"|Pr(M_t = S, M_(t+1) = S') - 1/C²| <= {tolerance}, C = C({d},{k})",
-        provenance=Provenance.DERIVED,
         source="derived here: counts of pairs of masks in runs of the shipped code",
-        scope=Scope.ONE_STEP,
-        sides=lambda counts: (furthest(counts), jnp.asarray(tolerance)),
-        unconditional="it speaks of the shipped code alone; runs have independent keys",
-        checks=(check,),
+        sides=sides,
+        subject=Frequencies(
+            count,
+            f"a mask that has not {k} coordinates",
+            f"runs of two rounds, {kinds**2} pairs of masks",
+            20_000,
+            level,
+        ),
     )
 
 
@@ -154,15 +108,11 @@ def mask_share(
         return np.asarray(masks)[:, :, 0].reshape(-1)[:count].astype(float)
 
     bound = k / d + spare
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="code/share",
         title="no coordinate is preferred",
         statement=f"Pr(0 in M_t) <= k/d + {spare}, d = {d}, k = {k}",
-        provenance=Provenance.DERIVED,
         source="derived here: a betting e-process on runs of the shipped code",
-        scope=Scope.ONE_STEP,
         sides=lambda share: (share, jnp.asarray(bound)),
-        unconditional="it speaks of the shipped code alone; runs have independent keys",
-        checks=(mean_at_most(draw, bound, count=20_000),),
+        subject=SampledMean(draw, bound, count=20_000),
     )

@@ -21,26 +21,33 @@ quadratics the lemmas are already attained. Individual losses enter only through
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.theory.claims import Family
+from jaxbyz.theory.claims import Claim, Family, Provenance
 
 __all__ = [
-    "SOURCE",
     "Parameters",
     "State",
     "bound_terms",
+    "derived",
     "free_parameters",
     "mean_square",
     "states",
     "theorem_a_parameters",
 ]
 
-SOURCE = "derived here: RoSDHB, one-step lemmas"
+# A claim about states.
+derived = functools.partial(
+    Claim,
+    paper="rosdhb",
+    provenance=Provenance.DERIVED,
+    source="derived here: RoSDHB, one-step lemmas",
+)
 
 
 class Parameters(NamedTuple):

@@ -14,16 +14,15 @@ what is tight is each step (`lyapunov`) and the floor (`stall`).
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxbyz.theory.claims import Budget, Claim, Family, Hypothesis, Provenance, Scope
+from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import positive
-from jaxbyz.theory.engines import sampled, searched
-from jaxbyz.theory.reports import Report, Status
 from jaxbyz.theory.rosdhb.moments import Averages, Dynamics, global_mask, means, run_moments
 from jaxbyz.theory.rosdhb.states import bound_terms
 from jaxbyz.theory.rosdhb.trajectories import (
@@ -44,6 +43,7 @@ from jaxbyz.theory.rosdhb.trajectory_hypotheses import (
     HYPOTHESES_B,
     HYPOTHESES_MEASURED,
 )
+from jaxbyz.theory.subjects import Unknown
 
 __all__ = [
     "THEOREMS",
@@ -56,36 +56,20 @@ __all__ = [
     "theorem_b_runs",
 ]
 
-SOURCE = "derived here: RoSDHB, master theorem and Theorems A, B"
+derived = functools.partial(
+    Claim,
+    paper="rosdhb",
+    provenance=Provenance.DERIVED,
+    source="derived here: RoSDHB, master theorem and Theorems A, B",
+    scope=Scope.TRAJECTORY,
+    tight_from=None,
+)
 
 
 def _run(trajectory: Trajectory, rounds: int) -> tuple[jax.Array, Averages]:
     """E L_H(θ_T) - L_*, and the means of rounds 1..T, leaves [T]."""
     last, terms = run_moments(trajectory.system, trajectory.x, global_mask(D, K), rounds)
     return means(trajectory.system, last, len(trajectory.system.vectors)).gap, terms
-
-
-def _theorem(
-    name: str,
-    title: str,
-    statement: str,
-    sides: Any,
-    families: tuple[Family, ...],
-    hypotheses: tuple[Hypothesis, ...] = HYPOTHESES,
-) -> Claim:
-    return Claim(
-        paper="rosdhb",
-        name=name,
-        title=title,
-        statement=statement,
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
-        scope=Scope.TRAJECTORY,
-        sides=sides,
-        families=families,
-        hypotheses=hypotheses,
-        checks=(sampled(), searched(tight=None)),
-    )
 
 
 def master(rounds: int = 64, *, power: float = 1.0) -> Claim:
@@ -100,12 +84,13 @@ def master(rounds: int = 64, *, power: float = 1.0) -> Claim:
         begin = 2 * (1 + setting.weight * (1 - setting.fresh) ** 2) * trajectory.gap
         return left, power * (begin + rounds * step * floor * trajectory.g_squared)
 
-    return _theorem(
-        "master",
-        "master theorem",
-        "γq ΣE‖∇_t‖² + γr ΣE‖R_t‖² + 2E(L_H(θ_T)-L_*) ≤ 2(1+Aβ²)D0 + Tγμκ(1+ω(a-1))G²",
-        sides,
-        (trajectories("free parameters", master_setting), stalls("stall", master_setting)),
+    return derived(
+        name="master",
+        title="master theorem",
+        statement="γq ΣE‖∇_t‖² + γr ΣE‖R_t‖² + 2E(L_H(θ_T)-L_*) ≤ 2(1+Aβ²)D0 + Tγμκ(1+ω(a-1))G²",
+        sides=sides,
+        families=(trajectories("free parameters", master_setting), stalls("stall", master_setting)),
+        hypotheses=HYPOTHESES,
     )
 
 
@@ -121,13 +106,13 @@ def measured(rounds: int = 64, *, power: float = 1.0) -> Claim:
         begin = 2 * (1 + setting.weight * (1 - setting.fresh) ** 2) * trajectory.gap
         return left, power * (begin + step * floor * terms.dissimilarity.sum())
 
-    return _theorem(
-        "measured",
-        "master theorem with measured dissimilarity",
-        "the master theorem with N = (A/x)ω²(a-1) and ΣEΔ_t in place of TG²",
-        sides,
-        (trajectories("free parameters", master_setting),),
-        HYPOTHESES_MEASURED,
+    return derived(
+        name="measured",
+        title="master theorem with measured dissimilarity",
+        statement="the master theorem with N = (A/x)ω²(a-1) and ΣEΔ_t in place of TG²",
+        sides=sides,
+        families=(trajectories("free parameters", master_setting),),
+        hypotheses=HYPOTHESES_MEASURED,
     )
 
 
@@ -148,13 +133,13 @@ def theorem_a_runs(rounds: int = 64, *, power: float = 1.0) -> Claim:
         right = _bound(trajectory, 2 * (12 / 11) / q, 2 * (1 + 12 / c) / q, rounds)
         return _run(trajectory, rounds)[1].gradient.mean(), power * right
 
-    return _theorem(
-        "A",
-        "Theorem A: β² = 1-24γL",
-        "E‖∇L_H(θ̂)‖² ≤ [2(1+A)/q] D0/(γT) + [(1+1/s)(1+12/c)/q] κG²",
-        sides,
-        (trajectories("Theorem A", setting_a),),
-        HYPOTHESES_A,
+    return derived(
+        name="A",
+        title="Theorem A: β² = 1-24γL",
+        statement="E‖∇L_H(θ̂)‖² ≤ [2(1+A)/q] D0/(γT) + [(1+1/s)(1+12/c)/q] κG²",
+        sides=sides,
+        families=(trajectories("Theorem A", setting_a),),
+        hypotheses=HYPOTHESES_A,
     )
 
 
@@ -167,13 +152,13 @@ def theorem_b_runs(rounds: int = 64, *, power: float = 1.0) -> Claim:
         right = _bound(trajectory, 2 * (1 + setting.weight) / q, 5 / (2 * q), rounds)
         return _run(trajectory, rounds)[1].gradient.mean(), power * right
 
-    return _theorem(
-        "B",
-        "Theorem B: β = 1-k/(4d)",
-        "E‖∇L_H(θ̂)‖² ≤ [2(1+A)/q] D0/(γT) + [5/(2q)] κG²,  q = 2/3 - (5/2)κB²",
-        sides,
-        (trajectories("Theorem B", setting_b),),
-        HYPOTHESES_B,
+    return derived(
+        name="B",
+        title="Theorem B: β = 1-k/(4d)",
+        statement="E‖∇L_H(θ̂)‖² ≤ [2(1+A)/q] D0/(γT) + [5/(2q)] κG²,  q = 2/3 - (5/2)κB²",
+        sides=sides,
+        families=(trajectories("Theorem B", setting_b),),
+        hypotheses=HYPOTHESES_B,
     )
 
 
@@ -188,13 +173,13 @@ def corollary(rounds: int = 64, *, power: float = 1.0) -> Claim:
         right = factor * A * setting.smoothness * trajectory.gap / rounds
         return _run(trajectory, rounds)[1].gradient.mean(), power * right
 
-    return _theorem(
-        "corollary",
-        "rate of Theorem A where G = 0",
-        "G = 0, γ = k/(dcL): E‖∇L_H(θ̂)‖² ≤ [2c(1+A)/q] (d/k) L D0/T",
-        sides,
-        (trajectories("Theorem A, one optimum", setting_a, offsets=False),),
-        (*HYPOTHESES_A, Hypothesis("G = 0", lambda trajectory: -trajectory.g_squared)),
+    return derived(
+        name="corollary",
+        title="rate of Theorem A where G = 0",
+        statement="G = 0, γ = k/(dcL): E‖∇L_H(θ̂)‖² ≤ [2c(1+A)/q] (d/k) L D0/T",
+        sides=sides,
+        families=(trajectories("Theorem A, one optimum", setting_a, offsets=False),),
+        hypotheses=(*HYPOTHESES_A, Hypothesis("G = 0", lambda trajectory: -trajectory.g_squared)),
     )
 
 
@@ -241,41 +226,31 @@ def stall(rounds: int = 64) -> Claim:
         floor = kappa * g_squared / (1 - kappa * b_squared)
         return terms.gradient, jnp.broadcast_to(floor, (rounds,))
 
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="stall",
         title="no floor below κG²/(1-κB²)",
         statement="a (0, κ)-robust linear rule and a (G, B)-dissimilar problem with θ_t = θ_0 and "
         "‖∇L_H(θ_0)‖² = κG²/(1-κB²)",
-        provenance=Provenance.DERIVED,
-        source=SOURCE,
         scope=Scope.IDENTITY,
         sides=sides,
         families=(Family("stall instances", 5, make),),
         hypotheses=(Hypothesis("0 < √κ b0 < 1", _open), Hypothesis("κ > 0, g0 > 0", _sizes)),
-        checks=(sampled(),),
     )
 
 
 def paper_theorem() -> Claim:
     """The paper's Theorem 1. Its right side is not public: nothing can be said of it."""
-
-    def check(claim: Claim, budget: Budget) -> Report:
-        del budget
-        why = "the right side is not public; Theorem A has the same hypotheses, derived here"
-        return Report(claim.key, Status.INCONCLUSIVE, "none", why)
-
-    return Claim(
-        paper="rosdhb",
+    return derived(
         name="paper/1",
         title="Theorem 1 of the paper",
         statement="κB² ≤ 1/7, γ ≤ k/(dcL), c = 23200, β = √(1-24γL): a bound that is not public",
         provenance=Provenance.PAPER,
         source="arXiv 2508.17129, AISTATS 2026, Theorem 1: hypotheses only",
-        scope=Scope.TRAJECTORY,
         sides=lambda instance: (np.nan, np.nan),
         unconditional="nothing is evaluated, because the right side is not known",
-        checks=(check,),
+        subject=Unknown(
+            "the right side is not public; Theorem A has the same hypotheses, derived here"
+        ),
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from jaxbyz.theory import Budget, Claim, Provenance, Scope, Status
 from jaxbyz.theory.engines.fits import fit_power, fit_rate
+from jaxbyz.theory.engines.frequencies import chernoff_interval
 from jaxbyz.theory.engines.statistics import (
     confidence_sequence,
     confirmed,
@@ -112,3 +113,12 @@ def test_too_little_to_fit_is_refused():
         fit_power(np.array([1.0, 2, 3]), np.ones(3))
     with pytest.raises(ValueError, match=r"runs must have shape \[R ≥ 8, T\]"):
         fit_rate(*curves(7, 1.0, 0.0, 0))
+
+
+def test_the_interval_of_a_frequency_covers():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for count in rng.binomial(200, 0.1, size=500):
+        low, high = chernoff_interval(int(count), 200, 0.1)
+        covered += low <= 0.1 <= high
+    assert covered >= 450  # Chernoff is conservative: about 490

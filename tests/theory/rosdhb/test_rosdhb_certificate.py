@@ -7,12 +7,13 @@ import pytest
 
 from jaxbyz.problems import quadratics, quadratics_from_arrays
 from jaxbyz.theory import Budget, Status
+from jaxbyz.theory.engines import engines_for
+from jaxbyz.theory.rationals import is_semidefinite
 from jaxbyz.theory.rosdhb.certificate import certificate, least_eigenvalue, tilted_weights
 from jaxbyz.theory.rosdhb.certificate_rational import (
     all_states,
     exact_certificate,
     g_squared,
-    is_semidefinite,
     small_problem,
 )
 from jaxbyz.theory.rosdhb.lyapunov import Planted
@@ -92,21 +93,21 @@ def test_two_ways_to_the_same_matrix(scaled, c):
 
 def test_exact_certificate():
     claim = all_states()
-    assert claim.checks[0](claim, Budget()).status is Status.CERTIFIED
+    assert engines_for(claim)[0](claim, Budget()).status is Status.CERTIFIED
     claim = all_states(floor_scale=Fraction(1, 10))
-    report = claim.checks[0](claim, Budget())
+    report = engines_for(claim)[0](claim, Budget())
     assert report.status is Status.REFUTED
     assert report.exact
 
 
 def test_a_problem_outside_the_hypotheses():
     claim = all_states(small_problem(60)._replace(weight=Fraction(1, 1000)))
-    report = claim.checks[0](claim, Budget())
+    report = engines_for(claim)[0](claim, Budget())
     assert report.status is Status.NOT_APPLICABLE
     assert "c1" in report.evidence
     wide = small_problem(60)
     claim = all_states(wide._replace(matrices=2 * wide.matrices))
-    assert claim.checks[0](claim, Budget()).status is Status.NOT_APPLICABLE
+    assert engines_for(claim)[0](claim, Budget()).status is Status.NOT_APPLICABLE
 
 
 def test_exact_g_squared_is_that_of_the_library():

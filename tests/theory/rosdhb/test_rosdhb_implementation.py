@@ -8,9 +8,9 @@ import pytest
 from jaxbyz.algorithms import rosdhb
 from jaxbyz.messages import SharedSupport
 from jaxbyz.theory import Budget, Status
-from jaxbyz.theory.engines import measure
+from jaxbyz.theory.engines import engines_for, measure
 from jaxbyz.theory.rosdhb import implementation
-from jaxbyz.theory.rosdhb.mask_law import interval, mask_share, masks_of_runs, uniform_masks
+from jaxbyz.theory.rosdhb.mask_law import mask_share, masks_of_runs, uniform_masks
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -57,7 +57,7 @@ def test_planted_errors_in_the_code_are_noticed():
 
 
 def test_masks_of_runs_are_uniform_and_fresh():
-    report = uniform_masks().checks[0](uniform_masks(), Budget(random=1000))
+    report = engines_for(uniform_masks())[0](uniform_masks(), Budget(random=1000))
     assert report.status is Status.CONFIDENT
 
 
@@ -73,7 +73,7 @@ def repeated(**arguments):
 
 def test_a_mask_that_is_not_fresh_is_noticed():
     claim = uniform_masks(make=repeated)
-    report = claim.checks[0](claim, Budget(random=100))
+    report = engines_for(claim)[0](claim, Budget(random=100))
     assert report.status is Status.INCONCLUSIVE
     assert "suspected violation" in report.evidence
     assert report.tightness > 10
@@ -102,7 +102,7 @@ def preferring(**arguments):
 )
 def test_no_coordinate_is_preferred(make, status, words):
     claim = mask_share(make=make)
-    report = claim.checks[0](claim, Budget())
+    report = engines_for(claim)[0](claim, Budget())
     assert report.status is status
     assert words in report.evidence
 
@@ -113,12 +113,3 @@ def test_rounds_and_runs_have_masks_of_their_own():
     masks = np.asarray(masks_of_runs(64, 32, 10, 2, seed=3)).reshape(20, 64)
     assert len({mask.tobytes() for mask in masks}) == 20
     assert (masks.sum(axis=1) == 32).all()
-
-
-def test_the_interval_covers():
-    rng = np.random.default_rng(0)
-    covered = 0
-    for count in rng.binomial(200, 0.1, size=500):
-        low, high = interval(int(count), 200, 0.1)
-        covered += low <= 0.1 <= high
-    assert covered >= 450  # Chernoff is conservative: about 490

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxbyz.theory.engines.ball import ball_error, quadratic_of, trust_region
+from jaxbyz.theory.engines.trust_region import ball_error, quadratic_of, trust_region
 
 pytestmark = pytest.mark.usefixtures("x64")
 KEY = jax.random.key(0)

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -57,6 +58,8 @@ def trust_region(
     ...     worst.value.item(), worst.gap.item() < 1e-12  # a hard case: b = 0
     (18.0, True)
     """
+    d = vector.shape[-1]
+    chex.assert_shape(matrix, (d, d))
     radius = jnp.asarray(radius, matrix.dtype)
     values, basis = jnp.linalg.eigh(matrix)  # increasing
     b = jnp.matmul(basis.T, vector, precision="highest")

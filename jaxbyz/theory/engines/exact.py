@@ -1,0 +1,46 @@
+"""Decisions in rational numbers: CERTIFIED or REFUTED, and nothing between."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+
+from jaxbyz.theory.claims import Budget, Claim
+from jaxbyz.theory.rationals import is_semidefinite
+from jaxbyz.theory.reports import Report, Status
+from jaxbyz.theory.subjects import Cases, QuadraticForm
+
+__all__ = ["enumerated", "nonnegative"]
+
+
+def enumerated(claim: Claim, budget: Budget) -> Report:
+    """left ≤ right at each of the claim's exact `Cases`."""
+    del budget
+    began = time.perf_counter()
+    cases = claim.subject
+    assert isinstance(cases, Cases)
+    worst = max(Fraction(left, right) for left, right in map(claim.sides, cases.instances))
+    status = Status.CERTIFIED if worst <= 1 else Status.REFUTED
+    seconds = time.perf_counter() - began
+    return Report(
+        claim.key, status, "rational input", cases.description, float(worst), seconds, exact=True
+    )
+
+
+def nonnegative(claim: Claim, budget: Budget) -> Report:
+    """The claim's `QuadraticForm` is ⪰ 0, by the signs of its pivots. Margins are exact, too.
+
+    A form that is not ⪰ 0 is negative at some vector, which is a counterexample.
+    """
+    del budget
+    began = time.perf_counter()
+    form = claim.subject
+    assert isinstance(form, QuadraticForm)
+    failed = next((h.name for h in claim.hypotheses if h.margin(form.instance) < 0), None)
+    if failed is not None:
+        return Report(claim.key, Status.NOT_APPLICABLE, "rational", f"{failed} fails")
+    matrix = form.matrix()
+    status = Status.CERTIFIED if is_semidefinite(matrix) else Status.REFUTED
+    evidence = f"rational LDLᵀ, {len(matrix)} by {len(matrix)}"
+    seconds = time.perf_counter() - began
+    return Report(claim.key, status, "rational", evidence, None, seconds, form.instance, exact=True)

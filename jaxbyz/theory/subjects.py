@@ -1,0 +1,94 @@
+"""What a claim is held against where it does not speak of families of instances.
+
+Each type here is data for one engine; `engines.engines_for` says which.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jaxbyz.core import Aggregator
+
+__all__ = [
+    "Brought",
+    "Cases",
+    "Frequencies",
+    "QuadraticForm",
+    "SampledMean",
+    "Subject",
+    "Unknown",
+    "WorstInput",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cases:
+    """Finitely many instances. The sides are evaluated at each of them."""
+
+    description: str  # printed as evidence
+    instances: tuple[Any, ...]
+    exact: bool = False  # the sides are fractions: the answer is then no matter of rounding
+
+
+@dataclasses.dataclass(frozen=True)
+class WorstInput:
+    """The coefficient κ of a coordinate-wise rule, as `aggregators.kappa` states it.
+
+    κ is the largest ‖F(x) - x̄_S‖²/Var_S over all inputs x of n rows and all S of n-f rows.
+    """
+
+    rule: Aggregator
+    n: int
+    f: int
+    scale: float = 1.0  # multiplies the stated κ: an error to plant
+
+
+@dataclasses.dataclass(frozen=True)
+class QuadraticForm:
+    """A quadratic form that must not be negative anywhere, in rational numbers."""
+
+    instance: Any  # of which the hypotheses of the claim speak
+    matrix: Callable[[], np.ndarray]  # -> the symmetric matrix of the form, of Fractions
+
+
+@dataclasses.dataclass(frozen=True)
+class Frequencies:
+    """Outcomes of random runs. The claim speaks of their law [...]: one probability an outcome."""
+
+    count: Callable[[int, int], np.ndarray | None]  # (seed, runs) -> how often each was met;
+    # None: something was met that is none of the outcomes
+    impossible: str  # what that says
+    description: str  # of one run
+    least_runs: int
+    level: float  # the chance of a wrong answer, of all outcomes together
+
+
+@dataclasses.dataclass(frozen=True)
+class SampledMean:
+    """The mean of a random number X in [0, 1], which the claim says is at most `bound`."""
+
+    draw: Callable[[int, int], np.ndarray]  # (seed, count) -> values [count]
+    bound: float  # in (0, 1)
+    count: int = 4000  # how many values there may be
+    level: float = 0.05  # the chance of a wrong answer, of confirming and of objecting together
+
+
+@dataclasses.dataclass(frozen=True)
+class Unknown:
+    """Nothing can be evaluated, and why."""
+
+    why: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Brought:
+    """Engines given as `Claim(checks=...)`, an argument that goes with the next release."""
+
+    engines: tuple[Callable[..., Any], ...]
+
+
+Subject = Cases | WorstInput | QuadraticForm | Frequencies | SampledMean | Unknown | Brought
