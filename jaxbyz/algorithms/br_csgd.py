@@ -9,11 +9,11 @@ gradient quantization and encoding", NeurIPS 2017) with a robust rule. Per round
 Honest messages differ by the noise of compression, of size ω ‖s_i‖², even where data agree: that is
 what the rule has to see through, and what the methods with a memory avoid.
 
-| symbol | name        | shape  |
-|--------|-------------|--------|
-| q_i    | message     |        |
-| Q, ω   | compressor  |        |
-| F      | aggregator  |        |
+| symbol | name       | shape |
+|--------|------------|-------|
+| q_i    | message    |       |
+| Q, ω   | compressor |       |
+| F      | aggregator |       |
 
 Uplink the compressor's bits, k b for Rand-k with a seed agreed once per run; downlink d b.
 """

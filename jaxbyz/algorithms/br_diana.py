@@ -10,13 +10,13 @@ differences", 2019 (arXiv 1901.09269), with a robust rule. Start: h_i = 0 at bot
 with 0 < a ≤ 1/(1+ω). Where s_i is the full gradient, h_i tends to ∇f_i at the limit of x, and the
 noise of compression vanishes.
 
-| symbol | name                          | shape        |
-|--------|-------------------------------|--------------|
-| s_i    | in `estimator`                | [d]          |
-| h_i    | shift / shifts                | [d] / [n, d] |
-| a      | rate                          | []           |
-| Q, ω   | compressor, omega             |              |
-| F      | aggregator                    |              |
+| symbol | name              | shape        |
+|--------|-------------------|--------------|
+| s_i    | in `estimator`    | [d]          |
+| h_i    | shift / shifts    | [d] / [n, d] |
+| a      | rate              | []           |
+| Q, ω   | compressor, omega |              |
+| F      | aggregator        |              |
 
 Uplink the compressor's bits, k b for Rand-k with a seed agreed once per run; downlink d b.
 """
@@ -31,10 +31,10 @@ import optax
 
 from jaxbyz import checks
 from jaxbyz.algorithms.descent import descend
-from jaxbyz.algorithms.estimates import compressed_codec, taken_in
+from jaxbyz.algorithms.estimates import as_server_reads, compressed_codec
 from jaxbyz.algorithms.estimators import Estimator, full_gradient, sampled_gradient
 from jaxbyz.algorithms.requirements import require_unbiased
-from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
+from jaxbyz.algorithms.robust_sgd import ModelBroadcast, broadcast_model
 from jaxbyz.constructors import part
 from jaxbyz.core import (
     Aggregator,
@@ -181,7 +181,7 @@ def shifted(
         memory, estimate = estimator.step(sample_key, state.estimator, broadcast.x, oracle)
         message = compressor.compress(compress_key, estimate - state.shift)
         a = rate_for(estimate.shape[0])
-        shift = held(state.shift + a * taken_in(compressor, message))
+        shift = held(state.shift + a * as_server_reads(compressor, message))
         return DianaWorkerState(memory, shift), message
 
     # ---- server ----------------------------------------------------------------------------
@@ -193,16 +193,16 @@ def shifted(
         key: Key, state: DianaState, broadcast: ModelBroadcast, messages: Tree
     ) -> tuple[DianaState, ServerInfo]:
         del broadcast
-        received, refused = heard(compressor.decompress, messages)
+        received, rejected = heard(compressor.decompress, messages)
         estimates = held(state.shifts + received)  # [n, d] ĝ_i
         shifts = held(state.shifts + rate_for(state.x.shape[0]) * received)
         state = state._replace(shifts=shifts)
-        return descend(optimizer, aggregator, key, state, estimates, refused)
+        return descend(optimizer, aggregator, key, state, estimates, rejected)
 
     return Algorithm(
         name=name,
         worker=Worker(worker_init, worker_step),
-        server=Server(start, None, announce_model, server_step),
+        server=Server(start, None, broadcast_model, server_step),
         codec=compressed_codec(compressor),
         hello=None,
     )

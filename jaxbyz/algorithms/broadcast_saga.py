@@ -10,13 +10,13 @@ gradients ∇f_ij and a table of one gradient for each; at the start those at x�
     server   ĝ_i = h_i + q_i;   h_i ← h_i + a q_i
              x ← x - γ F(ĝ_1, …, ĝ_n)
 
-| symbol | name                      | shape        |
-|--------|---------------------------|--------------|
-| tab_i  | worker state, estimator   | [m, d]       |
-| m      | samples                   |              |
-| h_i    | shift / shifts            | [d] / [n, d] |
-| a      | rate                      | []           |
-| Q, F   | compressor, aggregator    |              |
+| symbol | name                    | shape        |
+|--------|-------------------------|--------------|
+| tab_i  | worker state, estimator | [m, d]       |
+| m      | samples                 |              |
+| h_i    | shift / shifts          | [d] / [n, d] |
+| a      | rate                    | []           |
+| Q, F   | compressor, aggregator  |              |
 
 It is `br_diana` with another estimate; the published rule F is the geometric median. The table
 needs an oracle whose draws are indices of samples, [b] integers in 0..m-1. Uplink the compressor's

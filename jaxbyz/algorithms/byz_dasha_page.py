@@ -4,21 +4,21 @@ Rammal, Gruntkowska, Fedin, Gorbunov, Richtárik, "Communication compression for
 learning: new efficient algorithms and improved rates", AISTATS 2024. Start: h_i = g_i = ∇f_i(x⁰),
 sent densely. Per round, with one coin for everybody and a mask of its own for every worker:
 
-    server   x⁺ = x - γ F(g_1, …, g_n);   announces x⁺ and the coin, 1 with probability p
+    server   x⁺ = x - γ F(g_1, …, g_n);   broadcasts x⁺ and the coin, 1 with probability p
     worker   h_i⁺ = ∇f_i(x⁺)                                 if the coin is 1
              h_i⁺ = h_i + s_i(x⁺; ξ) - s_i(x; ξ)             else, the same sample ξ at both points
              sends m_i = C_i(h_i⁺ - h_i - a (g_i - h_i)),    a = 1/(2ω+1)
              g_i ← g_i + m_i
     server   g_i ← g_i + m_i
 
-| symbol    | name                | shape            |
-|-----------|---------------------|------------------|
-| x⁺, x     | x, previous         | [d]              |
-| h_i       | estimate            | [d]              |
-| g_i       | mirror / mirrors    | [d] / [n, d]     |
-| C_i, ω    | compressor, omega   |                  |
-| a         | correction          | []               |
-| p         | probability         | []               |
+| symbol | name                        | shape        |
+|--------|-----------------------------|--------------|
+| x⁺, x  | x, previous                 | [d]          |
+| h_i    | estimate                    | [d]          |
+| g_i    | server_estimate / estimates | [d] / [n, d] |
+| C_i, ω | compressor, omega           |              |
+| a      | correction                  | []           |
+| p      | probability                 | []           |
 
 Uplink d b bits once, then the compressor's (k b for Rand-k with a seed agreed once per run);
 downlink d b + 1 bits (the coin, which the start does not use).
@@ -34,7 +34,13 @@ import jax
 import optax
 
 from jaxbyz import checks
-from jaxbyz.algorithms.estimates import DENSE, compressed_codec, mirrors_server, taken_in
+from jaxbyz.algorithms.estimates import (
+    DENSE,
+    as_server_reads,
+    compressed_codec,
+    estimates_server,
+    renamed,
+)
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
@@ -58,25 +64,31 @@ class PageBroadcast:
 
 
 def tossing(probability: Any) -> Callable[[Key, Any], PageBroadcast]:
-    """What a server announces that tosses a coin for everybody, 1 with probability p in (0, 1].
+    """`broadcast` of a server that tosses one coin for all workers, 1 with probability p in (0, 1].
 
     Raises:
         ValueError: probability outside its range.
     """
     checks.interval("probability", probability, 0, 1, closed="right")
 
-    def announce(key: Key, state: Any) -> PageBroadcast:
+    def broadcast(key: Key, state: Any) -> PageBroadcast:
         return PageBroadcast(state.x, jax.random.bernoulli(key, probability))
 
-    return announce
+    return broadcast
 
 
 class DashaWorkerState(NamedTuple):
-    """Three vectors."""
+    """Three vectors that a worker remembers."""
 
     estimate: jax.Array  # [d] h_i
-    mirror: jax.Array  # [d] g_i
+    server_estimate: jax.Array  # [d] g_i
     previous: jax.Array  # [d] x
+
+    @property
+    def mirror(self) -> jax.Array:
+        """The old name of `server_estimate`, kept for one release."""
+        value: jax.Array = renamed("mirror", "server_estimate", self.server_estimate)
+        return value
 
 
 @part
@@ -106,7 +118,7 @@ def byz_dasha_page(
     ...                optimizer=optax.sgd(0.1), aggregator=trimmed_mean(3)).name
     'Byz-DASHA-PAGE'
     """
-    announce = tossing(probability)
+    broadcast = tossing(probability)
     if correction is not None:
         checks.interval("correction", correction, 0, 1, closed="right")
     omega = require_unbiased("compressor", compressor)
@@ -131,15 +143,15 @@ def byz_dasha_page(
 
         estimate = jax.lax.cond(broadcast.coin, lambda: oracle.full(x), difference)
         a = 1 / (2 * omega(x.shape[0]) + 1) if correction is None else correction
-        wanted = estimate - state.estimate - a * (state.mirror - state.estimate)
+        wanted = estimate - state.estimate - a * (state.server_estimate - state.estimate)
         message = compressor.compress(compress_key, wanted)
-        mirror = held(state.mirror + taken_in(compressor, message))
-        return DashaWorkerState(estimate, mirror, x), message
+        server_estimate = held(state.server_estimate + as_server_reads(compressor, message))
+        return DashaWorkerState(estimate, server_estimate, x), message
 
     return Algorithm(
         name="Byz-DASHA-PAGE",
         worker=Worker(worker_init, worker_step),
-        server=mirrors_server(optimizer, aggregator, compressor, DENSE, announce),
+        server=estimates_server(optimizer, aggregator, compressor, DENSE, broadcast),
         codec=compressed_codec(compressor),
         hello=compressed_codec(DENSE),
         coin=probability,

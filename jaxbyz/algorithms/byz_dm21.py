@@ -12,14 +12,14 @@ mean of `start_batch` sampled gradients at x⁰, and g_i = u_i, sent densely. Pe
 
 The published method has one parameter, β = η. With β = 1 this is Byz-EF21-SGDM.
 
-| symbol | name                                              | shape        |
-|--------|---------------------------------------------------|--------------|
-| v_i    | worker state, estimator.inner.average             | [d]          |
-| u_i    | worker state, estimator.average                   | [d]          |
-| g_i    | worker state, mirror / server state, mirrors      | [d] / [n, d] |
-| η, β   | eta, beta                                         | []           |
-| C, F   | compressor, aggregator                            |              |
-| γ      | in `optimizer`                                    |              |
+| symbol | name                                                    | shape        |
+|--------|---------------------------------------------------------|--------------|
+| v_i    | worker state, estimator.inner.average                   | [d]          |
+| u_i    | worker state, estimator.average                         | [d]          |
+| g_i    | worker state, server_estimate / server state, estimates | [d] / [n, d] |
+| η, β   | eta, beta                                               | []           |
+| C, F   | compressor, aggregator                                  |              |
+| γ      | in `optimizer`                                          |              |
 
 On a quadratic of smoothness L, without compression, it is stable for γL < min{(1-k)/k,
 2(2-η)(2-β)/(ηβ)} only, with k = (1-η)(1-β) (derived here), which is about η + β for small weights:
@@ -56,7 +56,7 @@ def byz_dm21(
 
     Args:
         optimizer: the server's optimiser; optax.sgd(γ) is the published method.
-        aggregator: the robust rule F on the n mirrors g_i.
+        aggregator: the robust rule F on the n estimates g_i.
         compressor: contractive, for instance `top_k(ratio=0.1)`.
         eta: η in (0, 1], the weight of the new gradient in the first momentum ("momentum 0.9" is
             η = 0.1).

@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxbyz.algorithms.estimates import compressed_codec, taken_in
+from jaxbyz.algorithms.estimates import as_server_reads, compressed_codec
 from jaxbyz.algorithms.requirements import require_contractive
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, direct_server
 from jaxbyz.constructors import part
@@ -71,7 +71,7 @@ def byz_ef14(
         sample_key, compress_key = jax.random.split(key)
         wanted = state + oracle.grad(oracle.draw(sample_key), broadcast.x)  # [d] z_i
         message = compressor.compress(compress_key, wanted)
-        return wanted - taken_in(compressor, message), message
+        return wanted - as_server_reads(compressor, message), message
 
     return Algorithm(
         name="Byz-EF14",

@@ -9,11 +9,11 @@ densely. Per round:
              sends c_i = C(u_i - g_i);   g_i ← g_i + c_i
     server   g_i ← g_i + c_i
 
-| symbol | name                                         | shape        |
-|--------|----------------------------------------------|--------------|
-| g_i    | worker state, mirror / server state, mirrors | [d] / [n, d] |
-| C, F   | compressor, aggregator                       |              |
-| γ      | in `optimizer`                               |              |
+| symbol | name                                                    | shape        |
+|--------|---------------------------------------------------------|--------------|
+| g_i    | worker state, server_estimate / server state, estimates | [d] / [n, d] |
+| C, F   | compressor, aggregator                                  |              |
+| γ      | in `optimizer`                                          |              |
 
 Bits: see `error_feedback`.
 """

@@ -12,14 +12,14 @@ learning via compressed momentum filtering", 2024 (arXiv 2409.08640). Start: v_i
 
 They are Byz-DM21 and Byz-VR-DM21 at β = 1, without the memory of a second momentum.
 
-| symbol | name                                                      | shape        |
-|--------|-----------------------------------------------------------|--------------|
-| v_i    | worker state, estimator.average, for STORM .estimate      | [d]          |
-| x      | worker state, estimator.previous (STORM only)             | [d]          |
-| g_i    | worker state, mirror / server state, mirrors              | [d] / [n, d] |
-| η      | eta                                                       | []           |
-| C, F   | compressor, aggregator                                    |              |
-| γ      | in `optimizer`                                            |              |
+| symbol | name                                                    | shape        |
+|--------|---------------------------------------------------------|--------------|
+| v_i    | worker state, estimator.average, for STORM .estimate    | [d]          |
+| x      | worker state, estimator.previous (STORM only)           | [d]          |
+| g_i    | worker state, server_estimate / server state, estimates | [d] / [n, d] |
+| η      | eta                                                     | []           |
+| C, F   | compressor, aggregator                                  |              |
+| γ      | in `optimizer`                                          |              |
 
 Bits: see `error_feedback`.
 """

@@ -12,15 +12,15 @@ The guarantee of order ε⁻³ that is derived for this library has β = √η a
 T^(1/3): give `beta=eta**0.5` and `start_batch`. With β = 1 this is `byz_ef21_storm`; with η = 1,
 Byz-EF21-SGDM of parameter β.
 
-| symbol | name                                              | shape        |
-|--------|---------------------------------------------------|--------------|
-| v_i    | worker state, estimator.inner.estimate            | [d]          |
-| x      | worker state, estimator.inner.previous            | [d]          |
-| u_i    | worker state, estimator.average                   | [d]          |
-| g_i    | worker state, mirror / server state, mirrors      | [d] / [n, d] |
-| η, β   | eta, beta                                         | []           |
-| C, F   | compressor, aggregator                            |              |
-| γ      | in `optimizer`                                    |              |
+| symbol | name                                                    | shape        |
+|--------|---------------------------------------------------------|--------------|
+| v_i    | worker state, estimator.inner.estimate                  | [d]          |
+| x      | worker state, estimator.inner.previous                  | [d]          |
+| u_i    | worker state, estimator.average                         | [d]          |
+| g_i    | worker state, server_estimate / server state, estimates | [d] / [n, d] |
+| η, β   | eta, beta                                               | []           |
+| C, F   | compressor, aggregator                                  |              |
+| γ      | in `optimizer`                                          |              |
 
 On a quadratic of smoothness L, without noise, it is stable for γL < 2(2-β)/β if nothing is
 compressed. Compression is one more average: with C(z) = a z the limit is that of Byz-DM21 with
@@ -57,7 +57,7 @@ def byz_vr_dm21(
 
     Args:
         optimizer: the server's optimiser; optax.sgd(γ) is the published method.
-        aggregator: the robust rule F on the n mirrors g_i.
+        aggregator: the robust rule F on the n estimates g_i.
         compressor: contractive, for instance `top_k(ratio=0.1)`.
         eta: η in (0, 1], how fast the first estimate forgets.
         beta: β in (0, 1], the weight of the first estimate in the second; default η.

@@ -3,26 +3,26 @@
 Gorbunov, Horváth, Richtárik, Gidel, "Variance reduction is an antidote to Byzantines", ICLR 2023.
 Start: g_i = ∇f_i(x⁰), sent densely. Per round, with one coin for everybody:
 
-    server   x⁺ = x - γ g,   g = F(g_1, …, g_n);   announces x⁺ and the coin, 1 with probability p
+    server   x⁺ = x - γ g,   g = F(g_1, …, g_n);   broadcasts x⁺ and the coin, 1 with probability p
     worker   sends ∇f_i(x⁺)                       if the coin is 1
              sends q_i = Q(s_i(x⁺; ξ) - s_i(x; ξ)) else, the same sample ξ at both points
     server   g_i = ∇f_i(x⁺)                       if the coin is 1
              g_i = g + q_i                        else (`byz_vr_marina`)
              g_i ← g_i + q_i                      else (`byz_vr_marina_no_sync`)
 
-A gradient that is refused at the entrance leaves g_i (or g in its place) as it was.
+A gradient that is rejected by the server leaves g_i (or g in its place) as it was.
 
 In the published method all estimates start again from the common g; without synchronisation every
 one goes on from its own, so that the server keeps them all.
 
-| symbol | name                            | shape        |
-|--------|---------------------------------|--------------|
-| x⁺, x  | x, worker state                 | [d]          |
-| g      | server state, aggregate         | [d]          |
-| g_i    | mirrors (without synchronising) | [n, d]       |
-| p      | probability                     | []           |
-| Q, ω   | compressor                      |              |
-| F      | aggregator                      |              |
+| symbol | name                              | shape  |
+|--------|-----------------------------------|--------|
+| x⁺, x  | x, worker state                   | [d]    |
+| g      | server state, aggregate           | [d]    |
+| g_i    | estimates (without synchronising) | [n, d] |
+| p      | probability                       | []     |
+| Q, ω   | compressor                        |        |
+| F      | aggregator                        |        |
 
 Uplink d b bits at the start and where the coin is 1, else the compressor's; downlink d b + 1 bits.
 """
@@ -38,7 +38,7 @@ import optax
 
 from jaxbyz.algorithms.byz_dasha_page import PageBroadcast, tossing
 from jaxbyz.algorithms.descent import descend
-from jaxbyz.algorithms.estimates import DENSE, MirrorsState, compressed_codec
+from jaxbyz.algorithms.estimates import DENSE, EstimatesState, compressed_codec
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.constructors import part
 from jaxbyz.core import (
@@ -94,19 +94,19 @@ def byz_vr_marina(
     'Byz-VR-MARINA'
     """
 
-    def begin(x: jax.Array, n: int) -> MarinaState:
+    def start(x: jax.Array, n: int) -> MarinaState:
         del n
         return MarinaState(x, jnp.zeros_like(x), optimizer.init(x), aggregator.init(x.shape[0]))
 
     def update(
-        key: Key, state: MarinaState, received: jax.Array, refused: jax.Array, anew: Any
+        key: Key, state: MarinaState, received: jax.Array, rejected: jax.Array, anew: Any
     ) -> tuple[MarinaState, ServerInfo]:
         told = jnp.where(anew, received, held(state.aggregate + received))
-        rows = jnp.where((anew & refused)[:, None], state.aggregate, told)
-        state, info = descend(optimizer, aggregator, key, state, rows, refused)
+        rows = jnp.where((anew & rejected)[:, None], state.aggregate, told)
+        state, info = descend(optimizer, aggregator, key, state, rows, rejected)
         return state._replace(aggregate=info.aggregate), info
 
-    return _marina("Byz-VR-MARINA", compressor, probability, begin, update)
+    return _marina("Byz-VR-MARINA", compressor, probability, start, update)
 
 
 @part
@@ -131,33 +131,33 @@ def byz_vr_marina_no_sync(
     'Byz-VR-MARINA, no synchronisation'
     """
 
-    def begin(x: jax.Array, n: int) -> MirrorsState:
-        mirrors = jnp.zeros((n, x.shape[0]), x.dtype)
-        return MirrorsState(x, mirrors, optimizer.init(x), aggregator.init(x.shape[0]))
+    def start(x: jax.Array, n: int) -> EstimatesState:
+        estimates = jnp.zeros((n, x.shape[0]), x.dtype)
+        return EstimatesState(x, estimates, optimizer.init(x), aggregator.init(x.shape[0]))
 
     def update(
-        key: Key, state: MirrorsState, received: jax.Array, refused: jax.Array, anew: Any
-    ) -> tuple[MirrorsState, ServerInfo]:
-        told = jnp.where(anew, received, held(state.mirrors + received))
-        mirrors = jnp.where((anew & refused)[:, None], state.mirrors, told)
-        state = state._replace(mirrors=mirrors)
-        return descend(optimizer, aggregator, key, state, mirrors, refused)
+        key: Key, state: EstimatesState, received: jax.Array, rejected: jax.Array, anew: Any
+    ) -> tuple[EstimatesState, ServerInfo]:
+        told = jnp.where(anew, received, held(state.estimates + received))
+        estimates = jnp.where((anew & rejected)[:, None], state.estimates, told)
+        state = state._replace(estimates=estimates)
+        return descend(optimizer, aggregator, key, state, estimates, rejected)
 
-    return _marina("Byz-VR-MARINA, no synchronisation", compressor, probability, begin, update)
+    return _marina("Byz-VR-MARINA, no synchronisation", compressor, probability, start, update)
 
 
 def _marina(
     name: str,
     compressor: Compressor,
     probability: Any,
-    begin: Callable[[jax.Array, int], Any],
+    start: Callable[[jax.Array, int], Any],
     update: Callable[..., tuple[Any, ServerInfo]],
 ) -> Algorithm:
     """The workers and the protocol of both; `update` says what the server makes of what it hears.
 
-    update(key, state, received [n, d], refused [n], anew): `anew` where gradients were sent.
+    update(key, state, received [n, d], rejected [n], anew): `anew` where gradients were sent.
     """
-    announce = tossing(probability)
+    broadcast = tossing(probability)
     require_unbiased("compressor", compressor)
 
     # ---- protocol --------------------------------------------------------------------------
@@ -203,13 +203,13 @@ def _marina(
     def step(
         key: Key, state: Any, broadcast: PageBroadcast, messages: Either
     ) -> tuple[Any, ServerInfo]:
-        received, refused = heard(lambda message: decode(broadcast, message), messages)
-        return update(key, state, received, refused, broadcast.coin)
+        received, rejected = heard(lambda message: decode(broadcast, message), messages)
+        return update(key, state, received, rejected, broadcast.coin)
 
     return Algorithm(
         name=name,
         worker=Worker(worker_init, worker_step, unchanged),
-        server=Server(begin, hello, announce, step),
+        server=Server(start, hello, broadcast, step),
         codec=Codec(encode, decode),
         hello=compressed_codec(DENSE),
         coin=probability,

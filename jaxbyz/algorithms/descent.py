@@ -25,7 +25,7 @@ def descend(
     key: Key,
     state: State,
     rows: jax.Array,
-    refused: jax.Array,
+    rejected: jax.Array,
 ) -> tuple[State, ServerInfo]:
     """Aggregate rows [n, d] and take one optimiser step.
 
@@ -35,7 +35,7 @@ def descend(
         key: for rules that draw.
         state: a server state with fields x [d], optimizer, aggregator.
         rows: [n, d], what the server believes of each worker.
-        refused: [n] bool, messages already rejected at the entrance.
+        rejected: [n] bool, which messages the server has already rejected.
 
     Raises:
         ValueError: when traced, a rule that does not make a vector [d] of the rows, or an optimiser
@@ -57,5 +57,5 @@ def descend(
             f"shape, got {jnp.shape(updates)}"
         )
     x = optax.apply_updates(state.x, updates)
-    info = ServerInfo(rows, aggregated.value, refused | aggregated.bad, aggregated.details)
+    info = ServerInfo(rows, aggregated.value, rejected | aggregated.bad, aggregated.details)
     return state._replace(x=jnp.asarray(x), optimizer=moments, aggregator=memory), info

@@ -10,13 +10,13 @@ to the server, g_i = u_i, or g_i = C(u_i); or g_i = 0, and nothing is sent. Per 
              sends c_i = C(u_i⁺ - g_i);   g_i ← g_i + c_i
     server   g_i ← g_i + c_i
 
-| symbol | name                    | shape        |
-|--------|-------------------------|--------------|
-| u_i    | in `estimator`          | [d]          |
-| g_i    | mirror / mirrors        | [d] / [n, d] |
-| C      | compressor              |              |
-| F      | aggregator              |              |
-| γ      | in `optimizer`          |              |
+| symbol | name                        | shape        |
+|--------|-----------------------------|--------------|
+| u_i    | in `estimator`              | [d]          |
+| g_i    | server_estimate / estimates | [d] / [n, d] |
+| C      | compressor                  |              |
+| F      | aggregator                  |              |
+| γ      | in `optimizer`              |              |
 
 Uplink the compressor's bits, k (b + ⌈log₂ d⌉) for Top-k, and once those of the start (d b for a
 dense one); downlink d b.
@@ -30,10 +30,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxbyz.algorithms.estimates import compressed_codec, mirrors_server, taken_in
+from jaxbyz.algorithms.estimates import (
+    as_server_reads,
+    compressed_codec,
+    estimates_server,
+    renamed,
+)
 from jaxbyz.algorithms.estimators import Estimator
 from jaxbyz.algorithms.requirements import require_contractive
-from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
+from jaxbyz.algorithms.robust_sgd import ModelBroadcast, broadcast_model
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Tree, Worker
 from jaxbyz.entrance import held
@@ -45,7 +50,13 @@ class ErrorFeedbackState(NamedTuple):
     """What a worker keeps."""
 
     estimator: Tree  # whatever the estimate needs
-    mirror: jax.Array  # [d] g_i
+    server_estimate: jax.Array  # [d] g_i
+
+    @property
+    def mirror(self) -> jax.Array:
+        """The old name of `server_estimate`, kept for one release."""
+        value: jax.Array = renamed("mirror", "server_estimate", self.server_estimate)
+        return value
 
 
 @part
@@ -64,7 +75,7 @@ def error_feedback(
         name: of the algorithm.
         estimator: what the worker wants the server to know.
         optimizer: the server's optimiser; optax.sgd(γ) is the published method.
-        aggregator: the robust rule F on the n mirrors g_i.
+        aggregator: the robust rule F on the n estimates g_i.
         compressor: contractive, for instance `top_k(ratio=0.1)`; `scaled` makes an unbiased one so.
         start: what compresses the first estimates: `identity()` (a dense start) or the compressor;
             None: nothing is sent, and g_i = 0.
@@ -83,11 +94,12 @@ def error_feedback(
     if start is not None:
         require_contractive("start", start)
 
-    def say(
-        spoken: Compressor, key: Key, memory: Tree, estimate: jax.Array, mirror: jax.Array
+    def send(
+        used: Compressor, key: Key, memory: Tree, estimate: jax.Array, server_estimate: jax.Array
     ) -> tuple[ErrorFeedbackState, Tree]:
-        message = spoken.compress(key, estimate - mirror)
-        return ErrorFeedbackState(memory, held(mirror + taken_in(spoken, message))), message
+        message = used.compress(key, estimate - server_estimate)
+        server_estimate = held(server_estimate + as_server_reads(used, message))
+        return ErrorFeedbackState(memory, server_estimate), message
 
     def worker_init(
         key: Key, broadcast: ModelBroadcast, oracle: Oracle
@@ -97,19 +109,19 @@ def error_feedback(
         nothing = jnp.zeros_like(estimate)
         if start is None:
             return ErrorFeedbackState(memory, nothing), None
-        return say(start, compress_key, memory, estimate, nothing)
+        return send(start, compress_key, memory, estimate, nothing)
 
     def worker_step(
         key: Key, state: ErrorFeedbackState, broadcast: ModelBroadcast, oracle: Oracle
     ) -> tuple[ErrorFeedbackState, Tree]:
         sample_key, compress_key = jax.random.split(key)
         memory, estimate = estimator.step(sample_key, state.estimator, broadcast.x, oracle)
-        return say(compressor, compress_key, memory, estimate, state.mirror)
+        return send(compressor, compress_key, memory, estimate, state.server_estimate)
 
     return Algorithm(
         name=name,
         worker=Worker(worker_init, worker_step),
-        server=mirrors_server(optimizer, aggregator, compressor, start, announce_model),
+        server=estimates_server(optimizer, aggregator, compressor, start, broadcast_model),
         codec=compressed_codec(compressor),
         hello=None if start is None else compressed_codec(start),
     )

@@ -1,23 +1,25 @@
-"""Mirrors: the server's copies of vectors that workers tell it piece by piece, as differences.
+"""The server's estimates of vectors that workers tell it piece by piece, as compressed differences.
 
 Shared by all methods in which worker i holds a vector g_i that changes only by what it sends:
 
     worker   sends c_i, a compressed difference;   g_i ← g_i + c_i
     server   g_i ← g_i + c_i;   x ← x - γ F(g_1, …, g_n)
 
-so that both ends know the same g_i. The start is the same with g_i = 0 before it and with a
-compressor of its own: `identity()` for a dense start.
+Both ends start from the same g_i and add the same c_i, so they always know the same g_i. In round 0
+(the hello) g_i = 0 before it, and the message has a compressor of its own: `identity()` for a dense
+start.
 
-| symbol | name                 | shape  |
-|--------|----------------------|--------|
-| x      | x                    | [d]    |
-| g_i    | mirrors              | [n, d] |
-| C      | compressor, start    |        |
-| F      | aggregator           |        |
+| symbol | name                         | shape        |
+|--------|------------------------------|--------------|
+| x      | x                            | [d]          |
+| g_i    | server_estimate / estimates  | [d] / [n, d] |
+| C      | compressor, hello_compressor |              |
+| F      | aggregator                   |              |
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -32,62 +34,76 @@ from jaxbyz.entrance import heard, held
 
 __all__ = [
     "DENSE",
-    "MirrorsState",
+    "EstimatesState",
+    "as_server_reads",
     "compressed_codec",
-    "mirrors_server",
-    "taken_in",
+    "estimates_server",
+    "renamed",
 ]
 
 DENSE = identity()  # what compresses the first message of a dense start
 
 
-class MirrorsState(NamedTuple):
-    """The model and the server's copy of every g_i."""
+def renamed(old: str, new: str, value: Any) -> Any:
+    """The value of a field that is asked for by its old name, with a warning."""
+    warnings.warn(f"the field {old} is now called {new}", DeprecationWarning, stacklevel=3)
+    return value
+
+
+class EstimatesState(NamedTuple):
+    """The model, and the server's copy of every worker's g_i."""
 
     x: jax.Array  # [d]
-    mirrors: jax.Array  # [n, d]
+    estimates: jax.Array  # [n, d]
     optimizer: Any
     aggregator: Any
 
+    @property
+    def mirrors(self) -> jax.Array:
+        """The old name of `estimates`, kept for one release."""
+        value: jax.Array = renamed("mirrors", "estimates", self.estimates)
+        return value
 
-def mirrors_server(
+
+def estimates_server(
     optimizer: optax.GradientTransformation,
     aggregator: Aggregator,
     compressor: Compressor,
-    start: Compressor | None,
-    announce: Callable[[Key, MirrorsState], Tree],
+    hello_compressor: Compressor | None,
+    broadcast: Callable[[Key, EstimatesState], Tree],
 ) -> Server:
-    """The server that adds what it hears to its mirrors [n, d] and steps on their aggregate.
+    """The server that adds every message to its estimates [n, d] and steps on their aggregate.
 
     Args:
         optimizer: what the aggregate is given to.
-        aggregator: the robust rule F on the n mirrors.
+        aggregator: the robust rule F on the n estimates.
         compressor: of the differences.
-        start: of the first messages; None: nothing is sent at the start, and no step is taken.
-        announce: (key, state) -> broadcast.
+        hello_compressor: of the first messages; None: nothing is sent in round 0, and no step is
+            taken.
+        broadcast: (key, state) -> broadcast.
     """
 
-    def begin(x: jax.Array, n: int) -> MirrorsState:
-        mirrors = jnp.zeros((n, x.shape[0]), x.dtype)
-        return MirrorsState(x, mirrors, optimizer.init(x), aggregator.init(x.shape[0]))
+    def start(x: jax.Array, n: int) -> EstimatesState:
+        estimates = jnp.zeros((n, x.shape[0]), x.dtype)
+        return EstimatesState(x, estimates, optimizer.init(x), aggregator.init(x.shape[0]))
 
-    def listen(spoken: Compressor) -> Callable[..., tuple[MirrorsState, ServerInfo]]:
+    def reading(used: Compressor) -> Callable[..., tuple[EstimatesState, ServerInfo]]:
         def step(
-            key: Key, state: MirrorsState, broadcast: Tree, messages: Tree
-        ) -> tuple[MirrorsState, ServerInfo]:
+            key: Key, state: EstimatesState, broadcast: Tree, messages: Tree
+        ) -> tuple[EstimatesState, ServerInfo]:
             del broadcast
-            received, refused = heard(spoken.decompress, messages)
-            state = state._replace(mirrors=held(state.mirrors + received))
-            return descend(optimizer, aggregator, key, state, state.mirrors, refused)
+            received, rejected = heard(used.decompress, messages)
+            state = state._replace(estimates=held(state.estimates + received))
+            return descend(optimizer, aggregator, key, state, state.estimates, rejected)
 
         return step
 
-    hello = None if start is None else listen(start)
-    return Server(begin, hello, announce, listen(compressor))
+    hello = None if hello_compressor is None else reading(hello_compressor)
+    return Server(start, hello, broadcast, reading(compressor))
 
 
 def compressed_codec(compressor: Compressor) -> Codec:
-    """The protocol: a message is a compressed vector, read without looking at the broadcast."""
+    """The protocol in which a message is a compressed vector, decoded without the broadcast."""
 
     def encode(key: Key, broadcast: Tree, wanted: jax.Array) -> Tree:
         del broadcast
@@ -100,14 +116,14 @@ def compressed_codec(compressor: Compressor) -> Codec:
     return Codec(encode, decode)
 
 
-def taken_in(compressor: Compressor, message: Tree) -> jax.Array:
-    """What the server adds to a mirror when it hears this message, as its sender knows it, [d].
+def as_server_reads(compressor: Compressor, message: Tree) -> jax.Array:
+    """What the server reads from this message, computed by its sender, [d].
 
-    The rule of the entrance looks at nothing but the message, so that both ends always agree: one
-    that the server refuses is a message of zeros for its sender too.
+    A message that the server rejects counts as a message of zeros. The server decides this by the
+    message alone. So the worker can apply the same rule, and both ends keep the same g_i.
 
     >>> from jaxbyz.messages import Dense
-    >>> taken_in(DENSE, Dense(jnp.array([1.0, jnp.nan]))).tolist()
+    >>> as_server_reads(DENSE, Dense(jnp.array([1.0, jnp.nan]))).tolist()
     [0.0, 0.0]
     """
     batch = jax.tree.map(lambda leaf: leaf[None], message)  # of one

@@ -12,11 +12,11 @@ variance reduction in non-convex SGD", NeurIPS 2019; its error e - ∇f_i(x) shr
 a round, however far x moves, up to fresh noise. (With the stored s(x; ξ) of the last round's sample
 it would be s(x⁺; ξ) for ever: nothing would be averaged.)
 
-| symbol | name                   | shape |
-|--------|------------------------|-------|
-| e, a   | estimate, average      | [d]   |
-| x      | previous               | [d]   |
-| η      | fraction               | []    |
+| symbol | name              | shape |
+|--------|-------------------|-------|
+| e, a   | estimate, average | [d]   |
+| x      | previous          | [d]   |
+| η      | fraction          | []    |
 
 Every estimate starts at the mean of `start_batch` sampled gradients at x⁰, an average too.
 """

@@ -44,7 +44,7 @@ from jaxbyz.core import (
 from jaxbyz.entrance import heard
 from jaxbyz.messages import Dense, float_bits
 
-__all__ = ["ModelBroadcast", "RobustSGDState", "announce_model", "direct_server", "robust_sgd"]
+__all__ = ["ModelBroadcast", "RobustSGDState", "broadcast_model", "direct_server", "robust_sgd"]
 
 
 @jax.tree_util.register_dataclass
@@ -59,7 +59,7 @@ class ModelBroadcast:
         return self.x.shape[-1] * float_bits(self.x)
 
 
-def announce_model(key: Key, state: Any) -> ModelBroadcast:
+def broadcast_model(key: Key, state: Any) -> ModelBroadcast:
     """What a server with nothing else to say broadcasts."""
     del key
     return ModelBroadcast(state.x)
@@ -86,10 +86,10 @@ def direct_server(
         key: Key, state: RobustSGDState, broadcast: Tree, messages: Tree
     ) -> tuple[RobustSGDState, ServerInfo]:
         del broadcast
-        received, refused = heard(compressor.decompress, messages)
-        return descend(optimizer, aggregator, key, state, received, refused)
+        received, rejected = heard(compressor.decompress, messages)
+        return descend(optimizer, aggregator, key, state, received, rejected)
 
-    return Server(start, None, announce_model, step)
+    return Server(start, None, broadcast_model, step)
 
 
 @part

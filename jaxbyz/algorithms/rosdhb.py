@@ -3,7 +3,7 @@
 Gupta, Honsell, Xu, Gupta, Neglia, "Reconciling communication compression and Byzantine-robustness
 in distributed learning", AISTATS 2026 (arXiv 2508.17129), Algorithm 1. Per round t:
 
-    server   draws one mask M, |M| = k, for everybody, and announces it with θ
+    server   draws one mask M, |M| = k, for everybody, and broadcasts it with θ
     worker   g_i = ∇L_i(θ), sends the k numbers g_i[M]
     server   m_i ← β m_i + (1-β) (d/k) scatter(g_i[M])     for all i, Byzantine ones included
              θ   ← θ - γ F(m_1, …, m_n)
@@ -117,7 +117,7 @@ def rosdhb(
         momenta = jnp.zeros((n, x.shape[0]), x.dtype)
         return RoSDHBState(x, momenta, optimizer.init(x), aggregator.init(x.shape[0]))
 
-    def announce(key: Key, state: RoSDHBState) -> RoSDHBBroadcast:
+    def broadcast(key: Key, state: RoSDHBState) -> RoSDHBBroadcast:
         return RoSDHBBroadcast(state.x, mask.draw(key, state.x.shape[0]))
 
     def server_step(
@@ -125,13 +125,13 @@ def rosdhb(
     ) -> tuple[RoSDHBState, ServerInfo]:
         d = state.x.shape[0]
         weight = fresh * (d / mask.keep(d))
-        received, refused = heard(lambda message: weight * message.values, messages)  # [n, k]
+        received, rejected = heard(lambda message: weight * message.values, messages)  # [n, k]
         # m += (1-β)(g̃ - m), on the mask and off it: no bias from a rounded β.
         faded = state.momenta - fresh * state.momenta  # [n, d]
         told = held(faded[:, broadcast.subset] + received)
         momenta = faded.at[:, broadcast.subset].set(told, unique_indices=True)
         state = state._replace(momenta=momenta)
-        return descend(optimizer, aggregator, key, state, momenta, refused)
+        return descend(optimizer, aggregator, key, state, momenta, rejected)
 
     # ---- protocol --------------------------------------------------------------------------
     def encode(key: Key, broadcast: RoSDHBBroadcast, wanted: jax.Array) -> SharedSupport:
@@ -145,7 +145,7 @@ def rosdhb(
     return Algorithm(
         name="RoSDHB",
         worker=Worker(worker_init, worker_step),
-        server=Server(start, None, announce, server_step),
+        server=Server(start, None, broadcast, server_step),
         codec=Codec(encode, decode),
         hello=None,
     )

@@ -35,7 +35,7 @@ import optax
 from jaxbyz.algorithms.br_csgd import br_csgd
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.algorithms.momentum import fresh_weight
-from jaxbyz.algorithms.robust_sgd import ModelBroadcast, announce_model
+from jaxbyz.algorithms.robust_sgd import ModelBroadcast, broadcast_model
 from jaxbyz.algorithms.rosdhb import RoSDHBState
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Server, ServerInfo, Tree
@@ -84,12 +84,12 @@ def rosdhb_local(
         key: Key, state: RoSDHBState, broadcast: ModelBroadcast, messages: Tree
     ) -> tuple[RoSDHBState, ServerInfo]:
         del broadcast
-        received, refused = heard(compressor.decompress, messages)
+        received, rejected = heard(compressor.decompress, messages)
         # m + (1-β)(q - m): no bias from a rounded β.
         momenta = held((state.momenta - fresh * state.momenta) + fresh * received)  # [n, d]
         state = state._replace(momenta=momenta)
-        return descend(optimizer, aggregator, key, state, momenta, refused)
+        return descend(optimizer, aggregator, key, state, momenta, rejected)
 
     return plain._replace(
-        name="RoSDHB, local masks", server=Server(start, None, announce_model, step)
+        name="RoSDHB, local masks", server=Server(start, None, broadcast_model, step)
     )

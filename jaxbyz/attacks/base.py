@@ -30,9 +30,14 @@ def from_view(
     rows: Callable[[Key, View], jax.Array],
     poison: Callable[[Tree], Tree] | None = None,
 ) -> Attack:
-    """An attack without memory from a function of everything that is seen: (key, view) -> rows.
+    """An attack without memory, from a function (key, view) -> rows.
 
-    Rows are [d], said by all Byzantine workers, or [f, d] (else ValueError at trace time).
+    `view` is everything that the attacker sees (`jaxbyz.core.View`). The rows are what the server
+    shall read: [f, d], one for each Byzantine worker, or [d], the same for all of them. `poison`
+    makes the Byzantine workers' data of honest data; None: they hold no data.
+
+    Raises:
+        ValueError: name is not a text; at trace time, rows of another shape.
 
     >>> from_view("last round's model", lambda key, view: view.server.x).name
     "last round's model"
@@ -52,10 +57,13 @@ def from_view(
 
 @part
 def forged(name: str, vector: Callable[[jax.Array], jax.Array]) -> Attack:
-    """An attack from a plain function of the honest vectors: [h, d] -> [d], or [f, d].
+    """An attack without memory, from a function of the honest vectors: [h, d] -> [f, d] or [d].
 
-    One vector is said by all Byzantine workers. This is all a new attack needs (another shape
-    raises ValueError at trace time):
+    The honest vectors are what the server reads from the h honest workers in this round. A result
+    [d] is the vector of all Byzantine workers. This is all that a new attack needs.
+
+    Raises:
+        ValueError: name is not a text; at trace time, a result of another shape.
 
     >>> forged("twice the median", lambda honest: 2 * jnp.median(honest, axis=0)).name
     'twice the median'
@@ -74,7 +82,11 @@ def no_attack() -> Attack:
 
 
 def own(view: View) -> jax.Array:
-    """What the Byzantine workers would say, [f, d]; ValueError where they hold no data."""
+    """What the Byzantine workers would send if they followed the protocol, as it is read, [f, d].
+
+    Raises:
+        ValueError: they hold no data, because the attack has no `poison`.
+    """
     if view.own is None:
         raise ValueError("this attack needs view.own: give it a `poison`, the identity if honest")
     return view.own

@@ -1,9 +1,10 @@
 """How strong an attack is, beside a fixed reference: the number to store with a benchmark.
 
-strength = damage of the attack / greatest damage in a reference, which holds, for every given
-direction p, the points μ + τ p of a signed grid of more than 4096 strengths τ, and given attacks
-in closed form. It may exceed 1. An attack may be called optimal for its family at 0.999 or more,
-else "searched": a fixed reference is a lower bound of the worst case, not a proof.
+strength = damage of the attack / greatest damage in the reference. The reference consists of the
+points μ + τ p for every given direction p and more than 4096 strengths τ of a signed grid, and of
+given attacks in closed form. The strength may exceed 1. An attack may be called optimal for its
+family at 0.999 or more, else "searched": a fixed reference is a lower bound of the worst case, not
+a proof.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ DIRECTIONS = (opposite_mean, honest_deviation, mean_sign)
 
 
 class Certificate(NamedTuple):
-    """Of one round."""
+    """The strength of an attack in one round."""
 
     damage: jax.Array  # [] of the attack
     reference: jax.Array  # [] the greatest of the reference
@@ -78,14 +79,14 @@ def certificate(
     """The strength of rows [f, d] in this round.
 
     Args:
-        key: for who judges; the same for all lies.
+        key: of the judgements, the same for all lies.
         view: what the attacker saw.
-        rows: what it wants to be read.
-        directions: of the lines in the reference, from `jaxbyz.attacks.directions`; those of the
-            attack's own family, to judge a search; all, to compare attacks.
+        rows: what it wants the server to read.
+        directions: of the lines in the reference, such as `jaxbyz.attacks.honest_deviation`. Give
+            those of the attack's own family to judge a search, and all of them to compare attacks.
         rivals: attacks on messages in the reference; None: `closed_forms()`.
         damage: what is measured.
-        through: who judges.
+        through: what a lie is tried on.
         per_sign: grid points per sign and direction, at least 2048.
 
     Raises:

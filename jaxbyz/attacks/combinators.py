@@ -20,10 +20,11 @@ __all__ = ["after", "on_mask", "one_of"]
 
 @part
 def after(rounds: int, attack: Attack) -> Attack:
-    """Honest up to and including round `rounds`, then another attack; the hello is round 0.
+    """The given attack from round `rounds` + 1 on; before that Byzantine workers are honest.
 
-    Byzantine workers compute all the time, on copies of honest data or on what the attack makes
-    of them. The attack's own state runs from the first round.
+    Round 0 is the hello. Byzantine workers compute in all rounds, on copies of honest data or on
+    what the attack makes of them. The attack is also asked in the rounds before, so that its own
+    state is advanced from the start.
 
     Raises:
         ValueError: rounds negative or not an integer; an attack that does not forge messages.
@@ -38,7 +39,7 @@ def after(rounds: int, attack: Attack) -> Attack:
         raise ValueError(f"attack must forge messages, got {attack.name!r}, which does not")
 
     def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
-        # Rows are asked of it even before: it may remember what it said.
+        # It is asked for rows in every round, because it may remember what it returned.
         state, wanted = inner(key, state, view)
         return state, jnp.where(view.round > rounds, wanted, own(view))
 
@@ -52,10 +53,10 @@ def after(rounds: int, attack: Attack) -> Attack:
 
 @part
 def one_of(attacks: Sequence[Attack], which: jax.Array | int) -> Attack:
-    """The attack of this number; it may be traced, so that one program serves all of them.
+    """The attack number `which` of a list; the number may be traced: one program serves them all.
 
-    Byzantine workers compute if any of the attacks wants them to. Only the chosen one runs, if the
-    number is not mapped over.
+    Byzantine workers compute gradients if any attack of the list wants them to. Only the chosen
+    attack runs, unless `vmap` maps over `which`.
 
     Raises:
         ValueError: no attacks, or one that neither forges nor poisons; a number that is not traced
@@ -108,11 +109,12 @@ def one_of(attacks: Sequence[Attack], which: jax.Array | int) -> Attack:
 
 @part
 def on_mask(attack: Attack, fraction: float = 1.0) -> Attack:
-    """Another attack on the coordinates that a message may carry this round; 0 on the others.
+    """The given attack on the coordinates that a message may carry this round; 0 on the others.
 
-    Where honest workers share one subset (RoSDHB), that is the subset; where everybody has one,
-    every liar's own. Of these coordinates only the ⌈fraction · k⌉ of largest honest variance are
-    attacked, and the others hold μ.
+    Where all workers share one subset of k coordinates (RoSDHB), these are the coordinates; where
+    every worker has its own subset, each Byzantine worker uses its own. Only the ⌈fraction · k⌉ of
+    largest honest variance among them are attacked. The rest of the k coordinates hold μ, the mean
+    of the honest vectors.
 
     Raises:
         ValueError: fraction outside (0, 1]; an attack that does not forge messages.

@@ -1,6 +1,7 @@
-"""Statistics of the honest vectors, and directions to lie in: plain functions [h, d] -> [d].
+"""Statistics of the honest vectors, and directions for attacks: plain functions [h, d] -> [d].
 
-An attack that takes a direction takes any function of the honest vectors.
+The honest vectors are the decoded messages of the h honest workers in one round. An attack with an
+argument `direction` takes any function of them.
 
 >>> own = lambda honest: honest[0] - honest[1]
 >>> own(jnp.eye(2)).tolist()
@@ -20,7 +21,7 @@ __all__ = [
     "mean_sign",
     "mean_unit",
     "opposite_mean",
-    "over",
+    "divide_or_zero",
 ]
 
 
@@ -79,13 +80,13 @@ def mean_unit(honest: jax.Array) -> jax.Array:
     [0.0, -1.0]
     """
     mean = honest_mean(honest)
-    return over(mean, jnp.linalg.norm(mean))
+    return divide_or_zero(mean, jnp.linalg.norm(mean))
 
 
-def over(vector: jax.Array, divisor: jax.Array) -> jax.Array:
+def divide_or_zero(vector: jax.Array, divisor: jax.Array) -> jax.Array:
     """vector / divisor, and 0 where the divisor is 0.
 
-    >>> over(jnp.ones(2), jnp.array(0.0)).tolist()
+    >>> divide_or_zero(jnp.ones(2), jnp.array(0.0)).tolist()
     [0.0, 0.0]
     """
     return jnp.where(divisor > 0, vector / jnp.where(divisor > 0, divisor, 1), 0)

@@ -1,14 +1,15 @@
-"""Steering: forging so that the server's *rows* become what an attack wants, not the messages.
+"""Attacks on the rows that the server aggregates, in place of the messages that it reads.
 
-A server that remembers (momenta, estimates) hands its rule other rows than it was sent. In every
+A server with a memory (momenta, estimates) gives its rule other rows than it was sent. In every
 such method of this library row j is affine in what the server reads from worker j,
 
     row_j = c_j + s · read(v_j),    s one number: 1-β for RoSDHB, 1 for estimates g_j + m_j,
 
-and `read` keeps of v_j what the message may carry. The omniscient attacker finds c and s by asking
-what the server would make of two lies, and says v = (b* - c)/s for a target row b*. On the
-coordinates that it may speak of, the row then is b*; where it chooses the coordinates (Rand-k
-with explicit indices, Top-k) those of the largest gaps are closed first. Nothing is scaled twice.
+where `read` keeps of v_j what the message may carry. The omniscient attacker asks the server what
+it would make of two lies, and so learns c and s. For a target row b* it sends v = (b* - c)/s. The
+row is then b* on the coordinates that the message carries. Where the attacker chooses these
+coordinates (Rand-k with explicit indices, Top-k), the message carries those where b* is furthest
+from c.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ __all__ = ["steer"]
 
 @part
 def steer(attack: Attack) -> Attack:
-    """An attack on the rows that the server aggregates, from one on messages.
+    """The given attack, applied to the rows that the server aggregates in place of the messages.
 
-    The attack sees the honest workers' rows at the server in place of their messages, and what it
-    forges is where the Byzantine rows are steered to. Where the server's rows are the messages,
-    nothing changes (but rounding).
+    The attack sees the honest workers' rows at the server where it would see their messages. What
+    it returns is taken as target, and the messages are chosen so that the Byzantine rows at the
+    server come to the target. For a server without memory, whose rows are the messages, this is the
+    given attack up to rounding.
 
     Raises:
         ValueError: an attack that does not forge messages.
@@ -43,13 +45,13 @@ def steer(attack: Attack) -> Attack:
 
     def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
         h, d = view.honest.shape
-        silence = jnp.zeros((view.byzantine, d), view.honest.dtype)
-        silent = view.respond(silence).rows  # [n, d]
-        honest, start = silent[:h], silent[h:]  # c
+        zeros = jnp.zeros((view.byzantine, d), view.honest.dtype)
+        rows = view.respond(zeros).rows  # [n, d]
+        honest, start = rows[:h], rows[h:]  # c
         # As large as what it is compared with, so that the difference has all its digits.
-        size = jnp.abs(silent).max(initial=0)
+        size = jnp.abs(rows).max(initial=0)
         probe = jnp.where(size > 0, size, 1)
-        moved = view.respond(silence + probe).rows[h:] - start
+        moved = view.respond(zeros + probe).rows[h:] - start
         slope = jnp.abs(moved).max(initial=0) / probe  # s
 
         def message(target: jax.Array) -> jax.Array:

@@ -122,7 +122,7 @@ def watch_byz_dm21(
         honest = jax.tree.map(lambda leaf: leaf[: problem.honest], after.workers)
         inner = honest.estimator.inner
         v = inner.estimate if recursive else inner.average  # [h, d]
-        u, g = honest.estimator.average, honest.mirror
+        u, g = honest.estimator.average, honest.server_estimate
         # Workers have answered the model of the broadcast; the server has moved on since.
         gradients = _gradients(problem, data, before.server.x)
         squares = {

@@ -159,7 +159,7 @@ def of_library(name, setting):
         return run["models"], run["server"].momenta
     first, _ = run["start"]
     models = np.concatenate([first.x[None], run["models"]])
-    return models, np.concatenate([first.mirrors[None], run["server"].mirrors])
+    return models, np.concatenate([first.estimates[None], run["server"].estimates])
 
 
 def gap(ours, theirs):
@@ -178,15 +178,17 @@ def test_same_run_as_the_reference(name, setting):
 def test_the_rows_that_are_aggregated_are_the_memories(setting):
     assert np.array_equal(played("rosdhb", setting)["rows"], of_library("rosdhb", setting)[1])
     dasha = played("byz_dasha_page", setting)
-    assert np.array_equal(dasha["rows"], dasha["server"].mirrors)
-    assert np.array_equal(dasha["start"][1].rows, dasha["start"][0].mirrors)
+    assert np.array_equal(dasha["rows"], dasha["server"].estimates)
+    assert np.array_equal(dasha["start"][1].rows, dasha["start"][0].estimates)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_workers_and_server_of_dasha_agree_on_the_mirrors(setting):
     run = played("byz_dasha_page", setting)
     # The same additions on both sides, but compiled apart: an ulp of numbers of size one.
-    assert np.abs(run["workers"].mirror - run["server"].mirrors[:, :HONEST]).max() < 1e-14
+    assert (
+        np.abs(run["workers"].server_estimate - run["server"].estimates[:, :HONEST]).max() < 1e-14
+    )
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -249,7 +251,7 @@ MUTANTS = {
             "message[i, subsets[t][0]] = d",
         ),
         "estimate not remembered": ("            h[i] = new\n", ""),
-        "Byzantine mirrors not updated": ("for i in range(n)", "for i in range(honest)"),
+        "Byzantine estimates not updated": ("for i in range(n)", "for i in range(honest)"),
         "start from zero": ("memories = [], [g.copy()]", "memories = [], [0 * g]; g = 0 * g"),
         "honest start of liars": ("*[forge(h)] * byzantine", "*h[:byzantine]"),
     },

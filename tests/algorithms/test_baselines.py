@@ -122,7 +122,7 @@ CASES = {
         algorithms.byz_vr_marina_no_sync(compressor=RANDK, probability=PROBABILITY, **COMMON),
         "byz_vr_marina",
         {"synchronised": False},
-        lambda states, infos: states.server.mirrors,
+        lambda states, infos: states.server.estimates,
     ),
 }
 

@@ -31,10 +31,10 @@ def quadratics(noise=1.0):
     )
 
 
-def models_and_mirrors(algorithm, noise=1.0):
+def models_and_estimates(algorithm, noise=1.0):
     """[T, d], [T, n, d] of a run under sign flipping."""
     _, (states, _) = play(algorithm, quadratics(noise), attacks.sign_flip(), rounds=ROUNDS)(KEY)
-    return states.server.x, states.server.mirrors
+    return states.server.x, states.server.estimates
 
 
 def assert_close(ours, theirs):
@@ -50,17 +50,17 @@ SINGLES = [1.0, 0.3]  # η
 
 @pytest.fixture(scope="module")
 def family():
-    """Runs of every method: name -> (parameters -> models, mirrors)."""
+    """Runs of every method: name -> (parameters -> models, estimates)."""
     settings = {"compressor": TOP, **COMMON}
 
     def runs():
         def two(make):
             return jax.vmap(
-                lambda eta, beta: models_and_mirrors(make(eta=eta, beta=beta, **settings))
+                lambda eta, beta: models_and_estimates(make(eta=eta, beta=beta, **settings))
             )(*np.array(PAIRS).T)
 
         def one(make):
-            return jax.vmap(lambda eta: models_and_mirrors(make(eta=eta, **settings)))(
+            return jax.vmap(lambda eta: models_and_estimates(make(eta=eta, **settings)))(
                 np.array(SINGLES)
             )
 
@@ -69,7 +69,7 @@ def family():
             "vr": two(algorithms.byz_vr_dm21),
             "sgdm": one(algorithms.byz_ef21_sgdm),
             "storm": one(algorithms.byz_ef21_storm),
-            "sgd": models_and_mirrors(algorithms.byz_ef21_sgd(**settings)),
+            "sgd": models_and_estimates(algorithms.byz_ef21_sgd(**settings)),
         }
 
     with jax.enable_x64(True):
@@ -128,8 +128,10 @@ def test_without_compression_the_mirror_is_the_estimate_and_the_method_is_robust
     )()
     np.testing.assert_allclose(ours.server.x, sgd.server.x, rtol=0, atol=ROUNDING)
     workers = double.workers
-    np.testing.assert_allclose(workers.mirror, workers.estimator.average, rtol=0, atol=ROUNDING)
-    assert np.abs(workers.mirror - workers.estimator.inner.average).max() > 0.01
+    np.testing.assert_allclose(
+        workers.server_estimate, workers.estimator.average, rtol=0, atol=ROUNDING
+    )
+    assert np.abs(workers.server_estimate - workers.estimator.inner.average).max() > 0.01
 
 
 def test_full_gradients_need_no_variance_reduction(x64):
@@ -137,7 +139,7 @@ def test_full_gradients_need_no_variance_reduction(x64):
     given = {"compressor": TOP, **COMMON}
     vr, sgdm, storm, ef21 = jax.jit(
         lambda: [
-            models_and_mirrors(algorithm, noise=0.0)
+            models_and_estimates(algorithm, noise=0.0)
             for algorithm in (
                 algorithms.byz_vr_dm21(eta=0.2, beta=0.6, **given),
                 algorithms.byz_ef21_sgdm(eta=0.6, **given),
@@ -192,7 +194,7 @@ def test_the_family_with_the_mean():
         messages = jax.vmap(algorithm.codec.encode, (None, None, 0))(KEY, broadcast, rows)
         state, info = algorithm.server.step(KEY, state, broadcast, messages)
         assert info.aggregate.tolist() == [2.0, pytest.approx(-2 / 3), 34.0]
-        assert np.array_equal(state.mirrors, rows)
+        assert np.array_equal(state.estimates, rows)
 
 
 def one_worker(gradient_of, draw):

@@ -72,7 +72,7 @@ CASES = {
 
 @functools.cache
 def played(name, setting):
-    """The library's run in float64: what it drew, and the models and mirrors it went through."""
+    """The library's run in float64: what it drew, and the models and estimates it went through."""
     case = CASES[name]
     batch = {} if case.loop == "byz_ef21" else {"start_batch": case.batch}
     with jax.enable_x64(True):
@@ -94,7 +94,7 @@ def played(name, setting):
         # The same batch for every method: the first half of the worker's key of the round.
         half = jax.vmap(lambda key: jax.random.split(key)[0])
         batches = jax.vmap(lambda key: jax.random.split(key, case.batch))
-        models, mirrors = states.server.x, states.server.mirrors
+        models, estimates = states.server.x, states.server.estimates
         return jax.tree.map(
             np.asarray,
             {
@@ -102,14 +102,14 @@ def played(name, setting):
                 "first": jax.vmap(jax.vmap(oracle.draw))(batches(half(start[0].workers[1]))),
                 "samples": jax.vmap(jax.vmap(oracle.draw))(jax.vmap(half)(states.workers[1])),
                 "models": np.concatenate([start[0].server.x[None], models]),
-                "mirrors": np.concatenate([start[0].server.mirrors[None], mirrors]),
+                "estimates": np.concatenate([start[0].server.estimates[None], estimates]),
                 "workers": states.workers[0],
             },
         )
 
 
 def by_hand(name, setting, functions=reference):
-    """The NumPy run with the same draws: models, mirrors."""
+    """The NumPy run with the same draws: models, estimates."""
     case, own, run = CASES[name], SETTINGS[setting](), played(name, setting)
     common = {
         "x": run["x"],
@@ -129,7 +129,7 @@ def by_hand(name, setting, functions=reference):
 
 def of_library(name, setting):
     run = played(name, setting)
-    return run["models"], run["mirrors"]
+    return run["models"], run["estimates"]
 
 
 # The estimates that matter most also with additive noise, under another attack and rule.
@@ -151,7 +151,7 @@ def test_same_run_as_the_reference(name, setting):
 @pytest.mark.parametrize(("name", "setting"), RUNS)
 def test_workers_and_server_agree_on_the_mirrors(name, setting):
     run = played(name, setting)
-    assert np.array_equal(run["workers"].mirror, run["mirrors"][1:, :HONEST])
+    assert np.array_equal(run["workers"].server_estimate, run["estimates"][1:, :HONEST])
 
 
 FEEDBACK = {
@@ -159,7 +159,7 @@ FEEDBACK = {
     "estimate compressed, not its difference": ("compress(u[i] - g[i])", "compress(u[i])"),
     "not compressed": ("compress(u[i] - g[i])", "u[i] - g[i]"),
     "first momentum sent": ("compress(u[i] - g[i])", "compress(v[i] - g[i])"),
-    "Byzantine mirrors not updated": ("for i in range(n)", "for i in range(honest)"),
+    "Byzantine estimates not updated": ("for i in range(n)", "for i in range(honest)"),
     "lies not compressed": ("compress(forge(c[:honest]))", "forge(c[:honest])"),
     "honest start of liars": ("*[start(forge(g))] * byzantine", "*g[:byzantine]"),
     "one sample for the start": ("for one in first[i]", "for one in first[i][:1]"),
@@ -215,4 +215,4 @@ def test_with_a_stale_sample_nothing_would_be_averaged():
     )
     theirs = by_hand("vr-dm21", "sampled", momentum)
     assert gap(by_hand("vr-dm21", "sampled", stale), theirs) < EQUAL
-    assert gap((run["models"], run["mirrors"]), theirs) > DIFFERENT
+    assert gap((run["models"], run["estimates"]), theirs) > DIFFERENT

@@ -1,4 +1,4 @@
-"""Error feedback on the wire: bits, mirrors that agree, bad messages, placement, refusals."""
+"""Error feedback on the wire: bits, estimates that agree, bad messages, placement, refusals."""
 
 import functools
 
@@ -13,6 +13,9 @@ from lengths import often
 from simulation import test_placement as placed
 
 from jaxbyz import aggregators, algorithms, attacks, compressors, simulation
+from jaxbyz.algorithms.byz_dasha_page import DashaWorkerState
+from jaxbyz.algorithms.error_feedback import ErrorFeedbackState
+from jaxbyz.algorithms.estimates import EstimatesState
 from jaxbyz.core import Oracle
 from jaxbyz.problems import Problem
 
@@ -41,9 +44,9 @@ def test_bits_of_the_start_and_of_a_round(start, bits):
     state, hello, info = jax.jit(two)(KEY)
     if start is None:
         assert hello is None
-        assert not state.server.mirrors.any()
+        assert not state.server.estimates.any()
         assert not state.server.x.any()  # no step on nothing
-        assert not state.workers.mirror.any()
+        assert not state.workers.server_estimate.any()
         assert state.workers.estimator.average.any()
     else:
         assert hello.uplink.tolist() == [[0, bits]] * (HONEST + BYZANTINE)
@@ -63,16 +66,16 @@ COMPRESSORS = {
 
 @pytest.mark.parametrize("name", often(COMPRESSORS, list(COMPRESSORS)[:2]))
 def test_both_ends_have_the_same_mirrors_bit_by_bit(name):
-    """A difference of one ulp a round would never be corrected: nobody sees the other's mirror."""
+    """A difference of one ulp a round would never be corrected: nobody sees the other's copy."""
     algorithm = algorithms.byz_dm21(
         eta=0.3, compressor=COMPRESSORS[name], start=COMPRESSORS[name], **COMMON
     )
     game = play(algorithm, quadratics(), attacks.alie(z=1.5), rounds=100)
     (first, _), (states, _) = jax.jit(game)(KEY)
-    assert np.array_equal(first.workers.mirror, first.server.mirrors[:HONEST])
-    mirrors = states.server.mirrors[:, :HONEST]
-    assert np.array_equal(states.workers.mirror, mirrors)
-    assert np.abs(np.diff(mirrors, axis=0)).max() > 0.01
+    assert np.array_equal(first.workers.server_estimate, first.server.estimates[:HONEST])
+    estimates = states.server.estimates[:, :HONEST]
+    assert np.array_equal(states.workers.server_estimate, estimates)
+    assert np.abs(np.diff(estimates, axis=0)).max() > 0.01
 
 
 def test_random_compressors_have_a_mask_for_every_worker_round_and_seed():
@@ -128,10 +131,10 @@ def test_a_gradient_that_overflowed_enters_neither_mirror(name):
     assert bad[:, 0].any()
     assert not bad[:, 0].all()
     assert not bad[:, 1:].any()
-    assert np.isfinite(states.server.mirrors).all()
-    assert np.array_equal(states.workers.mirror, states.server.mirrors)
-    assert np.array_equal(first.workers.mirror, first.server.mirrors)
-    kept = np.concatenate([first.server.mirrors[None, 0], states.server.mirrors[:, 0]])
+    assert np.isfinite(states.server.estimates).all()
+    assert np.array_equal(states.workers.server_estimate, states.server.estimates)
+    assert np.array_equal(first.workers.server_estimate, first.server.estimates)
+    kept = np.concatenate([first.server.estimates[None, 0], states.server.estimates[:, 0]])
     refused = np.diff(kept, axis=0)[bad[:, 0]]
     assert not refused.any()
 
@@ -149,9 +152,11 @@ def test_a_gradient_that_overflowed_enters_no_mirror_of_dasha_either():
     assert bad[:, 0].any()
     assert not bad[:, 0].all()
     assert np.isfinite(states.workers.estimate).all()
-    assert np.isfinite(states.workers.mirror).all()
+    assert np.isfinite(states.workers.server_estimate).all()
     # The sender's product with d/k may be rounded together with the sum.
-    np.testing.assert_allclose(states.workers.mirror, states.server.mirrors, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        states.workers.server_estimate, states.server.estimates, rtol=1e-5, atol=1e-6
+    )
 
 
 LIES = {"zero": 0.0, "NaN": np.nan, "Inf": np.inf, "huge": 1e38}
@@ -184,16 +189,16 @@ def test_a_bad_message_is_a_message_of_zeros(lied_to, lie):
     assert hello.server.bad.tolist() == liars
     assert infos.server.bad.tolist() == [liars] * 5
     assert not zero_infos.server.bad.any()
-    assert not states.server.mirrors[:, HONEST:].any()
-    assert np.array_equal(states.workers.mirror, states.server.mirrors[:, :HONEST])
+    assert not states.server.estimates[:, HONEST:].any()
+    assert np.array_equal(states.workers.server_estimate, states.server.estimates[:, :HONEST])
 
 
 def test_a_huge_message_is_heard_and_held(lied_to):
     _, (states, infos) = lied_to["huge"]
     assert not infos.server.bad.any()
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(states.server))
-    assert (np.abs(states.server.mirrors[:, HONEST:]).max(axis=-1) >= 1e38 * (1 - 1e-6)).all()
-    assert np.array_equal(states.workers.mirror, states.server.mirrors[:, :HONEST])
+    assert (np.abs(states.server.estimates[:, HONEST:]).max(axis=-1) >= 1e38 * (1 - 1e-6)).all()
+    assert np.array_equal(states.workers.server_estimate, states.server.estimates[:, :HONEST])
 
 
 # Where it runs.
@@ -286,3 +291,16 @@ WRONG = {
 def test_wrong_hyper_parameters_are_refused_at_construction(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("state", "old", "new"),
+    [
+        (EstimatesState(None, "g", None, None), "mirrors", "estimates"),
+        (ErrorFeedbackState(None, "g"), "mirror", "server_estimate"),
+        (DashaWorkerState(None, "g", None), "mirror", "server_estimate"),
+    ],
+)
+def test_old_names_of_fields_are_there_for_one_release(state, old, new):
+    with pytest.warns(DeprecationWarning, match=f"{old} is now called {new}"):
+        assert getattr(state, old) == getattr(state, new) == "g"

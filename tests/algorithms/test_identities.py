@@ -93,8 +93,8 @@ def test_dasha_without_compression_mirrors_gradients_and_is_gradient_descent(x64
         theirs = gradient_descent(np.zeros(3), full_gradient(problem), gamma, 16)
         np.testing.assert_allclose(models, theirs, rtol=0, atol=ROUNDING)
         gradients = np.einsum("iab,tb->tia", problem.matrices, models[:-1]) - problem.vectors
-        np.testing.assert_allclose(servers.mirrors[i], gradients, rtol=0, atol=ROUNDING)
-        assert np.array_equal(starts.mirrors[i], -problem.vectors)
+        np.testing.assert_allclose(servers.estimates[i], gradients, rtol=0, atol=ROUNDING)
+        assert np.array_equal(starts.estimates[i], -problem.vectors)
 
 
 def optional_momentum(**momentum):
@@ -246,7 +246,7 @@ def test_one_round_of_rosdhb_on_average_over_masks(x64):
 
 
 def test_a_worker_of_dasha_sends_the_corrected_difference_on_average(x64):
-    """E m_i = h⁺ - h - a (g - h) over all subsets, and the mirror takes in what is sent."""
+    """E m_i = h⁺ - h - a (g - h) over all subsets, and g_i takes in what is sent."""
     d, k = 4, 2
     h, g, before, after = np.random.default_rng(1).normal(size=(4, d))
     oracle = Oracle(
@@ -273,7 +273,9 @@ def test_a_worker_of_dasha_sends_the_corrected_difference_on_average(x64):
     for coin, new in enumerate((7 * after, h + 5 * after - 5 * before)):
         wanted = new - h - (g - h) / (2 * (d / k - 1) + 1)
         np.testing.assert_allclose(sent[coin].mean(axis=0), wanted, rtol=0, atol=ROUNDING)
-        np.testing.assert_allclose(states.mirror[coin], g + sent[coin], rtol=0, atol=ROUNDING)
+        np.testing.assert_allclose(
+            states.server_estimate[coin], g + sent[coin], rtol=0, atol=ROUNDING
+        )
         np.testing.assert_allclose(
             states.estimate[coin], np.tile(new, (len(masks), 1)), rtol=0, atol=ROUNDING
         )
@@ -442,7 +444,7 @@ def test_start_of_dasha_is_dense_and_attacked():
     np.testing.assert_allclose(messages.values[:HONEST], gradients, rtol=1e-6)
     lie = 5 * gradients.sum(axis=0)
     np.testing.assert_allclose(messages.values[HONEST:], [lie, lie], rtol=1e-5)
-    assert np.array_equal(state.server.mirrors, messages.values)
+    assert np.array_equal(state.server.estimates, messages.values)
     assert np.array_equal(info.server.rows, messages.values)
     assert not info.server.bad.any()
     step = 0.1 * np.asarray(info.server.aggregate)
@@ -451,7 +453,7 @@ def test_start_of_dasha_is_dense_and_attacked():
 
 @pytest.mark.parametrize("lie", BAD)
 def test_a_bad_message_is_a_message_of_zeros(liars, lie):
-    """Nothing of it reaches model, momenta or mirrors; exactly the liars are counted."""
+    """Nothing of it reaches model, momenta or estimates; exactly the liars are counted."""
     name, runs = liars
     start, (states, infos) = runs[lie]
     zero_start, (zero_states, zero_infos) = runs["zero"]
@@ -469,12 +471,12 @@ def test_a_bad_message_is_a_message_of_zeros(liars, lie):
     if name == "rosdhb":  # never heard of: the momenta stay at zero
         assert not states.server.momenta[:, HONEST:].any()
     if name == "byz_dasha_page":
-        assert not states.server.mirrors[:, HONEST:].any()
+        assert not states.server.estimates[:, HONEST:].any()
 
 
 @pytest.mark.parametrize("lie", ["huge", "-huge"])
 def test_a_huge_number_is_heard_and_held(liars, lie):
-    """Six rounds of a third of the largest number: of mirrors that add it up too."""
+    """Six rounds of a third of the largest number: of estimates that add it up too."""
     _, runs = liars
     _, (states, infos) = runs[lie]
     assert not infos.server.bad.any()

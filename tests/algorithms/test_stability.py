@@ -81,7 +81,7 @@ def test_closed_forms_are_where_the_spectral_radius_is_one(eta, beta, recursive)
 @pytest.mark.parametrize("a", [0.05, 0.4])
 @pytest.mark.parametrize("weight", ETAS)
 def test_compression_is_one_more_average(weight, a):
-    """With one momentum the mirror is the second: a limit near 4/η becomes one near η + a."""
+    """With one momentum g_i is the second: a limit near 4/η becomes one near η + a."""
     ours = closed_form(weight, a, False)
     np.testing.assert_allclose(limit(weight, 1.0, a, False), ours, rtol=1e-9)
     np.testing.assert_allclose(limit(0.3, weight, a, True), ours, rtol=1e-9)

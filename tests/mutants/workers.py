@@ -23,7 +23,7 @@ def written(method, *, old=None, eta=None, beta=None, compressed=None, keep=None
         second = beta_ if beta is None else beta(eta_, beta_)
 
         def step(key, state, broadcast, oracle):
-            inner, u, g = state.estimator.inner, state.estimator.average, state.mirror
+            inner, u, g = state.estimator.inner, state.estimator.average, state.server_estimate
             j, x = oracle.draw(key), broadcast.x
             fresh = oracle.grad(j, x)
             if method.recursive:
@@ -36,8 +36,8 @@ def written(method, *, old=None, eta=None, beta=None, compressed=None, keep=None
             u = (1 - second) * u + second * v
             what = u - g if compressed is None else compressed(u, g, v)
             message = compressor.compress(key, what)
-            mirror = g + compressor.decompress(message) if sent is None else sent(g, message)
-            return ErrorFeedbackState(AveragedState(inner, u), mirror), message
+            g = g + compressor.decompress(message) if sent is None else sent(g, message)
+            return ErrorFeedbackState(AveragedState(inner, u), g), message
 
         return algorithm._replace(worker=Worker(algorithm.worker.init, step))
 

@@ -73,7 +73,7 @@ def byz_dasha_page(
 ):
     """Byz-DASHA-PAGE, Rammal et al., AISTATS 2024, with Rand-k on subsets[t][i] [k].
 
-    Returns models [T + 1, d] and mirrors g_i [T + 1, n, d], after the start and every round.
+    Returns models [T + 1, d] and estimates g_i [T + 1, n, d], after the start and every round.
     """
     d, honest = len(x), len(samples[0])
     n = honest + byzantine
@@ -107,7 +107,7 @@ def byz_dasha_page(
 # Error feedback. `first[i]` are the samples of worker i whose mean gradient is its first estimate,
 # `compress(vector)` is the compressor, and `start(vector)` what the server reads of the first
 # message: the vector, `compress` of it, or zeros where nothing is sent. All return models
-# [T + 1, d] and mirrors g_i [T + 1, n, d], after the start and every round.
+# [T + 1, d] and estimates g_i [T + 1, n, d], after the start and every round.
 
 
 def byz_dm21(

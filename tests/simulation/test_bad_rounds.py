@@ -46,7 +46,7 @@ VALUES = (np.nan, np.inf, -np.inf)
 
 def memory_of(state):
     """What a server keeps of every worker, [..., n, d]."""
-    for name in ("mirrors", "shifts", "momenta"):
+    for name in ("estimates", "shifts", "momenta"):
         if hasattr(state, name):
             return getattr(state, name)
     return None
@@ -97,11 +97,11 @@ def test_one_bad_round_changes_no_memory_and_is_over_with_the_round(name):
             assert np.array_equal(rows[i, late - 1, worker], before)
         elif name in ("D-SGD", "BR-CSGD", "EF14"):
             assert not rows[i, late - 1, worker].any()
-    if hasattr(first.workers, "mirror"):  # both ends know the same
-        mirrors = with_start(first.workers.mirror, states.workers.mirror)
+    if hasattr(first.workers, "server_estimate"):  # both ends know the same
+        estimates = with_start(first.workers.server_estimate, states.workers.server_estimate)
         # DASHA's sender may round its product with d/k together with the sum: an ulp a round.
         close = {"rtol": 0, "atol": 1e-6 if name == "DASHA-PAGE" else 0}
-        np.testing.assert_allclose(mirrors, known[:, :, :HONEST], **close)
+        np.testing.assert_allclose(estimates, known[:, :, :HONEST], **close)
 
 
 def test_without_a_bad_round_nobody_is_faulty_and_factors_change_nothing():
@@ -169,7 +169,7 @@ def test_liars_that_add_up_the_largest_number_spoil_nothing(name):
     assert not info.faulty.any()
     # The trimmed mean of honest and huge numbers is one of honest ones.
     assert np.abs(servers.x).max() < 10
-    mine = last.workers.mirror if hasattr(last.workers, "mirror") else None
+    mine = last.workers.server_estimate if hasattr(last.workers, "server_estimate") else None
     if mine is not None:
         np.testing.assert_allclose(mine, memory_of(last.server)[:, :HONEST], rtol=1e-5, atol=1e-6)
 
@@ -186,7 +186,7 @@ def test_mirrors_do_not_part_whatever_the_size_of_a_finite_gradient(name, size):
         assert not np.issubdtype(leaf.dtype, np.floating) or np.isfinite(leaf).all()
     assert not info.server.bad[:, :, :HONEST].any()
     known = memory_of(states.server)[:, :, :HONEST]
-    mine = states.workers.shift if name == "DIANA" else states.workers.mirror
+    mine = states.workers.shift if name == "DIANA" else states.workers.server_estimate
     # DIANA's sender may round its product with a together with the sum.
     close = 1e-6 * np.abs(known).max() if name == "DIANA" else 0
     np.testing.assert_allclose(mine, known, rtol=0, atol=close)
@@ -218,7 +218,7 @@ def test_half_precision_is_used_up_to_its_largest_number():
         assert not info.server.bad.any()
         # From 65504 to -65504 the difference is no number: that round is a bad one.
         assert info.faulty.all() == (size > 1)
-        assert np.array_equal(state.server.mirrors, np.full((11, d), -1 if size == 1 else size))
+        assert np.array_equal(state.server.estimates, np.full((11, d), -1 if size == 1 else size))
 
 
 # Training.

@@ -122,16 +122,16 @@ def muting():
 
 
 def overflowing():
-    """Mirrors that say nothing of the largest number, added twice."""
+    """Estimates that say nothing of the largest number, added twice."""
     algorithm = jb.byz_ef21_sgd(
         optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(2), compressor=jb.identity()
     )
 
     def step(key, state, broadcast, messages):
         received, refused = heard(lambda message: message.values, messages)
-        state = state._replace(mirrors=state.mirrors + received)
+        state = state._replace(estimates=state.estimates + received)
         rule = jb.trimmed_mean(2)
-        return descend(optax.sgd(0.1), rule, key, state, state.mirrors, refused)
+        return descend(optax.sgd(0.1), rule, key, state, state.estimates, refused)
 
     return algorithm._replace(server=algorithm.server._replace(step=step))
 
@@ -159,7 +159,7 @@ FAULTS = {
     "lies are cheaper": ("bits as honest workers", short_lies, {}),
     "NaN is let in": ("NaN and Inf reach no state", lambda: serving(trusting), {}),
     "liars are not named": ("liars are counted as bad", lambda: serving(silent), {}),
-    "a mirror that overflows": ("NaN and Inf reach no state", overflowing, {}),
+    "an estimate that overflows": ("NaN and Inf reach no state", overflowing, {}),
     "no number is said": ("carries on after a bad round", loud, {}),
     "NaN is read as 0": ("a bad round is counted apart", reading_nan_as_zero, {}),
     "who was quiet is muted": ("is heard after a bad round", muting, {}),

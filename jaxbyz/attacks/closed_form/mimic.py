@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.attacks.base import from_view
-from jaxbyz.attacks.directions import honest_mean, over
+from jaxbyz.attacks.directions import divide_or_zero, honest_mean
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
@@ -87,9 +87,9 @@ def mimic_variance(warmup: int | None = None) -> Attack:
         apart = honest - mean  # [h, d]
         drift = (apart @ state.axis) @ apart  # c
         length = jnp.linalg.norm(drift)
-        axis = old * state.axis + (1 - old) * over(drift, length)
+        axis = old * state.axis + (1 - old) * divide_or_zero(drift, length)
         size = jnp.linalg.norm(axis)
-        axis = jnp.where((length > 0) & (size > 0), over(axis, size), state.axis)
+        axis = jnp.where((length > 0) & (size > 0), divide_or_zero(axis, size), state.axis)
         target = jnp.argmax(honest @ axis).astype(jnp.int32)
         learned = MimicState(state.rounds, mean, axis, target)
         return jax.tree.map(lambda new, kept: new.astype(kept.dtype), learned, state)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.attacks.base import forged
-from jaxbyz.attacks.directions import honest_deviation, honest_mean, over
+from jaxbyz.attacks.directions import divide_or_zero, honest_deviation, honest_mean
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack
 
@@ -36,7 +36,7 @@ def min_max_factor(honest: jax.Array, p: jax.Array) -> jax.Array:
     along = apart @ p  # [h] a_i
     square = p @ p
     room = jnp.maximum(diameter - (apart**2).sum(axis=1), 0)  # ≥ 0 but for rounding
-    return over((along + jnp.sqrt(along**2 + square * room)).min(), square)
+    return divide_or_zero((along + jnp.sqrt(along**2 + square * room)).min(), square)
 
 
 @part
@@ -68,7 +68,7 @@ def min_sum_factor(
     3.0
     """
     squares = ((honest - honest_mean(honest)) ** 2).sum(axis=1)  # [h]
-    return over(jnp.sqrt(bound(squares)), jnp.linalg.norm(p))
+    return divide_or_zero(jnp.sqrt(bound(squares)), jnp.linalg.norm(p))
 
 
 @part

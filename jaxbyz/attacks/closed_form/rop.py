@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.attacks.closed_form.alie import alie_factor
-from jaxbyz.attacks.directions import honest_mean, over
+from jaxbyz.attacks.directions import divide_or_zero, honest_mean
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
@@ -71,11 +71,11 @@ def rop(pi: Any, lam: Any, angle: Any, z: Any = None) -> Attack:
         place = pi * state.last + (1 - pi) * mean  # a
         way = jnp.where(state.started, lam * state.last + (1 - lam) * mean, mean)  # u
         length = jnp.linalg.norm(way)
-        ahead = over(way, length)  # u/‖u‖
+        ahead = divide_or_zero(way, length)  # u/‖u‖
         aside = 1 - ahead.sum() * ahead
-        aside = over(aside, jnp.linalg.norm(aside))  # e
+        aside = divide_or_zero(aside, jnp.linalg.norm(aside))  # e
         turned = jnp.sin(radians) * aside + jnp.cos(radians) * ahead  # q
-        vector = place + size * over(turned, jnp.linalg.norm(turned))
+        vector = place + size * divide_or_zero(turned, jnp.linalg.norm(turned))
         vector = jnp.where(length > 0, vector, 0).astype(view.honest.dtype)
         rows = jnp.broadcast_to(vector, (view.byzantine, d))
         answer = view.respond(rows).aggregate.astype(state.last.dtype)

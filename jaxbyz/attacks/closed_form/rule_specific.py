@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.attacks.base import forged, from_view
-from jaxbyz.attacks.directions import honest_mean, over
+from jaxbyz.attacks.directions import divide_or_zero, honest_mean
 from jaxbyz.constructors import part
 from jaxbyz.core import Attack, Key, View
 
@@ -43,7 +43,7 @@ def anti_cge(margin: Any = 1e-3) -> Attack:
         away = -view.honest[order[: h - f]].sum(axis=0)
         length = jnp.linalg.norm(away)
         size = (1 - margin) * norms[order[min(h - f, h - 1)]]
-        return size * over(away, length)
+        return size * divide_or_zero(away, length)
 
     return from_view("anti-CGE", rows)
 

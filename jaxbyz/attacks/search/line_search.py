@@ -1,25 +1,26 @@
 """The most damaging point of a line v(τ) = μ + τ p, found by search through the server.
 
 The damage of τ is piecewise smooth: it jumps where a rule changes its selection, and the worst τ
-often stands right at a jump, or in a narrow window between two. So the search has three parts, all
-with the same key:
+often stands right at a jump, or in a narrow window between two jumps. An interval here is what lies
+between two neighbouring τ that were tried. The search has three parts, all with the same key:
 
-1. a signed grid, τ in {0} ∪ ±geometric(1e-3 … 1e3);
-2. a finer grid in its 64 roughest cells (a cell is what lies between two neighbours), for windows;
-3. the 16 most promising cells are halved, again and again: of a jump, whatever its side, one half
-   keeps it; a smooth maximum is enclosed by the cells beside it.
+1. It tries a signed grid, τ in {0} ∪ ±geometric(1e-3 … 1e3).
+2. It tries a finer grid in the 64 intervals where the damage bends most, to find windows.
+3. It halves the 16 most promising intervals, again and again. If an interval contains a jump, one
+   half contains it too; a smooth maximum is enclosed by the two intervals beside it.
 
-Cells without a rise (the plateau of a rule that selects one honest row) and cells narrower than
-√ε of τ are not halved. At the jump itself rounding decides who is selected, and the server,
-compiled into another program than the search, might decide otherwise.
+Two kinds of intervals are not halved: those without a rise of the damage (the plateau of a rule
+that selects one honest row), and those narrower than √ε of τ. At the jump itself rounding decides
+which row is selected, and the server, compiled into another program than the search, might decide
+otherwise.
 
-The best of all points that were tried is sent: never less than the grid's maximum.
+The best of all points that were tried is sent, so it is never below the maximum over the grid.
 
 By default the first grid is that of `jaxbyz.attacks.certificate`, so that the certificate is at
 least 1 for every rule: "optimal" for its family, beside that reference. A coarser grid is cheaper
-and may miss a window narrower than a cell: with per_sign = 384 the certificate was ≥ 0.999 for
-every rule of the catalogue at 7 workers, and 0.91 in 1 line of 72 for NNM before Krum at 13, where
-a window of half a per cent was missed.
+and may miss a window narrower than an interval: with per_sign = 384 the certificate was ≥ 0.999 for
+every rule of the catalogue at 7 workers. At 13 workers it was 0.91 in 1 line of 72, for NNM before
+Krum, where a window of half a per cent was missed.
 """
 
 from __future__ import annotations
@@ -45,10 +46,10 @@ from jaxbyz.core import Attack, Key, View
 
 __all__ = ["alie_line_search", "ipm_line_search", "line_search", "on_line", "signed_grid"]
 
-ROUGH = 64  # cells that get a finer grid
-POINTS = 11  # inside each of them
-HALVED = 16  # cells per step
-WIDE = 0.02  # relative width of a cell that promises a whole rise more
+REFINED = 64  # intervals that get a finer grid
+POINTS = 11  # of that grid in each of them
+HALVED = 16  # intervals per step
+WIDE = 0.02  # relative width from which an interval promises its whole rise once more
 
 Score = Callable[[jax.Array], jax.Array]  # strengths [m] -> damage [m]
 
@@ -81,15 +82,15 @@ def line_search(
 ) -> Attack:
     """v = μ + τ p with p = direction(honest) and the τ that does most damage this round.
 
-    All f rows are equal; f is the true number of attackers. Judged as the server will judge it,
-    through its codec, memory and key. 2 per_sign + 705 + 16 steps server rounds per round: 5281
-    by default, 1953 with per_sign = 384.
+    All f rows are equal; f is the true number of attackers. Each τ is judged as the server will
+    judge it, through its codec, memory and key. That costs 2 per_sign + 705 + 16 steps server
+    rounds per round: 5281 by default, 1953 with per_sign = 384.
 
     Args:
         name: of the attack.
         direction: honest vectors [h, d] -> p [d].
-        damage: what to maximise, from `jaxbyz.attacks.search.objectives`.
-        through: who judges; `memoryless(rule)` looks at the round's messages alone.
+        damage: what to maximise, such as `jaxbyz.attacks.opposition`.
+        through: what a lie is tried on; `memoryless(rule)` looks at the round's messages alone.
         per_sign: grid points per sign, at least 48. Few suffice for smooth damage; a rule that
             selects one row (Krum) can be vulnerable in a narrow window of τ, which a grid must hit:
             neighbours are a factor 10^(6/(per_sign - 1)) apart, by default 1.007.
@@ -151,49 +152,50 @@ def alie_line_search(
 
 def search(score: Score, grid: jax.Array, steps: int) -> jax.Array:
     """The best τ of all that were tried, []; `grid` [m] is increasing."""
-    heights = score(grid)
-    finer = _inside(grid, _rough(heights))
-    grid, heights = jnp.concatenate([grid, finer]), jnp.concatenate([heights, score(finer)])
+    damages = score(grid)
+    finer = _points_inside(grid, _most_bent(damages))
+    grid, damages = jnp.concatenate([grid, finer]), jnp.concatenate([damages, score(finer)])
     m, more = grid.shape[0], steps * HALVED
     taus = jnp.concatenate([grid, jnp.full(more, jnp.inf, grid.dtype)])
-    heights = jnp.concatenate([heights, jnp.full(more, -jnp.inf, heights.dtype)])
+    damages = jnp.concatenate([damages, jnp.full(more, -jnp.inf, damages.dtype)])
 
     def halve(step: jax.Array, carry: tuple) -> tuple:
-        taus, heights = carry
+        taus, damages = carry
         order = jnp.argsort(taus)
         a, b = taus[order[:-1]], taus[order[1:]]
-        promise, cells = jax.lax.top_k(
-            _promise(a, b, heights[order[:-1]], heights[order[1:]]), HALVED
+        promise, chosen = jax.lax.top_k(
+            _promise(a, b, damages[order[:-1]], damages[order[1:]]), HALVED
         )
-        middle = jnp.where(promise > -jnp.inf, (a[cells] + b[cells]) / 2, grid[0])
-        place = (m + step * HALVED,)
+        middle = jnp.where(promise > -jnp.inf, (a[chosen] + b[chosen]) / 2, grid[0])
+        start = (m + step * HALVED,)
         return (
-            jax.lax.dynamic_update_slice(taus, middle, place),
-            jax.lax.dynamic_update_slice(heights, score(middle), place),
+            jax.lax.dynamic_update_slice(taus, middle, start),
+            jax.lax.dynamic_update_slice(damages, score(middle), start),
         )
 
-    taus, heights = jax.lax.fori_loop(0, steps, halve, (taus, heights))
-    return taus[jnp.argmax(heights)]
+    taus, damages = jax.lax.fori_loop(0, steps, halve, (taus, damages))
+    return taus[jnp.argmax(damages)]
 
 
-def _rough(heights: jax.Array) -> jax.Array:
-    """The roughest cells of a grid, [ROUGH]: by second differences, of which a jump makes three."""
-    bend = jnp.abs(heights[2:] - heights[1:-1] - (heights[1:-1] - heights[:-2]))
+def _most_bent(damages: jax.Array) -> jax.Array:
+    """The intervals of a grid with the largest second differences, [REFINED] (a jump has three)."""
+    bend = jnp.abs(damages[2:] - damages[1:-1] - (damages[1:-1] - damages[:-2]))
     bend = jnp.pad(jnp.where(jnp.isnan(bend), jnp.inf, bend), 1, mode="edge")  # at every point
-    return jax.lax.top_k(jnp.maximum(bend[:-1], bend[1:]), ROUGH)[1]
+    return jax.lax.top_k(jnp.maximum(bend[:-1], bend[1:]), REFINED)[1]
 
 
-def _inside(grid: jax.Array, cells: jax.Array) -> jax.Array:
-    """POINTS equidistant strengths inside each of some cells."""
+def _points_inside(grid: jax.Array, intervals: jax.Array) -> jax.Array:
+    """POINTS equidistant strengths inside each of some intervals, given by their left ends."""
     share = jnp.arange(1, POINTS + 1, dtype=grid.dtype) / (POINTS + 1)
-    a, b = grid[cells][:, None], grid[cells + 1][:, None]
+    a, b = grid[intervals][:, None], grid[intervals + 1][:, None]
     return (a + share * (b - a)).ravel()
 
 
 def _promise(a: jax.Array, b: jax.Array, at_a: jax.Array, at_b: jax.Array) -> jax.Array:
-    """How high the damage may be between a < b, to judge by its values there; -∞: look no more.
+    """How large the damage may be inside the interval a < b, from its values at both ends.
 
-    What the higher end does, and once more the rise to it, in proportion to the cell's width.
+    It is the larger value, and once more the rise to it, in proportion to the interval's width.
+    -∞ marks an interval that is not to be halved.
     """
     least = float(jnp.finfo(a.dtype).eps) ** 0.5
     width = jnp.where(jnp.isfinite(b), (b - a) / jnp.maximum(jnp.abs(a), jnp.abs(b)), 0)

@@ -1,8 +1,9 @@
-"""How much harm a lie does, and through whom it is judged: what searched attacks maximise.
+"""The objectives of searched attacks: the damage of a lie, and the server or rule that judges it.
 
-A damage is any function (info, h) -> [] of what the server made of a round, where the first h
-rows are honest. `info` comes from the server itself (its memory, its codec, its key), or with
-`memoryless` from a rule applied to the round's messages alone.
+A lie is what the f Byzantine workers want the server to read from them, rows [f, d]. Its damage is
+any function (info, h) -> [] of what came of the round, where the first h rows are honest. `info` is
+the server's own (from its memory, its codec, its key); with `memoryless` it is what a rule makes of
+the round's messages alone.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ NUMBERS_AT_A_TIME = 2**22
 
 
 class Through(Protocol):
-    """Who judges a lie."""
+    """What a lie is tried on, such as the server."""
 
     def __call__(self, key: Key, view: View, wanted: jax.Array) -> ServerInfo:
         """(key, view, wanted rows [f, d]) -> what comes of it."""
@@ -81,7 +82,10 @@ def opposition(info: ServerInfo, honest: int) -> jax.Array:
 
 
 def through_server(key: Key, view: View, wanted: jax.Array) -> ServerInfo:
-    """The server's own round: encoded, into momenta or estimates, aggregated with its own key."""
+    """What the server would make of the lie: encoded, taken into its memory, and aggregated.
+
+    With the key that the server uses in this round.
+    """
     del key
     return view.respond(wanted)
 
@@ -89,8 +93,8 @@ def through_server(key: Key, view: View, wanted: jax.Array) -> ServerInfo:
 def memoryless(aggregator: Aggregator) -> Through:
     """A rule applied to the round's decoded messages, whatever the server does with them.
 
-    The level at which the public code of RoSDHB searches; not what the server aggregates, unless
-    it has no memory. The rule starts from its initial state and the same key for every lie.
+    The public code of RoSDHB searches in this way. A server with a memory aggregates other rows.
+    The rule starts from its initial state, with the same key for every lie.
     """
     require("Aggregator", "aggregator", aggregator)
 
@@ -106,11 +110,12 @@ def memoryless(aggregator: Aggregator) -> Through:
 def judge(
     key: Key, view: View, damage: Damage, through: Through
 ) -> Callable[[Callable[[Any], jax.Array], Any], jax.Array]:
-    """The damage of many lies: (make, parameters [m, ...]) -> [m], for the lies make(parameter).
+    """The function (make, parameters [m, ...]) -> damages [m] of the lies make(parameter).
 
-    Every lie is judged with the same key. What is not a number counts as no damage at all, -∞.
-    Side by side, what does not depend on the lie (a worker's random subset) is computed once; but
-    the server's rows [n, d] exist once per lie, so no more at a time than fit.
+    Every lie is judged with the same key. A damage that is NaN counts as -∞, which is none at all.
+    Many lies are judged together by `vmap`: what does not depend on the lie (a worker's random
+    subset) is then computed once. The server's rows [n, d] exist once per lie, which limits how
+    many are judged together.
     """
     h, d = view.honest.shape
 

@@ -36,16 +36,16 @@ def strength_search(
 ) -> Attack:
     """v(τ) = τ p with p = direction(honest) and the τ of a list that does most damage this round.
 
-    Every τ is tried with the true number of attackers, encoded by the protocol, through the
-    server's own update (momentum, estimates) and its aggregator, with the key that the server
-    will use. The search is over the list only: "searched", not "optimal"; see `line_search`.
+    Every τ is tried with the true number of attackers: encoded by the protocol, taken into the
+    server's memory (momenta, estimates), and aggregated with the key that the server will use. Only
+    the τ of the list are tried; `line_search` tries all.
 
     Args:
         name: of the attack.
         direction: honest vectors [h, d] -> p [d].
         strengths: the τ to try; the first of equals is taken.
-        damage: what to maximise, from `jaxbyz.attacks.search.objectives`.
-        through: who judges; `memoryless(rule)` looks at the round's messages alone.
+        damage: what to maximise, such as `jaxbyz.attacks.opposition`.
+        through: what a lie is tried on; `memoryless(rule)` looks at the round's messages alone.
 
     Raises:
         ValueError: no strengths, or one that is not finite.

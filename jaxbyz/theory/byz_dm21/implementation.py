@@ -99,7 +99,7 @@ def _read(method: Method, memory: ErrorFeedbackState) -> tuple[jax.Array, jax.Ar
     """(v, u, g)."""
     inner = memory.estimator.inner
     v = inner.estimate if method.recursive else inner.average
-    return v, memory.estimator.average, memory.mirror
+    return v, memory.estimator.average, memory.server_estimate
 
 
 def _run(method: Method, maker: Maker, state: State, step: jax.Array) -> tuple[jax.Array, ...]:
