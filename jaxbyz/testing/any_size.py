@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxbyz.testing.report import Battery
-from jaxbyz.testing.rule_evaluation import Group
+from jaxbyz.testing.rule_evaluation import Evaluated
 
 __all__ = [
     "NAME",
@@ -123,7 +123,7 @@ def moved(
 
 
 def judge_sizes(
-    battery: Battery, group: Group, marked: np.ndarray, f: int, bound: Bound, rounding: float
+    battery: Battery, group: Evaluated, marked: np.ndarray, f: int, bound: Bound, rounding: float
 ) -> None:
     """‖R - x̄_S‖ ≤ bound for S of n-f honest rows."""
     honest = some_honest(marked, f)

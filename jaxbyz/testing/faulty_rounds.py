@@ -1,4 +1,4 @@
-"""One bad round of one honest worker: a gradient that is no number, or a huge one."""
+"""One faulty round of one honest worker: its gradient is not finite, or far too large."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from jaxbyz.simulation import SimulationState, build
 from jaxbyz.testing.games import start
 from jaxbyz.testing.report import Battery, Case
 
-__all__ = ["carries_on", "falter", "faltering"]
+__all__ = ["check_faulty_rounds", "run_with_factors", "with_factors"]
 
 ROUNDS, LATES = 8, range(4)  # a bad round is one of the first
 SIZES = (1e3, 1e6, 1e12)  # times the others' gradients
 
 
-def faltering(problem: Problem) -> Problem:
+def with_factors(problem: Problem) -> Problem:
     """The same problem, but an entry of data is (entry, a factor []) and multiplies gradients.
 
     With the factor 1 a gradient is itself, bit by bit; with NaN or Inf it is no number.
@@ -45,7 +45,7 @@ def faltering(problem: Problem) -> Problem:
     )
 
 
-def falter(
+def run_with_factors(
     algorithm: Algorithm, problem: Problem, attack: Attack | None = None
 ) -> Callable[[jax.Array], tuple[Any, Any]]:
     """A run in which gradients are multiplied: factors [1 + rounds, h] -> (start, rounds).
@@ -54,7 +54,7 @@ def falter(
     Byzantine workers flip signs, if no other attack is given.
     """
     attack = sign_flip() if attack is None else attack
-    simulation = build(algorithm, faltering(problem), attack)
+    simulation = build(algorithm, with_factors(problem), attack)
 
     def game(factors: jax.Array) -> tuple[Any, Any]:
         def at(row: jax.Array) -> Tree:
@@ -73,7 +73,9 @@ def falter(
     return game
 
 
-def carries_on(battery: Battery, algorithm: Algorithm, problem: Problem, marked: bool) -> None:
+def check_faulty_rounds(
+    battery: Battery, algorithm: Algorithm, problem: Problem, marked: bool
+) -> None:
     """The first and the last honest worker have one bad round each, whichever it is.
 
     `marked`: whether a message of the algorithm that wants to be NaN is; else only what is finite
@@ -92,9 +94,9 @@ def carries_on(battery: Battery, algorithm: Algorithm, problem: Problem, marked:
         arrays = {"factors": factors[i], "worker": worker, "late": late}
         cases.append(Case(f"gradients of worker {worker} times {value:g} {when}", arrays))
     prelude = """
-from jaxbyz.testing.faulty_rounds import falter
+from jaxbyz.testing.faulty_rounds import run_with_factors
 
-played = jax.jit(falter(algorithm, problem))(factors)
+played = jax.jit(run_with_factors(algorithm, problem))(factors)
 (first, hello), (states, info) = jax.tree.map(np.asarray, played)
 """
     code = f"""{prelude}
@@ -102,7 +104,7 @@ floats = [x for x in jax.tree.leaves((first, states)) if jnp.issubdtype(x.dtype,
 assert all(np.isfinite(leaf).all() for leaf in floats), states
 """
     with battery.attempt(name, cases[0], code):
-        played = jax.jit(jax.vmap(falter(algorithm, problem)))(factors)
+        played = jax.jit(jax.vmap(run_with_factors(algorithm, problem)))(factors)
         (first, hello), (states, info) = jax.tree.map(np.asarray, played)
     floats = [x for x in jax.tree.leaves((first, states)) if jnp.issubdtype(x.dtype, jnp.floating)]
     infinite = [sum(int((~np.isfinite(x[i])).sum()) for x in floats) for i in range(len(cases))]

@@ -1,17 +1,31 @@
 """Rows on which aggregation rules are tried: ordinary, spoilt, equal, and the worst that is known.
 
-Every function gives (name, rows [n, d]) pairs in float64; which rows are Byzantine does not matter
-to a rule, so extremal instances hold for every set of n-f rows.
+Every function gives (name, rows [n, d]) pairs in float64. A rule does not know which rows are
+Byzantine, so the worst instances may be held against every set of n-f rows.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["adversarial", "crowded", "equal", "lopsided", "ordinary", "spoilt"]
+from jaxbyz.testing.any_size import of_any_size
+from jaxbyz.testing.equivariances import CHANGES, EQUIVARIANCES, Change
+from jaxbyz.testing.rule_evaluation import stacked, stacked_and_marked
+
+__all__ = [
+    "Inputs",
+    "adversarial",
+    "all_inputs",
+    "crowded",
+    "equal",
+    "lopsided",
+    "ordinary",
+    "spoilt",
+]
 
 Named = Iterator[tuple[str, np.ndarray]]
 
@@ -137,3 +151,50 @@ def adversarial(n: int, f: int, d: int, kappa: float, random: np.random.Generato
     half = (np.arange(n) < (n + 1) // 2)[:, None]
     yield "two clusters", half * signs + 0.1 * random.normal(size=(n, d))
     yield "two clusters of equal rows", half * signs
+
+
+class Inputs(NamedTuple):
+    """What a rule is tried on."""
+
+    groups: dict[str, tuple[list[str], np.ndarray]]  # kind -> names, rows [m, n, d]
+    spoilt: np.ndarray  # [m, n] bool: the Byzantine rows of the group "spoilt"
+    liars: np.ndarray  # [m, n] bool: the Byzantine rows of the group "any size"
+    changes: dict[str, list[Change]]  # equivariance -> changes of the group "ordinary"
+
+
+def all_inputs(
+    n: int,
+    f: int,
+    d: int,
+    limits: Any,
+    random: np.random.Generator,
+    seed: int,
+    kappa: float | None,
+    equivariances: Collection[str],
+) -> Inputs:
+    """All of them; the order of these lines is that of the random numbers."""
+    names, rows = stacked(ordinary(n, d, random))
+    *bad, marked = stacked_and_marked(spoilt(n, f, d, limits, random))
+    any_size = of_any_size(n, f, d, limits, np.random.default_rng(seed)) if f else [_nobody(n, d)]
+    *large, liars = stacked_and_marked(any_size)
+    changes = {
+        name: list(CHANGES[name](rows, limits, random)) if name in equivariances else []
+        for name in EQUIVARIANCES
+    }
+    assumed = kappa if kappa else f / (n - 2 * f)
+    groups = {
+        "ordinary": (names, rows),
+        "spoilt": (bad[0], bad[1]),
+        "crowded": stacked(crowded(n, f, d, random)),
+        "equal": stacked(equal(n, d, limits, random)),
+        "lopsided": stacked(lopsided(n, f, d, random)),
+        "adversarial": stacked(adversarial(n, f, d, assumed, random)),
+        "any size": (large[0], large[1]),
+    }
+    for several in changes.values():
+        groups |= {change.says: (names, change.rows) for change in several}
+    return Inputs(groups, marked, liars, changes)
+
+
+def _nobody(n: int, d: int) -> tuple[str, np.ndarray, np.ndarray]:
+    return "nobody is Byzantine", np.zeros((n, d)), np.zeros(n, bool)

@@ -10,13 +10,13 @@ import contextlib
 import dataclasses
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["Battery", "Case", "PropertyFailed", "Report", "literal"]
+__all__ = ["Battery", "Case", "Property", "PropertyFailed", "Report", "literal"]
 
 IMPORTS = """\
 import jax
@@ -84,6 +84,14 @@ class Case(NamedTuple):
     arrays: Mapping[str, Any] = {}
 
 
+class Property(NamedTuple):
+    """One property of a part, and whether the part claims to have it."""
+
+    name: str
+    claimed: bool
+    check: Callable[[], None]  # raises PropertyFailed
+
+
 def literal(value: Any) -> str:
     """A number or an array as code that gives it back exactly.
 
@@ -100,10 +108,10 @@ def literal(value: Any) -> str:
 
 
 class Battery:
-    """Goes through properties one after another; the first that fails is raised.
+    """Checks properties one after another, and raises the first that does not hold.
 
     Args:
-        part: in words, for the report.
+        part: what is checked, in words, for the report.
         setup: lines of every reproducer that follow the imports.
     """
 
@@ -119,6 +127,14 @@ class Battery:
     def skip(self, name: str, why: str) -> None:
         """A property that does not apply."""
         self.skipped[name] = why
+
+    def check(self, properties: Iterable[Property]) -> None:
+        """All of them in this order; those that are not claimed are skipped."""
+        for property in properties:
+            if property.claimed:
+                property.check()
+            else:
+                self.skip(property.name, "not claimed")
 
     def judge(
         self,

@@ -15,15 +15,16 @@ from jaxbyz.testing.report import Battery, Case
 
 __all__ = [
     "SETUP",
-    "Group",
-    "called",
-    "called_eagerly",
-    "every_way",
-    "leave_alone",
-    "sixteen_bits",
+    "Evaluated",
+    "apply_once",
+    "check_contract",
+    "check_purity",
+    "check_ways_of_calling",
+    "call_with_numpy",
+    "check_sixteen_bits",
     "stacked",
     "stacked_and_marked",
-    "tried",
+    "evaluate",
 ]
 
 SETUP = """
@@ -41,8 +42,8 @@ def distance(a, b):
 """
 
 
-class Group(NamedTuple):
-    """Inputs of one kind and what became of them."""
+class Evaluated(NamedTuple):
+    """Inputs of one kind, and what the rule made of them."""
 
     names: list[str]
     rows: np.ndarray  # [m, n, d]
@@ -72,17 +73,19 @@ def stacked_and_marked(
     return list(names), np.stack(rows), np.stack(marked)
 
 
-def called(rule: Aggregator, rows: jax.Array) -> tuple[Tree, Aggregated]:
+def apply_once(rule: Aggregator, rows: jax.Array) -> tuple[Tree, Aggregated]:
     """One call from the first state, always with the same key."""
     return rule.apply(jax.random.key(7), rule.init(rows.shape[1]), rows)
 
 
-def called_eagerly(battery: Battery, rule: Aggregator, rows: np.ndarray, d: int) -> Aggregated:
-    """Shapes and dtypes, the state, and that nothing is changed: one ordinary input, eagerly."""
+def check_contract(
+    battery: Battery, rule: Aggregator, rows: np.ndarray, d: int
+) -> tuple[Aggregated, np.ndarray]:
+    """Shapes, dtypes and state on one ordinary input, eagerly: what came of it, and the input."""
     name = "shape, dtype and state"
     case = Case("Gaussian rows 0", {"rows": rows})
     n = len(rows)
-    shapes = """
+    code = """
 result = aggregate(rows)
 assert isinstance(result, tuple) and hasattr(result, "bad"), type(result)
 assert np.shape(result.value) == rows.shape[1:], np.shape(result.value)
@@ -94,7 +97,7 @@ describe = lambda tree: jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.asarray(
 assert describe(state) == describe(after), (state, after)
 """
     # Without jit the loops of a rule are run and not compiled, which would take longer.
-    with battery.attempt(name, case, shapes), jax.disable_jit():
+    with battery.attempt(name, case, code), jax.disable_jit():
         given = rows.copy()
         state = rule.init(d)
         after, result = rule.apply(jax.random.key(7), state, jnp.asarray(given))
@@ -102,32 +105,38 @@ assert describe(state) == describe(after), (state, after)
         found = f"value {value.dtype}{list(value.shape)}, bad {bad.dtype}{list(bad.shape)}"
         right = (value.shape, value.dtype, bad.shape, bad.dtype) == ((d,), rows.dtype, (n,), bool)
         asked = f"value [d], of the dtype of the rows, and bad [n] bool, here d = {d}, n = {n}"
-        battery.demand(name, case, right, found, asked, shapes)
+        battery.demand(name, case, right, found, asked, code)
         kept = _described(state) == _described(after)
         found = f"state {_described(after)} after {_described(state)}"
-        battery.demand(name, case, kept, found, "a scan needs a state of one type", shapes)
-    name = "pure"
-    twice = """
+        battery.demand(name, case, kept, found, "a scan needs a state of one type", code)
+    return result, given
+
+
+def check_purity(
+    battery: Battery, rule: Aggregator, rows: np.ndarray, first: Aggregated, given: np.ndarray
+) -> None:
+    """A second call gives what the `first` gave, and leaves the rows `given` to it as they are."""
+    name, case = "pure", Case("Gaussian rows 0", {"rows": rows})
+    code = """
 before, first = rows.copy(), np.asarray(aggregate(rows).value)
 assert np.array_equal(rows, before)
 assert np.array_equal(first, np.asarray(aggregate(rows).value))
 """
-    with battery.attempt(name, case, twice), jax.disable_jit():
-        again = called(rule, jnp.asarray(given))[1]
-        first, second = np.asarray(value), np.asarray(again.value)
-        measured = f"{first.tolist()}, then {second.tolist()}"
+    with battery.attempt(name, case, code), jax.disable_jit():
+        again = apply_once(rule, jnp.asarray(given))[1]
+        one, two = np.asarray(first.value), np.asarray(again.value)
+        measured = f"{one.tolist()}, then {two.tolist()}"
         reason = "a rule has no memory outside its state"
-        battery.demand(name, case, np.array_equal(first, second), measured, reason, twice)
-        leave_alone(lambda array: rule.apply(jax.random.key(7), state, array), given)
+        battery.demand(name, case, np.array_equal(one, two), measured, reason, code)
+        call_with_numpy(lambda array: apply_once(rule, array), given)
         reason = "the rows belong to the caller"
         unchanged = np.array_equal(given, rows)
         code = "before = rows.copy()\nrule.apply(jax.random.key(7), rule.init(rows.shape[1]), rows)"
         code += "\nassert np.array_equal(rows, before)"
         battery.demand(name, case, unchanged, "the rows given were changed", reason, code)
-    return result
 
 
-def leave_alone(function: Callable[[Any], Any], array: np.ndarray) -> None:
+def call_with_numpy(function: Callable[[Any], Any], array: np.ndarray) -> None:
     """Call with an array that can be changed, unless the part takes JAX arrays only."""
     with contextlib.suppress(AttributeError, TypeError):
         function(array)
@@ -140,15 +149,15 @@ def _described(tree: Tree) -> Any:
     )
 
 
-def tried(
+def evaluate(
     battery: Battery, rule: Aggregator, groups: Mapping[str, tuple[list[str], Any]], dtype: Any
-) -> dict[str, Group]:
-    """All groups through one program."""
+) -> dict[str, Evaluated]:
+    """The rule on all groups of inputs, (names, rows [m, n, d]) by kind, in one program."""
     groups = {key: group for key, group in groups.items() if len(group[0])}
     whole = np.concatenate([rows for _, rows in groups.values()]).astype(dtype)
     code = "jax.jit(jax.vmap(aggregate))(rows[None])"
     with battery.attempt("eager = jit = vmap", Case("Gaussian rows 0", {"rows": whole[0]}), code):
-        results = jax.jit(jax.vmap(lambda rows: called(rule, rows)[1]))(jnp.asarray(whole))
+        results = jax.jit(jax.vmap(lambda rows: apply_once(rule, rows)[1]))(jnp.asarray(whole))
     settled = np.ones(len(whole), bool)
     if isinstance(results.details, dict) and "converged" in results.details:
         settled = np.asarray(results.details["converged"])
@@ -156,12 +165,14 @@ def tried(
     parts, start = {}, 0
     for key, (names, _) in groups.items():
         part = slice(start, start + len(names))
-        parts[key] = Group(names, whole[part], value[part], bad[part], settled[part])
+        parts[key] = Evaluated(names, whole[part], value[part], bad[part], settled[part])
         start += len(names)
     return parts
 
 
-def sixteen_bits(battery: Battery, rule: Aggregator, rows: np.ndarray, rounding: float) -> None:
+def check_sixteen_bits(
+    battery: Battery, rule: Aggregator, rows: np.ndarray, rounding: float
+) -> None:
     """16 bits in and out, and 32 in between; rows [n, d] near 100."""
     name = "16-bit rows"
     rows = rows.astype(np.float16)
@@ -174,8 +185,8 @@ error = np.abs(np.asarray(found, np.float64) - np.asarray(wide, np.float64)).max
 assert error <= ALLOWED, error
 """
     with battery.attempt(name, case, code), jax.disable_jit():
-        found = called(rule, jnp.asarray(rows))[1].value
-        wide = called(rule, jnp.asarray(rows.astype(np.float32)))[1].value
+        found = apply_once(rule, jnp.asarray(rows))[1].value
+        wide = apply_once(rule, jnp.asarray(rows.astype(np.float32)))[1].value
         right = found.dtype == rows.dtype
         battery.demand(name, case, right, str(found.dtype), "16 bits in, 16 bits out", dtype)
         error = np.abs(np.asarray(found, np.float64) - np.asarray(wide, np.float64)).max()
@@ -184,11 +195,11 @@ assert error <= ALLOWED, error
         battery.judge(name, [case], error, unit, reason, code)
 
 
-def every_way(
+def check_ways_of_calling(
     battery: Battery,
     single: Callable[[Any], Aggregated],
     eager: Aggregated,
-    group: Group,
+    group: Evaluated,
     rounding: float,
 ) -> None:
     """Eager, jit and vmap on the first input of a group."""

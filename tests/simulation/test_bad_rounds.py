@@ -11,7 +11,7 @@ import jaxbyz as jb
 from jaxbyz import algorithms, attacks
 from jaxbyz.core import Attack, Oracle
 from jaxbyz.problems.problem import Problem
-from jaxbyz.testing.faulty_rounds import falter
+from jaxbyz.testing.faulty_rounds import run_with_factors
 from jaxbyz.testing.games import quadratic
 
 HONEST, BYZANTINE, ROUNDS = 5, 2, 7
@@ -61,7 +61,9 @@ def test_one_bad_round_changes_no_memory_and_is_over_with_the_round(name):
     factors = np.ones((len(BAD), 1 + ROUNDS, HONEST), np.float32)
     for i, (worker, late) in enumerate(BAD):
         factors[i, late, worker] = VALUES[i % 3]
-    game = jax.jit(jax.vmap(falter(METHODS[name](), quadratic(HONEST, BYZANTINE, noise=0.5))))
+    game = jax.jit(
+        jax.vmap(run_with_factors(METHODS[name](), quadratic(HONEST, BYZANTINE, noise=0.5)))
+    )
     played = jax.tree.map(np.asarray, game(factors))
     (first, hello), (states, info) = played
     for leaf in jax.tree.leaves(played):
@@ -107,7 +109,9 @@ def test_one_bad_round_changes_no_memory_and_is_over_with_the_round(name):
 def test_without_a_bad_round_nobody_is_faulty_and_factors_change_nothing():
     problem = quadratic(HONEST, BYZANTINE, noise=0.5)
     algorithm = METHODS["D-SHB"]()
-    _, (states, info) = jax.jit(falter(algorithm, problem))(jnp.ones((1 + ROUNDS, HONEST)))
+    _, (states, info) = jax.jit(run_with_factors(algorithm, problem))(
+        jnp.ones((1 + ROUNDS, HONEST))
+    )
     assert not info.faulty.any()
     sim = jb.build(algorithm, problem, attacks.sign_flip())
     model, first, rest = jax.random.split(jax.random.key(0), 3)
@@ -179,7 +183,7 @@ def test_liars_that_add_up_the_largest_number_spoil_nothing(name):
 def test_mirrors_do_not_part_whatever_the_size_of_a_finite_gradient(name, size):
     factors = np.ones((1, 1 + ROUNDS, HONEST), np.float32)
     factors[0, 2, 1], factors[0, 3, 1] = size, -size
-    game = jax.jit(jax.vmap(falter(METHODS[name](), quadratic(HONEST, BYZANTINE))))
+    game = jax.jit(jax.vmap(run_with_factors(METHODS[name](), quadratic(HONEST, BYZANTINE))))
     played = jax.tree.map(np.asarray, game(factors))
     _, (states, info) = played
     for leaf in jax.tree.leaves(played):

@@ -1,0 +1,102 @@
+"""Properties of an algorithm with workers that send NaN or Inf, and without Byzantine workers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxbyz.attacks import from_view
+from jaxbyz.core import Algorithm, Attack
+from jaxbyz.problems.problem import Problem
+from jaxbyz.simulation import build, run
+from jaxbyz.testing.algorithm_runs import ROUNDS
+from jaxbyz.testing.games import everything, play, start
+from jaxbyz.testing.report import Battery, Case
+
+__all__ = ["can_send_nan", "check_no_byzantine", "check_not_finite"]
+
+SPOILING = """
+value = np.float64(value)
+attack = attacks.from_view("spoilt", lambda key, view: jnp.full(view.honest.shape[1], value))
+"""
+
+
+def _sending(value: Any) -> Attack:
+    return from_view("spoilt", lambda key, view: jnp.full(view.honest.shape[1], value))
+
+
+def check_not_finite(battery: Battery, algorithm: Algorithm, problem: Problem) -> None:
+    """What is not finite stays at the server's entrance."""
+    h, name, counted = problem.honest, "NaN and Inf reach no state", "liars are counted as bad"
+    prelude = f"""
+{SPOILING}
+info, server = play(attack, {ROUNDS})
+"""
+    dtype = jax.eval_shape(problem.init, jax.random.key(0)).dtype
+    values = np.array([np.nan, np.inf, -np.inf, np.finfo(dtype).max], dtype)
+
+    def outcome(value: jax.Array) -> Any:
+        simulation = build(algorithm, problem, _sending(value))
+        state, _, key = start(simulation, problem)
+        end, (info, server) = run(simulation.step, ROUNDS, everything)(key, state, simulation.data)
+        return info.server.bad, [
+            leaf
+            for leaf in jax.tree.leaves((server, end.workers))
+            if jnp.issubdtype(leaf.dtype, jnp.floating)
+        ]
+
+    cases = [Case(f"f workers say {value}", {"value": float(value)}) for value in values]
+    with battery.attempt(name, cases[0], prelude):
+        bad, floats = jax.tree.map(np.asarray, jax.jit(jax.vmap(outcome))(values))
+    infinite = [sum(int((~np.isfinite(leaf[i])).sum()) for leaf in floats) for i in range(4)]
+    code = (
+        prelude
+        + """
+floats = [x for x in jax.tree.leaves(server) if jnp.issubdtype(x.dtype, jnp.floating)]
+assert all(np.isfinite(leaf).all() for leaf in floats), server
+"""
+    )
+    reason = "such a number in a stored vector stays there for ever"
+    battery.judge(name, cases, infinite, 0, reason, code)
+    if not can_send_nan(algorithm, problem):
+        battery.skip(counted, "its messages cannot say NaN")
+        return
+    wrong = [int((~bad[i][:, h:]).sum() + bad[i][:, :h].sum()) for i in range(3)]
+    code = (
+        prelude
+        + f"""
+bad = np.asarray(info.server.bad)
+assert bad[:, {h}:].all() and not bad[:, :{h}].any(), bad
+"""
+    )
+    reason = "in every round the liars are bad and the others are not"
+    battery.judge(counted, cases[:3], wrong, 0, reason, code)
+
+
+def can_send_nan(algorithm: Algorithm, problem: Problem) -> bool:
+    """Whether a message that wants to be NaN, honestly encoded, is."""
+    key = jax.random.key(0)
+    x = problem.init(key)
+    broadcast = algorithm.server.broadcast(key, algorithm.server.start(x, 1))
+    message = algorithm.codec.encode(key, broadcast, jnp.full_like(x, jnp.nan))
+    return not bool(jnp.isfinite(algorithm.codec.decode(broadcast, message)).all())
+
+
+def check_no_byzantine(battery: Battery, algorithm: Algorithm, problem: Problem) -> None:
+    """f = 0."""
+    name, case = "works with f = 0", Case(f"{ROUNDS} rounds, {problem.honest} workers, f = 0")
+    code = f"""
+import dataclasses
+
+problem = dataclasses.replace(problem, byzantine=0)
+info, server = play(None, {ROUNDS})
+assert np.isfinite(server.x).all() and not info.server.bad.any()
+"""
+    with battery.attempt(name, case, code):
+        played = play(algorithm, dataclasses.replace(problem, byzantine=0), None, ROUNDS)()
+    wrong = int((~np.isfinite(played.server.x)).sum() + played.info.server.bad.sum())
+    battery.judge(name, [case], wrong, 0, "nobody lies", code)
