@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 __all__ = [
+    "among",
     "count",
     "first_line",
     "function",
@@ -155,6 +156,18 @@ def mapping(name: str, value: Any, entries: int = 2) -> Any:
     return value
 
 
+def among(value: Any, allowed: tuple[Any, ...]) -> bool:
+    """Whether a value is one of a few; an array is none.
+
+    >>> among(1, (-1, 1)), among(jnp.zeros(2), (-1, 1))
+    (True, False)
+    """
+    try:
+        return bool(value in allowed)
+    except (TypeError, ValueError):
+        return False
+
+
 def real(dtype: Any) -> bool:
     """Whether numbers of this dtype are real: floats, integers, or truth values.
 
@@ -229,4 +242,5 @@ def first_line(error: BaseException) -> str:
 def _shown(value: Any) -> str:
     """A value where a number is expected: as it is written, unless that is long."""
     written = repr(value)
-    return written if len(written) <= 60 and " at 0x" not in written else said(value)
+    plain = len(written) <= 60 and " at 0x" not in written and "\n" not in written
+    return written if plain else said(value)

@@ -44,9 +44,11 @@ def plot(
 
     Raises:
         KeyError: no such column.
-        ValueError: ax is something else.
+        ValueError: history or ax is something else.
         ImportError: matplotlib is not installed.
     """
+    if not isinstance(history, History):
+        raise ValueError(f"history must be a jaxbyz.History, got {checks.said(history)}")
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:

@@ -13,7 +13,7 @@ import pytest
 from flax import nnx
 
 import jaxbyz as jb
-from jaxbyz import attacks, testing
+from jaxbyz import attacks, plotting, testing
 from jaxbyz.aggregators import kappa
 from jaxbyz.core import Aggregated, Aggregator, Attack
 from jaxbyz.problems.models import Linear
@@ -308,6 +308,13 @@ MISTAKES = {
         "attack 'mine' must forge rows of shape [d] = (3,)", "an array float32[]"),
     "attack by NumPy": (lambda: forged(lambda honest: -np.median(honest, axis=0)),
         "attack 'mine' is compiled", "jax.numpy, not with numpy"),
+    "sign of an array": (lambda: jb.alie(1.0, sign=np.zeros(3)), "sign must be -1 or 1, got"),
+    "ddof of an array": (lambda: jb.alie(1.0, ddof=np.ones(2)), "ddof must be 0 or 1, got"),
+    "mode of an array": (lambda: jb.aggregators.aksel(1, mode=np.ones(2)), "mode must be", "got"),
+    "strengths by name": (lambda: attacks.ipm_search(strengths="x"),
+        "strengths must be a list of numbers, got the text 'x'"),
+    "strengths as a dictionary": (lambda: attacks.ipm_search(strengths={}),
+        "strengths must be a list of numbers, got a dict of 0"),
     "attack of complex numbers": (lambda: forged(lambda honest: 1j * honest[0]),
         "attack 'mine' must forge rows of shape [d] = (3,) or [f, d] = (1, 3) of real numbers, got "
         "an array complex64[3]"),
@@ -447,6 +454,16 @@ MISTAKES = {
     "seeds as text": (lambda: train(seeds="3"), "seeds must be", "'3'"),
     "seeds in a table": (lambda: train(seeds=jnp.zeros((2, 2), int)), "each of seeds must be"),
     "seeds as fractions": (lambda: train(seeds=jnp.ones(2)), "each of seeds must be", "1."),
+    "seeds a key": (lambda: train(seeds=jax.random.key(0)),
+        "seeds must be an integer >= 1, got an array key<fry>[]"),
+    "compare for the largest, by name": (lambda: compare(largest="yes"),
+        "largest must be True or False, got the text 'yes'"),
+    "quadratics of no dimension": (lambda: matrices(np.zeros((2, 0, 0)), np.zeros((2, 0))),
+        "matrices must have shape [h >= 1, d >= 1, d], got (2, 0, 0)"),
+    "quadratics of nobody": (lambda: matrices(np.zeros((0, 2, 2)), np.zeros((0, 2))),
+        "matrices must have shape [h >= 1, d >= 1, d], got (0, 2, 2)"),
+    "plot of no history": (lambda: plotting.plot("run.npz", "loss"),
+        "history must be a jaxbyz.History, got the text 'run.npz'"),
     "rounds below 0": (lambda: train(rounds=-1), "rounds must be an integer >= 0", "got -1"),
     "rounds a fraction": (lambda: train(rounds=2.5), "rounds must be an integer", "got 2.5"),
     "evaluator of an unknown name": (lambda: train(evaluate=["los"]),

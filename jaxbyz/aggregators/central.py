@@ -85,7 +85,7 @@ def aksel(f: int | None = None, mode: str = "mid") -> Aggregator:
     >>> aksel(f=1)(jnp.array([[0.0], [1.0], [2.0], [8.0], [9.0]])).item()
     1.0
     """
-    if mode not in ("mid", "n-f"):
+    if not checks.among(mode, ("mid", "n-f")):
         raise ValueError(f"mode must be 'mid' or 'n-f', got {mode!r}")
     keep = (lambda n, f: (n + 1) // 2) if mode == "mid" else (lambda n, f: n - f)
     return _near_pivot("aksel", f, coordinate_median(), keep)

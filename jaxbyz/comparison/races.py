@@ -33,7 +33,7 @@ from jaxbyz.comparison.results import Cell, Comparison
 from jaxbyz.comparison.server_time import ServerClock
 from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator, Algorithm, Attack
-from jaxbyz.parts import require, require_all
+from jaxbyz.parts import require, require_all, said
 from jaxbyz.paths import LONGEST, made
 from jaxbyz.problems.problem import Problem
 from jaxbyz.progress import Bar
@@ -217,6 +217,8 @@ def compare_aggregators(
         name: grid_of(steps[name] if isinstance(steps, Mapping) else steps) for name in methods
     }
     _require_measure(problem, measure)
+    if not isinstance(largest, bool | np.bool_):
+        raise ValueError(f"largest must be True or False, got {said(largest)}")
     budgets = budgets_of(budgets, rounds, SPENT)
     first = _first_of_all(methods, grids, aggregators, problem, attacks)
     rules = list(aggregators)

@@ -194,8 +194,8 @@ def quadratics_from_arrays(
     ([2.0], 1.0)
     """
     matrices, vectors = _numbers("matrices", matrices), _numbers("vectors", vectors)
-    if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2]:
-        raise ValueError(f"matrices must have shape [h, d, d], got {matrices.shape}")
+    if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2] or matrices.size == 0:
+        raise ValueError(f"matrices must have shape [h >= 1, d >= 1, d], got {matrices.shape}")
     if vectors.shape != matrices.shape[:2]:
         raise ValueError(f"vectors must have shape {matrices.shape[:2]}, got {vectors.shape}")
     if not (np.isfinite(matrices).all() and np.isfinite(vectors).all()):

@@ -9,9 +9,10 @@ def test_every_public_name_exists():
     assert all(callable(getattr(jaxbyz.data, name)) for name in jaxbyz.data.__all__)
 
 
-def test_digits_need_no_root(tmp_path):
-    for data in (load("digits"), load("digits", tmp_path)):
-        assert (data.train_images == digits().train_images).all()
+def test_digits_take_no_root(tmp_path):
+    assert (load("digits").train_images == digits().train_images).all()
+    with pytest.raises(ValueError, match="root must be None for 'digits', which reads no files"):
+        load("digits", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -348,7 +348,7 @@ def test_label_flip_is_y_to_minus_y():
         ({"partition": np.zeros((2, 1), int)}, r"must have shape \[honest, m\] = \[3, m >= 1\]"),
         ({"partition": np.zeros((3, 1))}, "partition must hold integers, got float64"),
         ({"partition": np.full((3, 1), 24)}, r"indices in 0\.\.23, got 24\.\.24"),
-        ({"honest": 25}, r"workers must be an integer in 1\.\.24, got 25"),
+        ({"honest": 25}, r"honest must be an integer in 1\.\.24, got 25"),
     ],
 )
 def test_wrong_arguments(options, says):

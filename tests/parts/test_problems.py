@@ -511,7 +511,7 @@ def test_partitions():
     ("options", "message"),
     [
         ({"honest": 0}, "honest must be an integer >= 1, got 0"),
-        ({"honest": 25}, r"workers: expected .*1\.\.24, got 25|workers"),
+        ({"honest": 25}, r"honest must be an integer in 1\.\.24, got 25"),
         ({"byzantine": -1}, "byzantine must be an integer >= 0, got -1"),
         ({"chunk": 0}, "chunk must be an integer >= 1, got 0"),
         ({"chunk": 2.0}, "chunk must be an integer >= 1, got 2.0"),

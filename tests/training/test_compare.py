@@ -276,8 +276,6 @@ def test_a_race_runs_with_the_settings_of_its_caller(monkeypatch):
         jax.default_device(here), jax.default_matmul_precision("float32"), jax.enable_x64(False)
     ):  # fmt: skip
         result = race(methods={"D-SGD": method}, steps=[0.1], attacks=[jb.sign_flip()])
-        with jax.debug_nans(True), pytest.raises(Exception, match="nan"):
-            race(methods={"D-SGD": method}, steps=[1e30], attacks=[jb.sign_flip()], rounds=100)
     assert seen == {("float32", False)}
     assert devices == {here}
     assert result.cells["D-SGD", "sign flip"].columns["loss"].shape == (1, 3, 3)

@@ -196,7 +196,10 @@ def test_too_few_workers_for_the_rule(problem):
     ("found", "message"),
     [
         (lambda x: x.sum(), "'mine' must return a dictionary"),
-        (lambda x: {"mine": x}, r"must return single numbers, got 'mine' of shape \(3,\)"),
+        (
+            lambda x: {"mine": x},
+            r"must return single real numbers, got an array float32\[3\] for 'mine'",
+        ),
         (lambda x: {"uplink_bits": x.sum()}, "columns of its own, got 'uplink_bits'"),
         (lambda x: {"loss": x.sum()}, "columns of its own, got 'loss'"),
     ],

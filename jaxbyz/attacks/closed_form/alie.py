@@ -61,9 +61,9 @@ def alie(z: Any = None, sign: int = -1, ddof: int = 1) -> Attack:
     >>> alie(z=1.5).name
     'ALIE'
     """
-    if sign not in (-1, 1):
+    if not checks.among(sign, (-1, 1)):
         raise ValueError(f"sign must be -1 or 1, got {sign!r}")
-    if ddof not in (0, 1):
+    if not checks.among(ddof, (0, 1)):
         raise ValueError(f"ddof must be 0 or 1, got {ddof!r}")
     if z is not None:
         checks.interval("z", z, -float("inf"), float("inf"), closed="neither")

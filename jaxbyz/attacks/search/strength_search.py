@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxbyz import checks
 from jaxbyz.attacks.base import from_view
 from jaxbyz.attacks.directions import opposite_mean
 from jaxbyz.attacks.search.objectives import (
@@ -50,7 +51,12 @@ def strength_search(
     Raises:
         ValueError: no strengths, or one that is not finite.
     """
-    grid = np.asarray(strengths, float)
+    try:
+        grid = np.asarray(strengths, float)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"strengths must be a list of numbers, got {checks.said(strengths)}"
+        ) from None
     if grid.ndim != 1 or grid.size == 0 or not np.isfinite(grid).all():
         raise ValueError(f"strengths must be a non-empty list of finite numbers, got {strengths!r}")
 
