@@ -16,7 +16,7 @@ from jaxbyz.aggregators.clean import Clean, detailed, mean_of
 from jaxbyz.aggregators.constants import constant, only_for, ratio, unknown, within_ranges
 from jaxbyz.aggregators.coordinatewise import average, nearest_values
 from jaxbyz.aggregators.measured import measured
-from jaxbyz.aggregators.rows import power_of_two, require_majority
+from jaxbyz.aggregators.rows import require_majority
 from jaxbyz.aggregators.sorting import sorted_rows
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregator
@@ -187,8 +187,7 @@ def _scores(rows: Clean, f: int, margin: int, power: int) -> jax.Array:
     if power == 1:
         near = jnp.sqrt(near)
     elif power == 4:
-        unit = power_of_two(jnp.sort(near.max(axis=1))[(n - 1) // 2])
-        near = (near / unit) ** 2  # one unit for all; may be Inf: farthest
+        near = near**2  # at most (4 B²)² in the unit of `measured`, which is a number
     return near.sum(axis=1)
 
 
