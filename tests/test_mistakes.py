@@ -240,6 +240,8 @@ MISTAKES = {
         "rules[1]", "the function krum", "did you mean krum(f=...)?"),
     "stateless of a name": (lambda: jb.stateless("median"),
         "rule must be a function", "the text 'median'"),
+    "stateless with a number for κ": (lambda: jb.stateless(jnp.mean, 0.5),
+        "robustness must be a Robustness or None, got the number 0.5"),
     "stateless of a constructor": (lambda: jb.stateless(jb.krum),
         "rule", "the function krum, which makes a jaxbyz aggregator", "krum(f=...)"),
     "f as a rule": (lambda: jb.trimmed_mean(jb.mean()), "f must be an integer", "Columnwise"),

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jaxbyz import returned
 from jaxbyz.aggregators.sorting import sort_rows
 from jaxbyz.blocks import largest_entries, over_columns
+from jaxbyz.checks import said
 from jaxbyz.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
@@ -170,12 +171,15 @@ def stateless(
     Bad rows are replaced before the function sees them. This is all a new rule needs:
 
     Raises:
-        ValueError: rule is not a function; at trace time, one that does not return [d] floats.
+        ValueError: rule is not a function, or robustness something else; at trace time, a rule that
+            does not return [d] floats.
 
     >>> my_median = stateless(lambda rows: jnp.median(rows, axis=0))
     >>> my_median(jnp.array([[0.0], [1.0], [jnp.nan], [5.0], [2.0]])).item()
     1.5
     """
+    if not isinstance(robustness, Robustness | None):
+        raise ValueError(f"robustness must be a Robustness or None, got {said(robustness)}")
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
