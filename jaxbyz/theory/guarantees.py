@@ -1,12 +1,10 @@
-"""What a theorem promises for one setting of an algorithm's parameters."""
+"""What a theorem promises for one choice of an algorithm's parameters: a bound after T rounds."""
 
 from __future__ import annotations
 
-import dataclasses
+import abc
 import math
 from typing import Any
-
-import optax
 
 from jaxbyz import checks
 from jaxbyz.theory.claims import Provenance
@@ -14,34 +12,32 @@ from jaxbyz.theory.claims import Provenance
 __all__ = ["Guarantee"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Guarantee:
-    """Hyper-parameters of a theorem, and its bound on the mean squared gradient.
+class Guarantee(abc.ABC):
+    """Hyper-parameters of a theorem, and its bound after T rounds from the gap D0 = f(x⁰) - f*.
 
-        (1/T) Σ_{t<T} E‖∇L_H(θ_t)‖² ≤ rate · D0/(γT) + floor · κG²,    D0 = L_H(θ_0) - L_*.
-
-    `rate` and `floor` are None where the right side of the theorem is not known; then the
-    parameters are known and nothing else.
-
-    >>> promise = Guarantee("T", Provenance.DERIVED, 0.1, 0.5, 0.9, 0.1, 2.0, 3.0, 0.01)
-    >>> round(promise.bound(rounds=1000, gap=1.0), 6), promise.rounds(0.05, gap=1.0)
-    (0.05, 1000)
+    Every paper has its own, which says what is bounded: `rosdhb.guarantees`, `byz_dm21.guarantees`.
     """
 
     theorem: str
     provenance: Provenance
     step_size: float  # γ
-    ratio: float  # k/d
-    momentum: float  # β
-    one_minus_momentum: float  # 1-β, to full relative accuracy
-    rate: float | None  # factor of D0/(γT)
-    floor: float | None  # factor of κG²
-    kappa_g_squared: float  # κG²
 
-    def _factors(self) -> tuple[float, float]:
-        if self.rate is None or self.floor is None:
-            raise ValueError(f"{self.theorem}: its right side is not public, so there is no bound")
-        return self.rate, self.floor
+    @property
+    @abc.abstractmethod
+    def lowest(self) -> float:
+        """What the bound tends to as T → ∞: no number of rounds undercuts it."""
+
+    @abc.abstractmethod
+    def _bound(self, rounds: int, gap: float) -> float:
+        """The bound, of arguments that have been checked."""
+
+    @abc.abstractmethod
+    def _rounds(self, room: float, gap: float) -> float:
+        """The real number T at which the bound is `lowest` + room; < 1 where T = 1 is enough."""
+
+    @abc.abstractmethod
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments that give the algorithm these parameters."""
 
     def bound(self, rounds: int, gap: float) -> float:
         """The bound after T rounds from D0 = gap.
@@ -49,42 +45,18 @@ class Guarantee:
         Raises:
             ValueError: rounds < 1, gap < 0, or a theorem whose right side is not known.
         """
-        rate, floor = self._factors()
         checks.count("rounds", rounds, minimum=1)
         checks.interval("gap", gap, 0, math.inf, closed="left")
-        return rate * gap / (self.step_size * rounds) + floor * self.kappa_g_squared
+        return self._bound(rounds, gap)
 
     def rounds(self, epsilon: float, gap: float) -> int:
         """The fewest rounds T ≥ 1 for which the bound is ≤ epsilon.
 
         Raises:
-            ValueError: epsilon at or below the floor, which no number of rounds undercuts.
+            ValueError: epsilon ≤ `lowest`, gap < 0, or a theorem whose right side is not known.
         """
-        rate, floor = self._factors()
-        lowest = floor * self.kappa_g_squared
+        lowest = self.lowest
         checks.interval("epsilon", epsilon, lowest, math.inf, closed="neither")
         checks.interval("gap", gap, 0, math.inf, closed="left")
-        # The quotient may be a few units of rounding above a whole number.
-        exact = rate * gap / (self.step_size * (epsilon - lowest))
-        return max(1, math.ceil(exact * (1 - 1e-12)))
-
-    def uplink_bits(self, epsilon: float, gap: float, k: int, float_bits: int = 32) -> int:
-        """Bits that one worker sends until the bound is ≤ epsilon: T k b.
-
-        Raises:
-            ValueError: as for `rounds`; k or float_bits < 1.
-        """
-        k = checks.count("k", k, minimum=1)
-        return self.rounds(epsilon, gap) * k * checks.count("float_bits", float_bits, minimum=1)
-
-    def arguments(self) -> dict[str, Any]:
-        """Keyword arguments that give an algorithm these parameters.
-
-        >>> sorted(Guarantee("T", Provenance.DERIVED, 0.1, 0.5, 0.9, 0.1, 2, 3, 0).arguments())
-        ['one_minus_momentum', 'optimizer', 'ratio']
-        """
-        return {
-            "optimizer": optax.sgd(self.step_size),
-            "ratio": self.ratio,
-            "one_minus_momentum": self.one_minus_momentum,
-        }
+        # The number may be a few units of rounding above a whole one.
+        return max(1, math.ceil(self._rounds(epsilon - lowest, gap) * (1 - 1e-12)))

@@ -12,9 +12,8 @@ from lengths import often
 from jaxbyz.theory import Budget, Status
 from jaxbyz.theory.audit import CLAIMS, audit, line, markdown
 from jaxbyz.theory.byz_dm21 import states as byz_states
+from jaxbyz.theory.byz_dm21.boxes import Numbers
 from jaxbyz.theory.byz_dm21.lemmas import (
-    MOMENTUM,
-    RECURSIVE,
     compression,
     direction,
     dispersion_bound,
@@ -24,11 +23,11 @@ from jaxbyz.theory.byz_dm21.lemmas import (
 from jaxbyz.theory.byz_dm21.lemmas import descent as byz_descent
 from jaxbyz.theory.byz_dm21.limits import Weighting
 from jaxbyz.theory.byz_dm21.lyapunov import lyapunov, lyapunov_pl
-from jaxbyz.theory.byz_dm21.theorems import Numbers
+from jaxbyz.theory.byz_dm21.methods import MOMENTUM, RECURSIVE
 from jaxbyz.theory.claims import Family, Hypothesis
 from jaxbyz.theory.engines import engines_for, judge, measure, sampled, searched, worst_adversary
 from jaxbyz.theory.engines.judge import TOLERANCE, applies, failed_hypothesis
-from jaxbyz.theory.rosdhb import constants, lemmas
+from jaxbyz.theory.rosdhb import boxes, lemmas
 from jaxbyz.theory.rosdhb import states as rosdhb_states
 from jaxbyz.theory.rosdhb.certificate_rational import all_states, small_problem
 from jaxbyz.theory.rosdhb.lyapunov import first_form, second_form
@@ -174,8 +173,8 @@ TABLES = {
     byz_states.State: ROUNDS,
     Numbers: NUMBERS,
     Weighting: NUMBERS,
-    constants.BoxA: BOXES,
-    constants.BoxB: BOXES,
+    boxes.BoxA: BOXES,
+    boxes.BoxB: BOXES,
 }
 
 

@@ -10,12 +10,10 @@ theorems and appendices were not available: everything here is derived for this 
 """
 
 from jaxbyz.aggregators import trimmed_mean
-from jaxbyz.theory.byz_dm21.guarantees import Guarantee, LinearGuarantee
+from jaxbyz.theory.byz_dm21.certification import certify
+from jaxbyz.theory.byz_dm21.guarantees import AverageGuarantee, LinearGuarantee
 from jaxbyz.theory.byz_dm21.implementation import code_matches, code_ratio
 from jaxbyz.theory.byz_dm21.lemmas import (
-    MOMENTUM,
-    RECURSIVE,
-    Method,
     aggregation,
     compression,
     descent,
@@ -26,8 +24,8 @@ from jaxbyz.theory.byz_dm21.lemmas import (
 )
 from jaxbyz.theory.byz_dm21.limits import lyapunov_equations, product_claim, stability
 from jaxbyz.theory.byz_dm21.lyapunov import lyapunov, lyapunov_pl
+from jaxbyz.theory.byz_dm21.methods import MOMENTUM, RECURSIVE, Method
 from jaxbyz.theory.byz_dm21.parameters import (
-    certify,
     corollary_1,
     corollary_2,
     corollary_3,
@@ -53,6 +51,7 @@ from jaxbyz.theory.byz_dm21.theorems import (
     theorem_claim,
 )
 from jaxbyz.theory.byz_dm21.weights import Weights, momentum_steps, recursive_steps, weights
+from jaxbyz.theory.guarantees import Guarantee
 
 CLAIMS = (
     aggregation(trimmed_mean(f=1), 1 / 2, workers=4, byzantine=1),
@@ -84,6 +83,7 @@ __all__ = [
     "CLAIMS",
     "MOMENTUM",
     "RECURSIVE",
+    "AverageGuarantee",
     "Guarantee",
     "LinearGuarantee",
     "Method",

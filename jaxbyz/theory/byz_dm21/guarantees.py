@@ -1,4 +1,4 @@
-"""What a theorem promises for one choice of the parameters."""
+"""What a theorem promises for one choice of the parameters of Byz-DM21 or Byz-VR-DM21."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from jaxbyz.core import Compressor
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.weights import Weights
 from jaxbyz.theory.claims import Provenance
+from jaxbyz.theory.guarantees import Guarantee
 
-__all__ = ["Guarantee", "LinearGuarantee"]
+__all__ = ["AverageGuarantee", "LinearGuarantee"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Guarantee:
+class AverageGuarantee(Guarantee):
     """Theorems 1 and 2, for x̂ uniform on x⁰, …, x^(T-1):
 
         E‖∇f(x̂)‖² ≤ [2Ψ₀/(γT) + (1+θ)² κ ζ² + 2N] / (1 - (1+θ)² κ B²)
@@ -64,29 +65,17 @@ class Guarantee:
         one = self.setting.noise_variance / self.start_batch
         return self.weights.c * one + self.weights.c_bar * one / self.setting.honest
 
-    def bound(self, rounds: int, gap: float) -> float:
-        """The bound on E‖∇f(x̂)‖² after T rounds from d₀ = gap.
+    @property
+    def lowest(self) -> float:
+        """The floor and the noise: what remains as T → ∞."""
+        return self.floor + self.noise
 
-        Raises:
-            ValueError: rounds < 1 or gap < 0.
-        """
-        checks.count("rounds", rounds, minimum=1)
-        checks.interval("gap", gap, 0, math.inf, closed="left")
+    def _bound(self, rounds: int, gap: float) -> float:
         start = gap / self.step_size + self._start_errors
         return 2 * start / (rounds * self._left) + self.floor + self.noise
 
-    def rounds(self, epsilon: float, gap: float) -> int:
-        """The fewest rounds T ≥ 1 for which the bound is ≤ epsilon.
-
-        Raises:
-            ValueError: epsilon ≤ floor + noise, which no number of rounds undercuts.
-        """
-        lowest = self.floor + self.noise
-        checks.interval("epsilon", epsilon, lowest, math.inf, closed="neither")
-        checks.interval("gap", gap, 0, math.inf, closed="left")
-        exact = 2 * (gap / self.step_size + self._start_errors) / self._left / (epsilon - lowest)
-        # The quotient may be a few units of rounding above a whole number.
-        return max(1, math.ceil(exact * (1 - 1e-12)))
+    def _rounds(self, room: float, gap: float) -> float:
+        return 2 * (gap / self.step_size + self._start_errors) / self._left / room
 
     def uplink_bits(
         self, epsilon: float, gap: float, compressor: Compressor, dimension: int
@@ -113,7 +102,7 @@ class Guarantee:
 
 
 @dataclasses.dataclass(frozen=True)
-class LinearGuarantee(Guarantee):
+class LinearGuarantee(AverageGuarantee):
     """Theorems 3 and 4, under PL with constant μ, B = 0, for the last iterate:
 
         E f(x^T) - f* ≤ (1-γμ)^T Ψ₀ + [½ (1+θ)² κ ζ² + N]/μ
@@ -133,28 +122,12 @@ class LinearGuarantee(Guarantee):
         """N/μ."""
         return self.weights.noise / self.mu
 
-    def bound(self, rounds: int, gap: float) -> float:
-        """The bound on E f(x^T) - f* after T rounds from d₀ = gap.
-
-        Raises:
-            ValueError: rounds < 1 or gap < 0.
-        """
-        checks.count("rounds", rounds, minimum=1)
-        checks.interval("gap", gap, 0, math.inf, closed="left")
+    def _bound(self, rounds: int, gap: float) -> float:
         kept = math.exp(rounds * math.log1p(-self.step_size * self.mu))
         return kept * (gap + self.step_size * self._start_errors) + self.floor + self.noise
 
-    def rounds(self, epsilon: float, gap: float) -> int:
-        """The fewest rounds T ≥ 1 for which the bound is ≤ epsilon.
-
-        Raises:
-            ValueError: epsilon ≤ floor + noise, which no number of rounds undercuts.
-        """
-        lowest = self.floor + self.noise
-        checks.interval("epsilon", epsilon, lowest, math.inf, closed="neither")
-        checks.interval("gap", gap, 0, math.inf, closed="left")
+    def _rounds(self, room: float, gap: float) -> float:
         start = gap + self.step_size * self._start_errors
-        if start <= epsilon - lowest:
-            return 1
-        exact = math.log(start / (epsilon - lowest)) / -math.log1p(-self.step_size * self.mu)
-        return max(1, math.ceil(exact * (1 - 1e-12)))
+        if start <= room:
+            return 0.0
+        return math.log(start / room) / -math.log1p(-self.step_size * self.mu)

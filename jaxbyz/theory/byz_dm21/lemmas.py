@@ -24,7 +24,7 @@ sum, is in `lyapunov`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,7 @@ from jaxbyz.core import Aggregator
 from jaxbyz.theory.adversaries import Adversaries
 from jaxbyz.theory.byz_dm21 import hypotheses as given
 from jaxbyz.theory.byz_dm21.adversaries import adversaries
-from jaxbyz.theory.byz_dm21.setting import Setting
+from jaxbyz.theory.byz_dm21.methods import Method
 from jaxbyz.theory.byz_dm21.states import (
     Errors,
     State,
@@ -45,15 +45,12 @@ from jaxbyz.theory.byz_dm21.states import (
     squares,
     states,
 )
-from jaxbyz.theory.byz_dm21.weights import Steps, momentum_steps, recursive_steps
+from jaxbyz.theory.byz_dm21.weights import Steps
 from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
 from jaxbyz.theory.robustness.definitions import finite_rows
 
 __all__ = [
-    "MOMENTUM",
-    "RECURSIVE",
-    "Method",
     "aggregation",
     "claim_of",
     "compression",
@@ -64,32 +61,6 @@ __all__ = [
     "first_momentum",
     "second_momentum",
 ]
-
-
-class Method(NamedTuple):
-    """What distinguishes the two algorithms here."""
-
-    name: str
-    steps: Callable[[Setting, Any, Any], Steps]
-    recursive: bool  # v⁺ uses the sample at both points
-    factors: tuple[tuple[str, float], ...] = ()  # of single coefficients; others have 1
-
-    def planted(self, **factors: float) -> Method:
-        """With coefficients multiplied: wrong lemmas, for tests of the checks.
-
-        >>> MOMENTUM.planted(r_n=0.9).factors
-        (('r_n', 0.9),)
-        """
-        return self._replace(factors=tuple(factors.items()))
-
-    def coefficients(self, point: Setting, eta: Any, beta: Any) -> Steps:
-        """Those that the lemmas state: `steps` times `factors`."""
-        found = self.steps(point, eta, beta)
-        return found._replace(**{name: by * getattr(found, name) for name, by in self.factors})
-
-
-MOMENTUM = Method("DM", momentum_steps, False)
-RECURSIVE = Method("VR", recursive_steps, True)
 
 
 def claim_of(
@@ -230,6 +201,7 @@ def _one_step(
 def first_momentum(method: Method) -> Claim:
     """L4: E R⁺ ≤ r_r R + r_s S + r_n σ², and the same for R̄; coefficients of `Steps`.
 
+    >>> from jaxbyz.theory.byz_dm21.methods import RECURSIVE
     >>> first_momentum(RECURSIVE).key
     'byz_dm21/L4-VR'
     """
@@ -249,6 +221,7 @@ def first_momentum(method: Method) -> Claim:
 def second_momentum(method: Method) -> Claim:
     """L5: E Q⁺ ≤ q_q Q + q_r R + q_s S + q_n σ², and the same for Q̄; coefficients of `Steps`.
 
+    >>> from jaxbyz.theory.byz_dm21.methods import MOMENTUM
     >>> second_momentum(MOMENTUM).key
     'byz_dm21/L5-DM'
     """
@@ -272,6 +245,7 @@ def compression(method: Method, top: bool = False) -> Claim:
 
     Rand-k without rescaling, any α; with `top` Top-1 of two coordinates.
 
+    >>> from jaxbyz.theory.byz_dm21.methods import MOMENTUM
     >>> compression(MOMENTUM, top=True).key
     'byz_dm21/L6-DM-top'
     """

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 
 from jaxbyz.theory.byz_dm21 import hypotheses as given
 from jaxbyz.theory.byz_dm21.adversaries import adversaries
-from jaxbyz.theory.byz_dm21.lemmas import Method, claim_of, decrease
+from jaxbyz.theory.byz_dm21.lemmas import claim_of, decrease
+from jaxbyz.theory.byz_dm21.methods import Method
 from jaxbyz.theory.byz_dm21.states import (
     State,
     errors,
@@ -39,7 +40,7 @@ def lyapunov(method: Method, factor: float = 1.0, noisy: bool = True) -> Claim:
     than is proved. With noise the largest ratio tells how sharp N is, without it how sharp the
     neighbourhood is.
 
-    >>> from jaxbyz.theory.byz_dm21.lemmas import MOMENTUM
+    >>> from jaxbyz.theory.byz_dm21.methods import MOMENTUM
     >>> lyapunov(MOMENTUM).key
     'byz_dm21/L7-DM'
     """
@@ -56,7 +57,7 @@ def lyapunov(method: Method, factor: float = 1.0, noisy: bool = True) -> Claim:
 def lyapunov_pl(method: Method, factor: float = 1.0, spare: float = 0.5) -> Claim:
     """L7 under PL, divided by γ: left = (E Ψ⁺ - (1-γμ) Ψ)/γ, the same right; on convex quadratics.
 
-    >>> from jaxbyz.theory.byz_dm21.lemmas import RECURSIVE
+    >>> from jaxbyz.theory.byz_dm21.methods import RECURSIVE
     >>> lyapunov_pl(RECURSIVE).key
     'byz_dm21/L7-VR-PL'
     """

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxbyz import checks
-from jaxbyz.theory.byz_dm21.guarantees import Guarantee, LinearGuarantee
+from jaxbyz.theory.byz_dm21.guarantees import AverageGuarantee, LinearGuarantee
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.simplified import (
     corollary_eta_1,
@@ -35,7 +35,6 @@ from jaxbyz.theory.byz_dm21.simplified import (
 from jaxbyz.theory.byz_dm21.weights import Steps, momentum_steps, recursive_steps, weights
 
 __all__ = [
-    "certify",
     "corollary_1",
     "corollary_2",
     "corollary_3",
@@ -58,7 +57,7 @@ def _promise(
     start_batch: int,
     theta: float,
     mu: float | None = None,
-) -> Guarantee:
+) -> AverageGuarantee:
     point.checked()
     beta = eta if beta is None else beta
     checks.interval("eta", eta, 0, 1, closed="right")
@@ -80,7 +79,7 @@ def _promise(
     size = limit if step_size is None else step_size
     checks.interval("step_size", size, 0, limit, closed="right")
     if mu is None:
-        return Guarantee(name, point, size, eta, beta, start_batch, found)
+        return AverageGuarantee(name, point, size, eta, beta, start_batch, found)
     return LinearGuarantee(name, point, size, eta, beta, start_batch, found, mu=mu)
 
 
@@ -92,7 +91,7 @@ def theorem_1(
     step_size: float | None = None,
     start_batch: int = 1,
     theta: float = 1.0,
-) -> Guarantee:
+) -> AverageGuarantee:
     """Byz-DM21, nonconvex: γ ≤ the step size of the weights and (1+θ)² κ B² < 1. Derived here.
 
     Args:
@@ -122,7 +121,7 @@ def theorem_2(
     step_size: float | None = None,
     start_batch: int = 1,
     theta: float = 1.0,
-) -> Guarantee:
+) -> AverageGuarantee:
     """Byz-VR-DM21, nonconvex; arguments and errors as for `theorem_1`. Derived here.
 
     The weights need no η ≤ β; only the closed forms of `simplified` do.
@@ -143,7 +142,7 @@ def theorem_3(
     step_size: float | None = None,
     start_batch: int = 1,
     theta: float = 1.0,
-) -> Guarantee:
+) -> AverageGuarantee:
     """Byz-DM21 under PL, B = 0; μ in (0, L], else as for `theorem_1`. Derived here.
 
     >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
@@ -165,7 +164,7 @@ def theorem_4(
     step_size: float | None = None,
     start_batch: int = 1,
     theta: float = 1.0,
-) -> Guarantee:
+) -> AverageGuarantee:
     """Byz-VR-DM21 under PL, B = 0; arguments and errors as for `theorem_3`. Derived here.
 
     >>> point = Setting(1.0, 0.0, 10, 1.0, 1.0, noise_variance=1.0)
@@ -190,7 +189,7 @@ def _first_batch(eta: float, rounds: int) -> int:
     return max(1, math.ceil(1 / (eta**2 * rounds) * (1 - 1e-12)))
 
 
-def corollary_1(point: Setting, *, rounds: int, gap: float) -> Guarantee:
+def corollary_1(point: Setting, *, rounds: int, gap: float) -> AverageGuarantee:
     """Byz-DM21 with β = η chosen for T rounds and d₀ = gap: O(ε⁻⁴), no large batch. Derived here.
 
     η of `corollary_eta_1`, γ of `step_1`, B₀ = ⌈1/(η²T)⌉, θ = 1, B = 0; the bound is at most
@@ -210,7 +209,7 @@ def corollary_1(point: Setting, *, rounds: int, gap: float) -> Guarantee:
     return _promise("Corollary 1", momentum_steps, point, eta, eta, size, batch, 1.0)
 
 
-def corollary_2(point: Setting, *, rounds: int, gap: float) -> Guarantee:
+def corollary_2(point: Setting, *, rounds: int, gap: float) -> AverageGuarantee:
     """Byz-VR-DM21 with β = √η chosen for T rounds: O(ε⁻³), B₀ of order T^(1/3). Derived here.
 
     η of `corollary_eta_2`, γ of `step_2`, B₀ = ⌈1/(η²T)⌉, θ = 1, B = 0; the bound is at most
@@ -230,7 +229,7 @@ def corollary_2(point: Setting, *, rounds: int, gap: float) -> Guarantee:
     return _promise("Corollary 2", recursive_steps, point, eta, eta**0.5, size, batch, 1.0)
 
 
-def corollary_3(point: Setting, *, rounds: int, gap: float) -> Guarantee:
+def corollary_3(point: Setting, *, rounds: int, gap: float) -> AverageGuarantee:
     """Byz-VR-DM21 as published, β = η, chosen for T rounds: O(ε⁻⁴). Derived here.
 
     η of `corollary_eta_3`, γ of `step_2`, B₀ = ⌈1/(η²T)⌉, θ = 1, B = 0; the bound is at most
@@ -248,55 +247,3 @@ def corollary_3(point: Setting, *, rounds: int, gap: float) -> Guarantee:
     eta = corollary_eta_3(point, rounds, gap)
     batch, size = _first_batch(eta, rounds), step_2(point, eta, eta)
     return _promise("Corollary 3", recursive_steps, point, eta, eta, size, batch, 1.0)
-
-
-def certify(
-    point: Setting,
-    *,
-    recursive: bool,
-    step_size: float,
-    eta: float,
-    beta: float | None = None,
-    start_batch: int = 1,
-    mu: float | None = None,
-) -> Guarantee | None:
-    """The theorem that covers given parameters, at the best θ, or None if none does.
-
-    The best θ of 400, from 10⁻³ to 10³ on a logarithmic scale, is the one with the least
-    floor + noise among those whose step size reaches γ. Derived here.
-
-    Args:
-        point: constants of the hypotheses.
-        recursive: False: Byz-DM21; True: Byz-VR-DM21.
-        step_size: γ.
-        eta: η.
-        beta: β; default η.
-        start_batch: how many sampled gradients the first estimates are the mean of.
-        mu: the constant of PL; None: no PL.
-
-    Raises:
-        ValueError: an argument outside its range.
-
-    >>> point = Setting(0.1, 0.25, 8, 1.0, 1.0, noise_variance=1e-3, heterogeneity=1.0)
-    >>> promise = certify(point, recursive=False, step_size=1e-3, eta=0.05)
-    >>> promise.theorem, promise.theta < 1, promise.floor < 4 * 0.25
-    ('Theorem 1', True, True)
-    >>> certify(point, recursive=False, step_size=0.1, eta=0.05) is None
-    True
-    """
-    checks.interval("step_size", step_size, 0, math.inf, closed="neither")
-    checks.interval("eta", eta, 0, 1, closed="right")
-    checks.interval("beta", eta if beta is None else beta, 0, 1, closed="right")
-    make: Callable[..., Guarantee] = theorem_2 if recursive else theorem_1
-    given: dict[str, Any] = {"eta": eta, "beta": beta, "start_batch": start_batch}
-    if mu is not None:
-        make, given = theorem_4 if recursive else theorem_3, given | {"mu": mu}
-    thetas = [10 ** (-3 + 6 * i / 399) for i in range(400)]
-    if mu is None:
-        thetas = [t for t in thetas if (1 + t) ** 2 * point.kappa * point.growth < 1]
-    widest = [make(point, theta=theta, **given) for theta in thetas]
-    reached = [promise for promise in widest if promise.step_size >= step_size]
-    if not reached:
-        return None
-    best = min(reached, key=lambda promise: promise.floor + promise.noise)
-    return make(point, theta=best.theta, step_size=step_size, **given)

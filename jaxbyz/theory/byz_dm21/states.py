@@ -14,7 +14,6 @@ compressor is Rand-k without rescaling, E‖C(q) - q‖² = (1-α) ‖q‖², or
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import jax
@@ -22,6 +21,7 @@ import jax.numpy as jnp
 
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.claims import Family
+from jaxbyz.theory.free_numbers import count_of, cut
 
 __all__ = [
     "Constants",
@@ -213,15 +213,10 @@ def states(
     """
     h, d, n = workers, dimension, samples
     shapes = [(h, d, d), (h, d), (h, n, d), (h, n, d, d), (h, d), (h, d), (h, d), (d,)]
-    shapes += [()] * 6 + [()] * 3
-    sizes = [math.prod(shape) for shape in shapes]
+    shapes += [()] * 9
 
     def make(z: jax.Array) -> State:
-        parts, begin = [], 0
-        for shape, size in zip(shapes, sizes, strict=True):
-            parts.append(z[begin : begin + size].reshape(shape))
-            begin += size
-        a, gradients, noise, slopes, r, q, p, e, *rest = parts
+        a, gradients, noise, slopes, r, q, p, e, *rest = cut(z, shapes)
         eta, beta, alpha_z, kappa, theta, fraction, noise_z, slope_z, error_z = rest
         # Errors of another size than the gradients.
         p, q, r = (part * jnp.exp(error_z - 1) for part in (p, q, r))
@@ -257,4 +252,4 @@ def states(
         return stated(state, move(state, jnp.asarray(1.0)))
 
     kind = (", convex" if convex else "") + ("" if noisy else ", no noise")
-    return Family(f"{h} workers, {n} samples, d = {d}{kind}", sum(sizes), make)
+    return Family(f"{h} workers, {n} samples, d = {d}{kind}", count_of(shapes), make)

@@ -12,27 +12,25 @@ are public. From the bottom up:
     constants      numbers behind the theorems         theorems    whole runs
 """
 
+from jaxbyz.theory.guarantees import Guarantee
 from jaxbyz.theory.rosdhb.certificate import certificate, linear_kappa, tilted_weights
 from jaxbyz.theory.rosdhb.certificate_rational import all_states, exact_certificate
+from jaxbyz.theory.rosdhb.certification import Certified, Factors, certify
 from jaxbyz.theory.rosdhb.constants import CONSTANTS
+from jaxbyz.theory.rosdhb.guarantees import RoSDHBGuarantee
 from jaxbyz.theory.rosdhb.implementation import IMPLEMENTATION
 from jaxbyz.theory.rosdhb.lemmas import LEMMAS
 from jaxbyz.theory.rosdhb.lyapunov import LYAPUNOV
 from jaxbyz.theory.rosdhb.mask_law import mask_share, uniform_masks
+from jaxbyz.theory.rosdhb.mask_moments import bernoulli_mask, global_mask, local_masks
 from jaxbyz.theory.rosdhb.moments import (
-    bernoulli_mask,
     dynamics,
-    global_mask,
     linear_attack,
-    local_masks,
     long_run,
     run_moments,
 )
 from jaxbyz.theory.rosdhb.parameters import (
-    Certified,
-    Factors,
     best_c,
-    certify,
     published_setting,
     theorem_a,
     theorem_b,
@@ -43,6 +41,8 @@ __all__ = [
     "CLAIMS",
     "Certified",
     "Factors",
+    "Guarantee",
+    "RoSDHBGuarantee",
     "all_states",
     "bernoulli_mask",
     "best_c",

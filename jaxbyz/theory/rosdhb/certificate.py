@@ -18,7 +18,8 @@ import jax.numpy as jnp
 
 from jaxbyz.theory.precision import require_x64
 from jaxbyz.theory.rosdhb.lyapunov import Planted
-from jaxbyz.theory.rosdhb.moments import Dynamics, Mask, Moments, means, next_round
+from jaxbyz.theory.rosdhb.mask_moments import Mask
+from jaxbyz.theory.rosdhb.moments import Dynamics, Moments, means, next_round
 from jaxbyz.theory.rosdhb.states import Parameters, bound_terms
 
 __all__ = ["certificate", "form_of", "least_eigenvalue", "linear_kappa", "tilted_weights"]

@@ -12,7 +12,6 @@ And one claim of chance: `code/mask`, the masks of a run are uniform, and fresh 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,17 +26,18 @@ from jaxbyz.problems.quadratics import QuadraticData, quadratics
 from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import vanishes
 from jaxbyz.theory.expectations import all_subsets, one_round
+from jaxbyz.theory.free_numbers import count_of, cut
 from jaxbyz.theory.rosdhb.lemmas import expected_deviation, expected_drift
 from jaxbyz.theory.rosdhb.lyapunov import expected_change
 from jaxbyz.theory.rosdhb.states import Parameters, State, mean_square
 
-__all__ = ["IMPLEMENTATION", "Moment", "code_deviation", "code_drift", "code_lyapunov"]
+__all__ = ["IMPLEMENTATION", "RoundStart", "code_deviation", "code_drift", "code_lyapunov"]
 
 # Closed form and code differ by the rounding of some hundred operations.
 ROUNDING = 1e-12
 
 
-class Moment(NamedTuple):
+class RoundStart(NamedTuple):
     """A quadratic problem, the server's memory before round t, and the parameters."""
 
     matrices: jax.Array  # [h, d, d] A_i, with positive semi-definite mean
@@ -54,30 +54,23 @@ class Moment(NamedTuple):
     weight: jax.Array  # A
 
 
-def moments_family(workers: int, dimension: int) -> Family:
+def round_starts(workers: int, dimension: int) -> Family:
     """Random quadratics, memories and parameters."""
     h, d = workers, dimension
-    sizes = (d * d, h * d * d, h * d, d, d, h * d, d, 6)
-    ends = [0]
-    for size in sizes:
-        ends.append(ends[-1] + size)
+    shapes = ((d, d), (h, d, d), (h, d), (d,), (d,), (h, d), (d,), (6,))
 
-    def make(z: jax.Array) -> Moment:
-        root, spread, offsets, optimum, x, momenta, e, scalars = (
-            z[low:high] for low, high in itertools.pairwise(ends)
-        )
-        root, spread = root.reshape(d, d), spread.reshape(h, d, d)
+    def make(z: jax.Array) -> RoundStart:
+        root, spread, offsets, optimum, x, momenta, e, scalars = cut(z, shapes)
         spread = spread + spread.transpose(0, 2, 1)
         matrices = root.T @ root / d + spread - spread.mean(axis=0)
-        offsets = offsets.reshape(h, d)
         vectors = matrices @ optimum + offsets - offsets.mean(axis=0)
         step, kappa, smoothness, s, weight = jnp.exp(scalars[:5])
-        return Moment(
+        return RoundStart(
             matrices,
             vectors,
             optimum,
             x,
-            momenta.reshape(h, d),
+            momenta,
             e / jnp.sqrt(1 + (e**2).sum()),
             step / 4,
             jax.nn.sigmoid(scalars[5]),
@@ -87,7 +80,7 @@ def moments_family(workers: int, dimension: int) -> Family:
             weight,
         )
 
-    return Family(f"quadratics, h = {h}, d = {d}", ends[-1], make)
+    return Family(f"quadratics, h = {h}, d = {d}", count_of(shapes), make)
 
 
 class Outcome(NamedTuple):
@@ -97,7 +90,7 @@ class Outcome(NamedTuple):
     then: RoSDHBState  # leaves [C(d, k), ...]
 
 
-def _outcome(make: Callable[..., Any], moment: Moment, k: int) -> Outcome:
+def _outcome(make: Callable[..., Any], moment: RoundStart, k: int) -> Outcome:
     h, d = moment.vectors.shape
 
     def rule(rows: jax.Array) -> jax.Array:
@@ -123,15 +116,15 @@ def _outcome(make: Callable[..., Any], moment: Moment, k: int) -> Outcome:
     return Outcome(now, jax.vmap(lambda subset: after(now, subset))(subsets))
 
 
-def _gradient(moment: Moment, x: jax.Array) -> jax.Array:
+def _gradient(moment: RoundStart, x: jax.Array) -> jax.Array:
     return moment.matrices.mean(axis=0) @ (x - moment.optimum)
 
 
-def _gap(moment: Moment, x: jax.Array) -> jax.Array:
+def _gap(moment: RoundStart, x: jax.Array) -> jax.Array:
     return (x - moment.optimum) @ _gradient(moment, x) / 2
 
 
-def _state(moment: Moment, now: RoSDHBState, k: int) -> State:
+def _state(moment: RoundStart, now: RoSDHBState, k: int) -> State:
     """The quantities of the lemmas at F_t, in the eigenbasis of the mean Hessian."""
     d = moment.x.shape[0]
     curvature, basis = jnp.linalg.eigh(moment.matrices.mean(axis=0))
@@ -167,13 +160,13 @@ def _drift(momenta: jax.Array) -> jax.Array:
     return mean_square(momenta - momenta.mean(axis=0))
 
 
-def _symmetric(moment: Moment) -> jax.Array:
+def _symmetric(moment: RoundStart) -> jax.Array:
     """∇L_H has a potential."""
     mean = moment.matrices.mean(axis=0)
     return vanishes(mean - mean.T, moment.matrices)
 
 
-def _stationary(moment: Moment) -> jax.Array:
+def _stationary(moment: RoundStart) -> jax.Array:
     """The mean gradient is 0 at the optimum, from which gradients and gaps are measured."""
     terms = moment.matrices.mean(axis=0) * moment.optimum
     left = terms.sum(axis=1) - moment.vectors.mean(axis=0)
@@ -190,7 +183,7 @@ def _claim(name: str, title: str, statement: str, left: Any, right: Any, make: A
     """left(moment, outcome) and right(moment, outcome, k), compared for k = 1..d."""
     dimension = 3
 
-    def sides(moment: Moment) -> tuple[jax.Array, jax.Array]:
+    def sides(moment: RoundStart) -> tuple[jax.Array, jax.Array]:
         pairs = []
         for k in range(1, dimension + 1):
             outcome = _outcome(make, moment, k)
@@ -207,7 +200,7 @@ def _claim(name: str, title: str, statement: str, left: Any, right: Any, make: A
         source="derived here: the shipped round with every mask",
         scope=Scope.IDENTITY,
         sides=sides,
-        families=(moments_family(3, dimension),),
+        families=(round_starts(3, dimension),),
         hypotheses=HYPOTHESES,
         tolerance=ROUNDING,
     )
@@ -225,7 +218,7 @@ def code_drift(make: Callable[..., Any] = rosdhb) -> Claim:
     )
 
 
-def _deviation(moment: Moment, outcome: Outcome) -> jax.Array:
+def _deviation(moment: RoundStart, outcome: Outcome) -> jax.Array:
     gradient = _gradient(moment, outcome.now.x)
     return ((outcome.then.momenta.mean(axis=1) - gradient) ** 2).sum(axis=1).mean()
 
@@ -242,7 +235,7 @@ def code_deviation(make: Callable[..., Any] = rosdhb) -> Claim:
     )
 
 
-def _weights(moment: Moment) -> tuple[jax.Array, jax.Array]:
+def _weights(moment: RoundStart) -> tuple[jax.Array, jax.Array]:
     """A/L and μγκ/ω."""
     drift = (1 + 1 / moment.s) * moment.step_size * moment.kappa / moment.fresh
     return moment.weight / moment.smoothness, drift
@@ -251,13 +244,13 @@ def _weights(moment: Moment) -> tuple[jax.Array, jax.Array]:
 def code_lyapunov(make: Callable[..., Any] = rosdhb) -> Claim:
     """code/V, over a round of the model and a round of the momenta."""
 
-    def left(moment: Moment, outcome: Outcome) -> jax.Array:
+    def left(moment: RoundStart, outcome: Outcome) -> jax.Array:
         deviation, drift = _weights(moment)
         gathered = jax.vmap(_drift)(outcome.then.momenta).mean()
         gap = 2 * _gap(moment, outcome.now.x)
         return gap + deviation * _deviation(moment, outcome) + drift * gathered
 
-    def right(moment: Moment, outcome: Outcome, k: int) -> jax.Array:
+    def right(moment: RoundStart, outcome: Outcome, k: int) -> jax.Array:
         deviation, drift = _weights(moment)
         state = _state(moment, outcome.now, k)
         now = 2 * _gap(moment, moment.x) + deviation * (state.deviation**2).sum()

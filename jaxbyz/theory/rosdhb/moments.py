@@ -7,9 +7,7 @@ moments, so E of state ⊗ state obeys a linear recursion. One round of it:
 
     θ ← θ - γR,      m_i ← β m_i + ω P u_i(θ),      E[P_i Q_ij P_j] = Φ(Q)_ij
 
-    global mask      Φ(Q)_ij = τ Q_ij + (a-τ) diag(Q_ij)          τ = d(k-1)/(k(d-1)), a = d/k
-    Bernoulli mask   the same with τ = 1
-    local masks      Φ(Q)_ii as for the global mask,  Φ(Q)_ij = Q_ij
+Here P_i is the mask of worker i; Φ of every kind of mask is in `mask_moments`.
 
 Rows 0..h-1 are honest. A Byzantine payload that is linear in the honest gradients is a row with a
 matrix and a vector of its own (`linear_attack`). One round costs O(n²d³) products and never forms
@@ -25,7 +23,6 @@ an operator on moments; `long_run` does, for small problems, and doubles it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -36,24 +33,20 @@ from jax.flatten_util import ravel_pytree
 from jaxbyz import checks
 from jaxbyz.problems.quadratics import Quadratics
 from jaxbyz.theory.precision import require_x64
+from jaxbyz.theory.rosdhb.mask_moments import Mask
 
 __all__ = [
     "Averages",
     "Dynamics",
     "Moments",
-    "bernoulli_mask",
     "dynamics",
-    "global_mask",
     "linear_attack",
-    "local_masks",
     "long_run",
     "means",
     "next_round",
     "run_moments",
     "start",
 ]
-
-Mask = Callable[[jax.Array], jax.Array]  # Φ: Q [n, d, n, d] -> [n, d, n, d]
 
 
 class Moments(NamedTuple):
@@ -86,52 +79,6 @@ class Averages(NamedTuple):
     error: jax.Array  # E‖ξ_t‖²
     aggregate: jax.Array  # E‖R_t‖²
     dissimilarity: jax.Array  # E Δ_t
-
-
-def _diagonal(blocks: jax.Array) -> jax.Array:
-    """Every block (i, j) replaced by its diagonal."""
-    return blocks * jnp.eye(blocks.shape[1])[None, :, None, :]
-
-
-def _pairs(d: int, k: int) -> tuple[float, float]:
-    """τ and a."""
-    k = checks.count("k", k, minimum=1, maximum=d)
-    return (d * (k - 1) / (k * (d - 1)) if d > 1 else 1.0), d / k
-
-
-def global_mask(d: int, k: int) -> Mask:
-    """Φ of one uniform k-subset for all workers: what RoSDHB uses.
-
-    Raises:
-        ValueError: not 1 ≤ k ≤ d.
-    """
-    tau, a = _pairs(d, k)
-    return lambda blocks: tau * blocks + (a - tau) * _diagonal(blocks)
-
-
-def bernoulli_mask(probability: float) -> Mask:
-    """Φ of one mask for all workers that keeps every coordinate with this probability.
-
-    Raises:
-        ValueError: probability outside (0, 1].
-    """
-    p = float(checks.interval("probability", probability, 0, 1, closed="right"))
-    return lambda blocks: blocks + (1 / p - 1) * _diagonal(blocks)
-
-
-def local_masks(d: int, k: int) -> Mask:
-    """Φ of independent uniform k-subsets, one for every worker.
-
-    Raises:
-        ValueError: not 1 ≤ k ≤ d.
-    """
-    tau, a = _pairs(d, k)
-
-    def expect(blocks: jax.Array) -> jax.Array:
-        own = jnp.eye(blocks.shape[0])[:, None, :, None]
-        return blocks + own * ((tau - 1) * blocks + (a - tau) * _diagonal(blocks))
-
-    return expect
 
 
 def dynamics(
@@ -261,6 +208,7 @@ def run_moments(
     Raises:
         RuntimeError: JAX is in its 32-bit mode.
 
+    >>> from jaxbyz.theory.rosdhb.mask_moments import global_mask
     >>> with jax.enable_x64(True):
     ...     problem = Dynamics(jnp.ones((2, 1, 1)), jnp.zeros((2, 1)), jnp.ones(2) / 2, 1.0, 1.0)
     ...     _, rounds = run_moments(problem, [2.0], global_mask(1, 1), 2)

@@ -29,6 +29,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.theory.claims import Claim, Family, Provenance
+from jaxbyz.theory.free_numbers import count_of, cut
 
 __all__ = [
     "Parameters",
@@ -185,46 +186,31 @@ def states(
     bounds, and both a direction along R and one across it.
     """
     h, d = workers, dimension
-    parts = [
-        ("scalars", 13),
-        ("curvature", d),
-        ("gradient", d),
-        ("deviation", d),
-        ("spread", h * d),
-        ("difference", h * d),
-        ("error", d),
-    ]
-    ends = [0]
-    for _, width in parts:
-        ends.append(ends[-1] + width)
+    shapes = ((13,), (d,), (d,), (d,), (h, d), (h, d), (d,))
 
     def make(z: jax.Array) -> State:
-        cut = {
-            name: z[low:high] for (name, _), low, high in zip(parts, ends, ends[1:], strict=False)
-        }
-        scalars = cut["scalars"]
+        scalars, curvature, gradient, deviation, spread, direction, error = cut(z, shapes)
         setting = parameters(scalars[:9])
-        gradient = _sized(cut["gradient"], scalars[9])
-        deviation = _sized(cut["deviation"], scalars[10])
-        spread = _sized(cut["spread"].reshape(h, d), scalars[11])
+        gradient = _sized(gradient, scalars[9])
+        deviation = _sized(deviation, scalars[10])
+        spread = _sized(spread, scalars[11])
         spread = spread - spread.mean(axis=0)
         # Outside the unit ball of free numbers the error is all but on its sphere.
-        square = (cut["error"] ** 2).sum() + 1e-30
+        square = (error**2).sum() + 1e-30
         length = jnp.sqrt(setting.kappa * mean_square(spread) * -jnp.expm1(-square) / square)
         state = State(
             setting,
             jnp.ones_like(setting.x),
-            setting.smoothness * jnp.tanh(3 * cut["curvature"]),
+            setting.smoothness * jnp.tanh(3 * curvature),
             gradient,
             deviation,
             spread,
             spread,
-            cut["error"] * length,
+            error * length,
         )
-        direction = cut["difference"].reshape(h, d)
         direction = direction - direction.mean(axis=0)
         allowed = state.g_squared + setting.b_squared * (state.next_gradient**2).sum()
         difference = direction * jnp.sqrt(allowed / (mean_square(direction) + 1e-30))
         return state._replace(difference=difference)
 
-    return Family(name, ends[-1], make)
+    return Family(name, count_of(shapes), make)

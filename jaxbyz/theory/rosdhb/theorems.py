@@ -23,7 +23,8 @@ import numpy as np
 
 from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import positive
-from jaxbyz.theory.rosdhb.moments import Averages, Dynamics, global_mask, means, run_moments
+from jaxbyz.theory.rosdhb.mask_moments import global_mask
+from jaxbyz.theory.rosdhb.moments import Averages, Dynamics, means, run_moments
 from jaxbyz.theory.rosdhb.states import bound_terms
 from jaxbyz.theory.rosdhb.trajectories import (
     A,

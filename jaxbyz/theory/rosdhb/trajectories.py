@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz.theory.claims import Family
+from jaxbyz.theory.free_numbers import count_of, cut
 from jaxbyz.theory.rosdhb.certificate import tilted_weights
 from jaxbyz.theory.rosdhb.moments import Dynamics
 from jaxbyz.theory.rosdhb.states import Parameters
@@ -137,19 +138,17 @@ def trajectories(
     problem admits, G² the least for this B², κ = (κB²)/B², and the rule is a linear one with
     exactly this κ.
     """
+    shapes = ((6,), (), (D,), (H, D, D), (H, D), (D,), (H,))
 
     def make(z: jax.Array) -> Trajectory:
-        scalars, angle, values, spread, shifts, x, tilt = jnp.split(
-            z, np.cumsum([6, 1, D, H * D * D, H * D, D])
-        )
+        scalars, angle, values, spread, shifts, x, tilt = cut(z, shapes)
         free = setting(scalars)
         smoothness = jnp.exp(scalars[5] / 2)
-        cosine, sine = jnp.cos(angle[0]), jnp.sin(angle[0])
+        cosine, sine = jnp.cos(angle), jnp.sin(angle)
         basis = jnp.array([[cosine, -sine], [sine, cosine]])
         mean = smoothness * (basis * share(values, 0.05, 1.0)) @ basis.T
-        spread = spread.reshape(H, D, D) + spread.reshape(H, D, D).transpose(0, 2, 1)
+        spread = spread + spread.transpose(0, 2, 1)
         spread = smoothness * (spread - spread.mean(axis=0)) / 4
-        shifts = shifts.reshape(H, D)
         shifts = (shifts - shifts.mean(axis=0)) * (1.0 if offsets else 0.0)
         system = Dynamics(mean + spread, shifts, tilt, free.x / smoothness, free.fresh)
         form, cross, constant = dissimilarity_form(system)
@@ -161,4 +160,4 @@ def trajectories(
         setup = free._replace(smoothness=smoothness, kappa=kappa, b_squared=b_squared)
         return Trajectory(system, setup, g_squared, x)
 
-    return Family(name, 6 + 1 + D + H * D * D + H * D + D + H, make)
+    return Family(name, count_of(shapes), make)

@@ -17,7 +17,8 @@ from jaxbyz.theory.rosdhb.certificate_rational import (
     small_problem,
 )
 from jaxbyz.theory.rosdhb.lyapunov import Planted
-from jaxbyz.theory.rosdhb.moments import Dynamics, dynamics, global_mask
+from jaxbyz.theory.rosdhb.mask_moments import global_mask
+from jaxbyz.theory.rosdhb.moments import Dynamics, dynamics
 from jaxbyz.theory.rosdhb.parameters import theorem_a
 from jaxbyz.theory.rosdhb.states import Parameters
 

@@ -16,14 +16,12 @@ from jaxbyz.problems import quadratics
 from jaxbyz.simulation import build, run
 from jaxbyz.theory.expectations import all_subsets, one_round
 from jaxbyz.theory.rosdhb.certificate import linear_kappa, tilted_weights
+from jaxbyz.theory.rosdhb.mask_moments import bernoulli_mask, global_mask, local_masks
 from jaxbyz.theory.rosdhb.moments import (
     Averages,
     Dynamics,
-    bernoulli_mask,
     dynamics,
-    global_mask,
     linear_attack,
-    local_masks,
     long_run,
     run_moments,
 )

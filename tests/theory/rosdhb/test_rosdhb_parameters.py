@@ -10,10 +10,9 @@ from jaxbyz.algorithms import rosdhb
 from jaxbyz.algorithms.rosdhb import RoSDHBBroadcast
 from jaxbyz.messages import SharedSupport
 from jaxbyz.theory.claims import Provenance
+from jaxbyz.theory.rosdhb.certification import certify, factors
 from jaxbyz.theory.rosdhb.parameters import (
     best_c,
-    certify,
-    factors,
     published_setting,
     theorem_a,
     theorem_b,
