@@ -93,3 +93,13 @@ def test_scores_of_krum_by_their_definition(power):
             kept = np.delete(distances, 0, axis=1)
             nearest = np.sort(kept, axis=1)[1:, :7] ** power
             assert (told(spoilt) == spoilt[1 + np.argmin(nearest.sum(axis=1))]).all()
+
+
+def test_from_where_on_a_row_is_huge():
+    # Around the median 0 the fourth of the five distances is q = 2.
+    with jax.enable_x64(False):
+        for rule, reach in ((aggregators.dnc(1), 2.0**10), (aggregators.caf(1), 2.0**20)):
+            told = jax.jit(lambda rows, rule=rule: rule.apply(None, None, rows)[1].details)
+            for size, huge in ((1.99, False), (2.01, True)):
+                rows = np.float32([[-2], [-1], [0], [1], [size * reach]])
+                assert told(rows)["huge_rows"].tolist() == [False] * 4 + [huge]
