@@ -33,7 +33,7 @@ class _Iterate(NamedTuple):
     point: jax.Array  # [d]
     residual: jax.Array  # [] of the point before
     iterations: jax.Array  # []
-    row: jax.Array  # [] which row the point is; -1: none
+    row: jax.Array  # [] which row the point before was; -1: none
 
 
 @part
@@ -87,7 +87,7 @@ def geometric_median(
         stay = jnp.where(length > 0, jnp.minimum(1, here / jnp.where(length > 0, length, 1)), 1)
         residual = jnp.maximum(0, length - here) / distance.shape[0]
         moved = jnp.where(stay < 1, target + stay * (point - target), point)
-        row = jnp.where((stay < 1) | (here == 0), -1, jnp.argmin(distance))
+        row = jnp.where(here > 0, jnp.argmin(distance), -1)
         return _Iterate(moved, residual, iterate.iterations + 1, row)
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
