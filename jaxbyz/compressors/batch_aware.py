@@ -1,8 +1,8 @@
-"""Functions of one vector that are told, under `jax.vmap`, how many vectors there are.
+"""Functions that see all vectors that `jax.vmap` applies them to, and choose how to treat them.
 
-The best way to choose among d numbers depends on how many times it is done at once, and a function
-of one vector cannot see that: `vmap` widens every step of it. So the function is written for any
-number of leading axes, and each `vmap` around it adds one of them.
+The fastest way to choose among d numbers depends on how many vectors there are. A function of one
+vector cannot know that, because `vmap` adds its axis to every single step. So the function is
+written for any number of leading axes, and each `vmap` around it adds one of them to its argument.
 """
 
 from __future__ import annotations

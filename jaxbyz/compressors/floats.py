@@ -1,7 +1,8 @@
-"""Floating-point numbers as sign, exponent and fraction, and coins that are exact.
+"""Floating-point numbers as sign, exponent and fraction, as sortable keys, and exact random coins.
 
-Everything here is a bit operation or a product with a power of two, so nothing is rounded, and
-numbers near the ends of the range neither overflow nor vanish.
+This is what quantizers and Top-k need of the bits of numbers. Everything here is a bit operation or
+a product with a power of two. So nothing is rounded, and numbers near the ends of the range neither
+overflow nor vanish.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Random subsets of coordinates, and how many coordinates to keep."""
+"""Uniform random k-subsets of d coordinates, and k from a number or from the ratio k/d."""
 
 from __future__ import annotations
 

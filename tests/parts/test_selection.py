@@ -15,8 +15,7 @@ from jaxbyz.compressors.k_largest import (
     largest_magnitudes,
 )
 from jaxbyz.compressors.sparsifiers import MOST, scatter
-from jaxbyz.compressors.tournament import LEAST, LONGEST, largest_in_order
-from jaxbyz.compressors.tournament import in_order as put_in_order
+from jaxbyz.compressors.tournament import LEAST, LONGEST, largest_sorted, merge
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -48,7 +47,7 @@ def test_the_largest_magnitudes_are_those_of_a_stable_sort(dtype):
     ],
 )
 def test_the_largest_of_many_short_vectors(dtype, d):
-    """In lanes, whichever axis the vectors lie along; levels, so that there are ties at edges."""
+    """At once, whichever axis the vectors lie along; levels, so that there are ties at edges."""
     x = np.random.default_rng(5).integers(-9, 10, (LEAST // 3 + 1, 3, d)).astype(dtype)
     x[3, 1] = 0
     x[5, 1, : d // 2] = np.nan
@@ -65,7 +64,7 @@ def test_the_largest_of_many_short_vectors(dtype, d):
 
 @pytest.mark.parametrize("few", [(3,), (LEAST,), (LEAST, 1), (1, LEAST), (2, 3, 5)])
 def test_the_largest_of_few_short_vectors(few):
-    """Not in lanes."""
+    """One by one."""
     x = np.random.default_rng(6).integers(-9, 10, (*few, 13)).astype(np.float32)
     marks = lambda row: are_largest(row, 4)  # noqa: E731
     for _ in few:
@@ -75,7 +74,7 @@ def test_the_largest_of_few_short_vectors(few):
     np.testing.assert_array_equal(marks(jnp.array(x)), expected)
 
 
-def test_a_valley_is_put_in_order():
+def test_a_valley_is_merge():
     """All zeros and ones that fall and rise, hence all numbers.
 
     (The 0-1 principle: what a sequence of minima and maxima does to numbers it does to all their
@@ -84,7 +83,7 @@ def test_a_valley_is_put_in_order():
     for n in (*range(1, 20), 31, 32, 33, 50, 63, 64):
         ends = [(a, b) for a in range(n + 1) for b in range(n + 1 - a)]
         valleys = np.array([[1] * a + [0] * (n - a - b) + [1] * b for a, b in ends])
-        found = np.array(put_in_order(list(valleys.T)))
+        found = np.array(merge(list(valleys.T)))
         np.testing.assert_array_equal(found.T, np.sort(valleys, axis=1))
 
 
@@ -94,9 +93,9 @@ def test_the_k_largest_are_in_order(k):
     for n in range(1, 12):
         bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
         expected = np.sort(bits, axis=1)[:, -k:]
-        rising = np.array(largest_in_order(list(bits.T), k)).T
+        rising = np.array(largest_sorted(list(bits.T), k)).T
         np.testing.assert_array_equal(rising, expected)
-        valley = np.array(largest_in_order(list(bits.T), k, ordered=False)).T
+        valley = np.array(largest_sorted(list(bits.T), k, ordered=False)).T
         np.testing.assert_array_equal(np.sort(valley, axis=1), expected)
         steps = np.diff(valley, axis=1)
         assert not ((steps < 0) & (np.maximum.accumulate(steps, axis=1) > 0)).any()
