@@ -247,7 +247,7 @@ class AttackEntry(NamedTuple):
     make: Callable[[], Attack]
     labels: bool = False  # for problems whose data has labels 0..9
     harmless: bool = False  # changes nothing but the number of workers
-    refused: bool = False  # its messages are rejected at the server's entrance
+    rejected: bool = False  # its messages are, by the server
     equal: bool = True  # all Byzantine rows are the same
     searched: bool = False  # tries many lies through the server: compile it
 
@@ -267,8 +267,8 @@ ATTACKS = (
     _("Gaussian", lambda: attacks.gaussian(1.0, 10.0), equal=False),
     _("noise", lambda: attacks.noise(5.0), equal=False),
     _("huge", lambda: attacks.huge(1e30)),
-    _("infinite", attacks.infinite, refused=True),
-    _("not a number", attacks.not_a_number, refused=True),
+    _("infinite", attacks.infinite, rejected=True),
+    _("not a number", attacks.not_a_number, rejected=True),
     _("mimic", lambda: attacks.mimic(3)),
     _("mimic, variance", lambda: attacks.mimic_variance(warmup=2)),
     _("min-max", attacks.min_max),

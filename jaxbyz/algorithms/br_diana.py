@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -194,6 +195,7 @@ def shifted(
     ) -> tuple[DianaState, ServerInfo]:
         del broadcast
         received, rejected = heard(compressor.decompress, messages)
+        chex.assert_equal_shape([received, state.shifts])
         estimates = held(state.shifts + received)  # [n, d] ĝ_i
         shifts = held(state.shifts + rate_for(state.x.shape[0]) * received)
         state = state._replace(shifts=shifts)

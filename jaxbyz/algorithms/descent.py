@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -41,6 +42,9 @@ def descend(
         ValueError: when traced, a rule that does not make a vector [d] of the rows, or an optimiser
             that does not make one of it.
     """
+    chex.assert_shape(rows, (None, *state.x.shape))  # [n, d]
+    chex.assert_shape(rejected, rows.shape[:1])
+    chex.assert_type(rejected, bool)
     with returned.compiled("aggregator"):
         outcome = aggregator.apply(key, state.aggregator, rows)
     memory, aggregated = returned.aggregated("aggregator", outcome, rows)

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -97,6 +98,7 @@ def error_feedback(
     def send(
         used: Compressor, key: Key, memory: Tree, estimate: jax.Array, server_estimate: jax.Array
     ) -> tuple[ErrorFeedbackState, Tree]:
+        chex.assert_equal_shape([estimate, server_estimate])  # [d]
         message = used.compress(key, estimate - server_estimate)
         server_estimate = held(server_estimate + as_server_reads(used, message))
         return ErrorFeedbackState(memory, server_estimate), message

@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -93,6 +94,7 @@ def estimates_server(
         ) -> tuple[EstimatesState, ServerInfo]:
             del broadcast
             received, rejected = heard(used.decompress, messages)
+            chex.assert_equal_shape([received, state.estimates])  # [n, d]
             state = state._replace(estimates=held(state.estimates + received))
             return descend(optimizer, aggregator, key, state, state.estimates, rejected)
 

@@ -10,6 +10,7 @@ argument `direction` takes any function of them.
 
 from __future__ import annotations
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -31,6 +32,7 @@ def honest_mean(honest: jax.Array) -> jax.Array:
     >>> honest_mean(jnp.array([[0.0, 1.0], [2.0, 5.0]])).tolist()
     [1.0, 3.0]
     """
+    chex.assert_rank(honest, 2)
     weights = jnp.full(honest.shape[0], 1 / honest.shape[0], honest.dtype)
     if len(honest) <= UNROLLED_ROWS:
         return sum_of_rows(weights, honest)

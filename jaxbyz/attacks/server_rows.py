@@ -14,6 +14,7 @@ from c.
 
 from __future__ import annotations
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -64,6 +65,7 @@ def steer(attack: Attack) -> Attack:
             respond=lambda target: view.respond(message(target)),
         )
         state, target = inner(key, state, seen)
+        chex.assert_equal_shape([target, start])  # [f, d]
         return state, message(target)
 
     return Attack(f"{attack.name}, steered", attack.init, forge, attack.poison, attack.abstain)

@@ -17,6 +17,7 @@ import functools
 import math
 from collections.abc import Callable
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -109,6 +110,7 @@ def largest_magnitudes(x: jax.Array, k: int) -> jax.Array:
     >>> sorted(largest_magnitudes(jnp.array([1.0, -3.0, 2.0]), 2).tolist())
     [1, 2]
     """
+    chex.assert_rank(x, 1)
     if x.shape[0] * k <= MOST:
         return indices_of(are_largest(x, k), k)
     return _indices(k)(x)
@@ -120,6 +122,7 @@ def are_largest(x: jax.Array, k: int) -> jax.Array:
     >>> are_largest(jnp.array([1.0, -3.0, 2.0]), 2).tolist()
     [False, True, True]
     """
+    chex.assert_rank(x, 1)
     return _marks(k)(x)
 
 

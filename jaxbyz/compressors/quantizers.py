@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -32,6 +33,7 @@ def _magnitudes(x: jax.Array) -> tuple[jax.Array, jax.Array]:
 
     So sums and squares neither overflow nor underflow, and what is divided by c is unharmed.
     """
+    chex.assert_rank(x, 1)
     size = jnp.abs(x)
     power = power_near(_largest(x))
     return size * power, power

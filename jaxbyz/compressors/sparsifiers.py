@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -23,6 +24,8 @@ __all__ = ["SharedMask", "bernoulli", "rand_k", "seeded_rand_k", "shared_mask", 
 
 def scatter(values: jax.Array, subset: jax.Array, d: int) -> jax.Array:
     """Put values [k] at distinct places [k] of a zero vector [d]."""
+    chex.assert_rank([values, subset], 1)
+    chex.assert_equal_shape([values, subset])
     if len(values) * d <= MOST:  # then comparing is faster than walking
         vector = jnp.zeros(d, values.dtype)
         for i in range(len(values)):

@@ -1,8 +1,8 @@
-"""The battery of an attack: short runs of three algorithms on a small problem, with and without."""
+"""The checks of an attack: short runs of three algorithms, with the attack and without it."""
 
 from __future__ import annotations
 
-import functools
+import warnings
 from collections.abc import Collection
 from typing import Any
 
@@ -11,20 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
-from jaxbyz.attacks import no_attack
 from jaxbyz.core import Algorithm, Attack, Key, Tree, View
 from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import build
+from jaxbyz.testing.attack_effects import check_effects, problem_for
 from jaxbyz.testing.games import (
     GAME,
-    Played,
     algorithms_under_attack,
     described,
-    labelled,
-    play,
     primitives,
-    quadratic,
     start,
 )
 from jaxbyz.testing.report import Battery, Case, Report
@@ -60,9 +56,10 @@ def check_attack(
     byzantine: int = 2,
     labels: bool = False,
     harmless: bool = False,
-    refused: bool = False,
+    rejected: bool = False,
     eager: bool = True,
     algorithms: Collection[str] = ALGORITHMS,
+    refused: bool | None = None,
 ) -> Report:
     """Try all properties that an attack has, through the server of three algorithms.
 
@@ -77,9 +74,10 @@ def check_attack(
         byzantine: f, with honest > f.
         labels: the attack needs data with labels 0..9.
         harmless: the attack changes nothing (else it must change rows and model).
-        refused: the server rejects its messages (else it must reject none).
+        rejected: the server rejects its messages (else it must reject none).
         eager: try the attack without compilation; False for attacks that search.
         algorithms: names among `ALGORITHMS`.
+        refused: the old name of `rejected`, with a warning.
 
     Raises:
         PropertyFailed: an AssertionError that shows the first property that does not hold.
@@ -96,27 +94,27 @@ def check_attack(
     for name in algorithms:
         if name not in ALGORITHMS:
             raise ValueError(f"algorithms must be among {ALGORITHMS}, got {name!r}")
+    if refused is not None:
+        message = "the argument refused of check_attack is now called rejected"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        rejected = refused
     battery = Battery("attack", _setup(ALGORITHMS[0], h, f, labels))
-    problem, (first, _) = _problem(labels, h, f), algorithms_under_attack(f)[ALGORITHMS[0]]
+    problem, (first, _) = problem_for(labels, h, f), algorithms_under_attack(f)[ALGORITHMS[0]]
     if attack.forge is None:
         battery.skip("rows [f, d] and state", "it forges no messages")
     else:
         _forged(battery, attack, first, problem)
     for name in algorithms:
         battery.setup = _setup(name, h, f, labels)
-        _under_attack(battery, attack, name, (h, f), labels, harmless, refused)
+        check_effects(battery, attack, name, (h, f), labels, harmless, rejected)
     battery.setup = _setup(ALGORITHMS[0], h, f, labels)
     if eager:
         _eager(battery, attack, first, problem)
     else:
         battery.skip("eager = jit", "not asked for")
     battery.setup = _setup(ALGORITHMS[0], h, 0, labels, declared=f)
-    _alone(battery, attack, first, _problem(labels, h, 0))
+    _alone(battery, attack, first, problem_for(labels, h, 0))
     return battery.report()
-
-
-def _problem(labels: bool, honest: int, byzantine: int) -> Problem:
-    return labelled(honest, byzantine) if labels else quadratic(honest, byzantine)
 
 
 def _setup(name: str, h: int, f: int, labels: bool, declared: int | None = None) -> str:
@@ -133,14 +131,6 @@ problem = games.{kind}({h}, {f})
 algorithm = {written}
 
 {GAME}"""
-
-
-@functools.lru_cache(maxsize=16)
-def _calm(name: str, sizes: tuple[int, int], labels: bool, wide: bool) -> Played:
-    """The run without attack; `wide`: whether numbers have 64 bits."""
-    del wide
-    algorithm, _ = algorithms_under_attack(sizes[1])[name]
-    return play(algorithm, _problem(labels, *sizes), no_attack(), ROUNDS)()
 
 
 def _forged(battery: Battery, attack: Attack, algorithm: Algorithm, problem: Problem) -> None:
@@ -173,73 +163,6 @@ assert games.described(before) == games.described(after), (before, after)
     battery.demand(name, case, shapes == right, shapes, reason, code)
     measured = f"state {after} after {before}"
     battery.demand(name, case, before == after, measured, "a scan carries it", code)
-
-
-def _under_attack(
-    battery: Battery,
-    attack: Attack,
-    name: str,
-    sizes: tuple[int, int],
-    labels: bool,
-    harmless: bool,
-    refused: bool,
-) -> None:
-    """One algorithm with and without the attack."""
-    h, f = sizes
-    algorithm, _ = algorithms_under_attack(f)[name]
-    case = Case(f"{ROUNDS} rounds of {name}, {h} honest and {f} Byzantine workers")
-    prelude = f"""
-(info, server), (calm, calm_server) = play(attack, {ROUNDS}), play(None, {ROUNDS})
-rows, calm_rows = np.asarray(info.server.rows), np.asarray(calm.server.rows)
-"""
-    run_it = "a run is one program"
-    with battery.attempt(run_it, case, prelude):
-        played = play(algorithm, _problem(labels, h, f), attack, ROUNDS)()
-    battery.demand(run_it, case, True, "", "", prelude)
-    calm = _calm(name, sizes, labels, jnp.zeros(()).dtype == jnp.float64)
-    info, rows, calm_rows = played.info, played.info.server.rows, calm.info.server.rows
-    xs, calm_xs = played.server.x, calm.server.x
-    roundings = ROUNDINGS * float(np.finfo(xs.dtype).eps)
-
-    infinite = (~np.isfinite(xs)).sum()
-    code = prelude + "assert np.isfinite(server.x).all(), server.x"
-    battery.judge("the model stays finite", [case], infinite, 0, "the rule is robust", code)
-    rejected = info.server.bad[:, h:].any(), info.server.bad[:, :h].any()
-    code = (
-        prelude
-        + f"""
-assert not np.asarray(info.server.bad)[:, :{h}].any()
-assert np.asarray(info.server.bad)[:, {h}:].any() == {refused}, info.server.bad
-"""
-    )
-    measured = f"some Byzantine rows rejected: {rejected[0]}; some honest ones: {rejected[1]}"
-    reason = f"refused = {refused}"
-    holds = rejected == (refused, False)
-    battery.demand("rejected rows", case, bool(holds), measured, reason, code)
-    uplink = info.uplink.astype(np.int64)
-    unequal = (uplink != uplink[:, :1]).any(axis=(1, 2)).sum()
-    code = prelude + "assert (info.uplink == info.uplink[:, :1]).all(), info.uplink"
-    reason = "all workers speak one protocol of fixed length"
-    battery.judge("bits as honest workers", [case], unequal, 0, reason, code)
-    if algorithm.hello is None:
-        error = np.abs(rows[0, :h] - calm_rows[0, :h]).max()
-        code = prelude + f"assert np.abs(rows[0, :{h}] - calm_rows[0, :{h}]).max() <= ALLOWED"
-        allowed = roundings * (1 + np.abs(calm_rows[0]).max())
-        reason = "in the first round all workers are at the same point, attack or not"
-        battery.judge("honest rows are untouched", [case], error, allowed, reason, code)
-
-    apart = np.abs(rows[:, h:] - calm_rows[:, h:]).max()
-    moved = np.abs(xs[-1] - calm_xs[-1]).max()
-    small = roundings * (1 + np.abs(calm_rows).max())
-    for what, size, found in (
-        ("the rows", apart, f"np.abs(rows[:, {h}:] - calm_rows[:, {h}:]).max()"),
-        ("the model", moved, "np.abs(server.x[-1] - calm_server.x[-1]).max()"),
-    ):
-        code = prelude + f"assert ({found} <= {small!r}) == {harmless}, {found}"
-        reason = "equal up to rounding" if harmless else f"more than rounding, {small:.2g}"
-        property = f"leaves {what} alone" if harmless else f"changes {what}"
-        holds = bool(size <= small) == harmless
-        battery.demand(property, case, holds, f"{size} apart from no attack", reason, code)
 
 
 def _eager(battery: Battery, attack: Attack, algorithm: Algorithm, problem: Problem) -> None:

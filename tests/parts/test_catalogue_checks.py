@@ -59,9 +59,9 @@ def test_compressor(entry):
     ],
 )
 def test_attack_in_the_whole_battery(attack):
-    refused = attack.name == attacks.not_a_number().name
+    rejected = attack.name == attacks.not_a_number().name
     eager = attack.name != attacks.ipm_search().name
-    check_attack(attack, refused=refused, eager=eager, algorithms=["RoSDHB"])
+    check_attack(attack, rejected=rejected, eager=eager, algorithms=["RoSDHB"])
 
 
 def test_parts_of_other_sizes():

@@ -128,10 +128,10 @@ def overflowing():
     )
 
     def step(key, state, broadcast, messages):
-        received, refused = heard(lambda message: message.values, messages)
+        received, rejected = heard(lambda message: message.values, messages)
         state = state._replace(estimates=state.estimates + received)
         rule = jb.trimmed_mean(2)
-        return descend(optax.sgd(0.1), rule, key, state, state.estimates, refused)
+        return descend(optax.sgd(0.1), rule, key, state, state.estimates, rejected)
 
     return algorithm._replace(server=algorithm.server._replace(step=step))
 

@@ -43,7 +43,7 @@ FAULTS = {
         "leaves the rows alone", attacks.sign_flip, {"harmless": True},
     ),
     "NaN, said to be heard": ("rejected rows", attacks.not_a_number, {}),
-    "sign flip, said to be rejected": ("rejected rows", attacks.sign_flip, {"refused": True}),
+    "sign flip, said to be rejected": ("rejected rows", attacks.sign_flip, {"rejected": True}),
     "another attack compiled": (
         "eager = jit", lambda: attacks.forged("compiled", compiled), {},
     ),
@@ -80,3 +80,9 @@ def test_bad_claims_are_refused():
         check_attack(attacks.sign_flip(), algorithms=["D-SGD"])
     with pytest.raises(ValueError, match="honest must be an integer >= 3, got 2"):
         check_attack(attacks.sign_flip(), honest=2)
+
+
+def test_the_old_name_of_rejected_is_there_for_one_release():
+    with pytest.warns(DeprecationWarning, match="is now called rejected"):
+        report = check_attack(attacks.not_a_number(), refused=True, eager=False, **ONE)
+    assert "rejected rows" in report.checked
