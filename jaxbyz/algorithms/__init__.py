@@ -1,4 +1,17 @@
-"""The algorithms: one file each, every one two halves and the messages between them."""
+"""Algorithms: one file each, every one a worker half and a server half that meet in messages.
+
+Start reading with `rosdhb`: its docstring has the recursion, the table of symbols and the bits.
+What several algorithms share:
+
+    descent          the end of every server round: rows, aggregator, optimiser, model
+    estimates        the server's copies of workers' vectors, told as compressed differences
+    estimators       gradient estimates of a worker: sampled, full, STORM, averaged
+    error_feedback   EF21 with any estimator: the core of the Byz-EF21 and Byz-DM21 families
+    momentum         β, or 1-β where β is near 1
+    requirements     ω or α, which an algorithm asks of its compressor
+
+They import the core, messages, compressors and optax; never attacks, problems or the simulation.
+"""
 
 from jaxbyz.algorithms.br_csgd import br_csgd
 from jaxbyz.algorithms.br_diana import br_diana, br_diana_full

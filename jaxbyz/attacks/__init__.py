@@ -1,4 +1,17 @@
-"""What Byzantine workers may do: on messages, by search through the server, on data."""
+"""Attacks: what Byzantine workers send (`forge`), and on which data they compute (`poison`).
+
+    base           `forged`, `from_view`: an attack from a function; start reading here
+    directions     μ, σ and other functions of the honest vectors, which attacks move along
+    closed_form/   a formula of the honest vectors: IPM, ALIE, min-max, mimicry, ROP, …
+    search/        the most damaging of many vectors, each tried on the server: line search, ascent
+    data, faults   label flips; noise, huge numbers, NaN and Inf
+    combinators    attacks made of attacks: `after`, `one_of`, `on_mask`
+    server_rows    `steer`: an attack on the rows that the server aggregates
+    certificates   how strong an attack is, beside a fixed reference
+
+Imported by the simulation (`no_attack`), comparison, testing and users; never by algorithms. It
+imports the core and small helpers, neither rules nor problems.
+"""
 
 from jaxbyz.attacks.base import forged, from_view, no_attack
 from jaxbyz.attacks.certificates import Certificate, certificate, certified, closed_forms

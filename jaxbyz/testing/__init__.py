@@ -1,4 +1,18 @@
-"""Batteries of properties for everyone's own parts, usable from any test suite."""
+"""Checks of one's own parts, for any test suite: `check_aggregator`, `check_attack`, and so on.
+
+Each tries the properties of one kind of part, and returns a `Report` of what holds or raises
+`PropertyFailed` with code that reproduces the failure. Start reading with `aggregator`.
+
+    aggregator   its inputs (`input_rows`, `any_size`), what the rule makes of them
+                 (`rule_evaluation`), its properties (`rule_properties`, `equivariances`)
+    algorithm    its runs (`algorithm_runs`), workers that send NaN (`algorithm_not_finite`), honest
+                 workers with faulty gradients (`faulty_rounds`)
+    attack       its effect on runs (`attack_effects`)
+    compressor   single messages (`compressor_messages`), laws over keys (`compressor_laws`)
+    report       how properties are listed and judged
+
+It may import everything. Only users and tests import it.
+"""
 
 from jaxbyz.testing.aggregator import check_aggregator
 from jaxbyz.testing.algorithm import check_algorithm
