@@ -12,9 +12,19 @@ from typing import BinaryIO
 
 import numpy as np
 
-__all__ = ["Damaged", "digest_of", "read", "set_aside", "write", "write_whole"]
+__all__ = [
+    "Damaged",
+    "digest_of",
+    "from_columns",
+    "read",
+    "set_aside",
+    "to_columns",
+    "write",
+    "write_whole",
+]
 
 DIGEST, TYPES = "digest", "types"  # entries that are ours
+COLUMN = "column/"  # how the names of stored columns begin
 
 
 class Damaged(ValueError):
@@ -140,3 +150,21 @@ def set_aside(path: Path) -> Path:
         aside = path.with_name(f"{path.name}.damaged-{count}")
     path.rename(aside)
     return aside
+
+
+def from_columns(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Columns under names that no other stored array has; `to_columns` finds them again.
+
+    >>> to_columns(from_columns({"loss": np.zeros(2)}) | {"rounds": np.arange(2)})
+    {'loss': array([0., 0.])}
+    """
+    return {f"{COLUMN}{name}": values for name, values in columns.items()}
+
+
+def to_columns(stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The columns among stored arrays."""
+    return {
+        name.removeprefix(COLUMN): values
+        for name, values in stored.items()
+        if name.startswith(COLUMN)
+    }

@@ -20,7 +20,7 @@ from jaxbyz.core import Algorithm, Attack
 from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import streams
-from jaxbyz.simulation import RoundInfo, SimulationState, assemble, run
+from jaxbyz.simulation import RoundInfo, SimulationState, session
 
 __all__ = ["Effect", "effect"]
 
@@ -113,7 +113,6 @@ def _run(
     algorithm: Algorithm, problem: Problem, attack: Attack | None, rounds: int, seed: int
 ) -> Any:
     """One run, round by round: a `_Round` with leaves [T, ...]."""
-    simulation = assemble(algorithm, problem, attack)
 
     def look(state: SimulationState, info: RoundInfo) -> _Round:
         h, server = problem.honest, info.server
@@ -123,10 +122,7 @@ def _run(
             kept = kept[h:].mean()
         return _Round(server.rows[h:], server.aggregate, state.server.x, error, kept)
 
-    def whole(keys: list[jax.Array], data: Any) -> _Round:
-        model_key, start_key, round_key = keys
-        state, _ = simulation.init(start_key, problem.init(model_key), data)
-        return run(simulation.step, rounds, look)(round_key, state, data)[1]
-
+    one = session(algorithm, problem, attack, record=look)
     keys = [stream[0] for stream in streams([seed])]
-    return jax.tree.map(np.asarray, jax.jit(whole)(keys, simulation.data))
+    records = jax.jit(lambda keys, data: one.run(keys, rounds, data)[2])
+    return jax.tree.map(np.asarray, records(keys, one.simulation.data))

@@ -83,7 +83,7 @@ class History:
             ValueError: the path is a folder, lies where nothing can be written, or is none that a
                 file system can hold; something in `about` cannot be written as JSON.
         """
-        parts = {f"column/{name}": values for name, values in self.columns.items()}
+        parts = arrays.from_columns(self.columns)
         parts |= {"rounds": self.rounds, "parameters": self.parameters, "seeds": self.seeds}
         try:
             parts["about"] = np.array(json.dumps(dict(self.about), default=_plain))
@@ -104,11 +104,7 @@ class History:
         missing = {"rounds", "parameters", "seeds", "about"} - set(stored)
         if missing:
             raise ValueError(f"{path} is not {WHAT}: it lacks {sorted(missing)}")
-        columns = {
-            name.removeprefix("column/"): values
-            for name, values in stored.items()
-            if name.startswith("column/")
-        }
+        columns = arrays.to_columns(stored)
         rounds, parameters, seeds = (stored[name] for name in ("rounds", "parameters", "seeds"))
         shapes = {name: values.shape for name, values in columns.items()}
         whole = rounds.ndim == seeds.ndim == 1 and parameters.shape[:1] == seeds.shape

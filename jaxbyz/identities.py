@@ -9,9 +9,8 @@ import jax
 import numpy as np
 
 from jaxbyz.fingerprints import fingerprint
-from jaxbyz.problems.problem import Evaluator, Problem
 from jaxbyz.seeds import streams
-from jaxbyz.simulation import Simulation
+from jaxbyz.simulation.sessions import Session
 
 __all__ = ["Identity", "identity_of"]
 
@@ -25,23 +24,16 @@ class Identity(NamedTuple):
 
 
 def identity_of(
-    simulation: Simulation,
-    problem: Problem,
-    measure: Evaluator,
-    watched: Callable[..., Any] | None,
-    map_seeds: Callable[..., Any],
-    seeds: Sequence[int],
+    one: Session, map_seeds: Callable[..., Any], seeds: Sequence[int]
 ) -> tuple[Identity, Any]:
     """The identity of a run, and the shapes of its states.
 
     Args:
-        simulation: with all workers in one place, wherever they will be: devices decide nothing.
-        problem: of the run.
-        measure: (x, data, test) -> columns.
-        watched: (key, state, data) -> (state, (records, columns)) of one round, if it is watched.
+        one: the session, with all workers in one program: devices decide nothing.
         map_seeds: maps over seeds.
         seeds: of the run.
     """
+    simulation, problem = one.simulation, one.problem
     data, test = simulation.data, problem.test
     model_keys, start_keys, round_keys = streams(seeds)
 
@@ -50,17 +42,18 @@ def identity_of(
         return map_seeds(lambda key, x: simulation.init(key, x, data)[0])(start_keys, xs)
 
     def proceed(keys: jax.Array, states: Any, data: Any) -> Any:
-        def one(key: jax.Array, state: Any) -> Any:
+        def step(key: jax.Array, state: Any) -> Any:
             return simulation.step(jax.random.fold_in(key, state.round), state, data)[0]
 
-        return map_seeds(one)(keys, states)
+        return map_seeds(step)(keys, states)
 
     def look(keys: jax.Array, states: Any, data: Any, test: Any) -> dict[str, jax.Array]:
-        def one(key: jax.Array, state: Any) -> dict[str, jax.Array]:
-            columns = dict(measure(state.server.x, data, test))
-            return columns if watched is None else columns | watched(key, state, data)[1][1]
+        def columns(key: jax.Array, state: Any) -> dict[str, jax.Array]:
+            measured = dict(one.measure(state.server.x, data, test))
+            watched = {} if one.watch is None else one.advance(1, key, state, data)[1][1]
+            return measured | watched
 
-        return map_seeds(one)(keys, states)
+        return map_seeds(columns)(keys, states)
 
     start, like = jax.make_jaxpr(begin, return_shape=True)(model_keys, start_keys, data)
     step = jax.make_jaxpr(proceed)(round_keys, like, data)

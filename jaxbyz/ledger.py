@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
+from jaxbyz import arrays
 from jaxbyz.divergence import diverged
+from jaxbyz.simulation.sessions import Counted
 
 __all__ = ["Ledger"]
 
@@ -22,7 +25,7 @@ class Ledger:
     >>> words = np.zeros((1, 5, 3, 2), np.uint32)  # 5 rounds, 3 workers
     >>> words[..., 0] = 1  # 2^32 bits each
     >>> nobody = np.zeros((1, 5, 3), bool)
-    >>> ledger.count(words, words[:, :, 0], nobody, nobody)
+    >>> ledger.count(Counted(words, words[:, :, 0], nobody, nobody))
     >>> ledger.note(5, {"loss": np.array([0.5])})
     >>> ledger.columns()["uplink_bits"].item() == 5 * 2**32
     True
@@ -36,21 +39,21 @@ class Ledger:
         self.rounds: list[int] = []
         self.entries: dict[str, list[np.ndarray]] = {}
 
-    def over(self, bad: np.ndarray, faulty: np.ndarray, byzantine: int) -> np.ndarray:
+    def over(self, records: Counted, byzantine: int) -> np.ndarray:
         """In which of the rounds that come next a run has diverged, [S, T] bool."""
+        bad, faulty = np.asarray(records.bad), np.asarray(records.faulty)
         return diverged(bad, faulty, self.streaks, honest=self.honest, byzantine=byzantine)[0]
 
-    def count(
-        self, uplink: np.ndarray, downlink: np.ndarray, bad: np.ndarray, faulty: np.ndarray
-    ) -> None:
-        """Add rounds: words uplink [S, T, n, 2] and downlink [S, T, 2]; bad, faulty [S, T, n]."""
+    def count(self, records: Counted) -> None:
+        """Add rounds: records with leading axes [S, T]."""
+        uplink, downlink, bad, faulty = (np.asarray(part) for part in records)
         self.totals[:, 0] += _number(uplink[:, :, : self.honest]).sum(axis=(1, 2))
         self.totals[:, 1] += _number(downlink).sum(axis=1)
         self.totals[:, 2] += bad.sum(axis=(1, 2))
         self.totals[:, 3] += faulty.sum(axis=(1, 2))
         _, self.streaks = diverged(bad, faulty, self.streaks, honest=self.honest, byzantine=0)
 
-    def note(self, done: int, measured: Mapping[str, np.ndarray]) -> None:
+    def note(self, done: int, measured: Mapping[str, Any]) -> None:
         """Enter an evaluation after `done` rounds: every measure [S]."""
         books = {
             "uplink_bits": self.totals[:, 0] / self.honest,
@@ -69,7 +72,7 @@ class Ledger:
 
     def pack(self) -> dict[str, np.ndarray]:
         """Everything, as arrays to be stored."""
-        columns = {f"column/{name}": values for name, values in self.columns().items()}
+        columns = arrays.from_columns(self.columns())
         books = {"totals": self.totals, "streaks": self.streaks, "rounds": np.array(self.rounds)}
         return books | columns
 
@@ -78,11 +81,8 @@ class Ledger:
         self.totals = np.array(stored["totals"])
         self.streaks = np.array(stored["streaks"])
         self.rounds = stored["rounds"].tolist()
-        self.entries = {
-            name.removeprefix("column/"): list(np.moveaxis(values, 1, 0))
-            for name, values in stored.items()
-            if name.startswith("column/")
-        }
+        columns = arrays.to_columns(stored)
+        self.entries = {name: list(np.moveaxis(v, 1, 0)) for name, v in columns.items()}
 
 
 def _number(words: np.ndarray) -> np.ndarray:

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
-from jaxbyz import checks, returned
+from jaxbyz import checks
 from jaxbyz.agreement import agreed
 from jaxbyz.checkpoints import Checkpoints
-from jaxbyz.core import Algorithm, Attack, Tree
-from jaxbyz.devices import mesh_of, processes, put, sharding_of_state
+from jaxbyz.core import Algorithm, Attack
 from jaxbyz.history import History, carrying
 from jaxbyz.identities import identity_of
 from jaxbyz.ledger import Ledger
-from jaxbyz.problems.problem import Evaluator, Problem
+from jaxbyz.problems.problem import Problem
 from jaxbyz.progress import Bar
 from jaxbyz.recipes import written
-from jaxbyz.seeds import seed_list, streams
-from jaxbyz.simulation import (
-    RoundInfo,
-    SimulationState,
-    along_axis,
-    assemble,
-    off_the_mesh,
-    over_mesh,
-    require_even,
-    run,
-)
+from jaxbyz.seeds import seed_list
+from jaxbyz.simulation.compiled import compiled
+from jaxbyz.simulation.devices import mesh_of, processes
+from jaxbyz.simulation.sessions import Counted, Session, Watch, session
 
-__all__ = ["TooManyBadRows", "Watch", "measure_of", "record_of", "train"]
-
-Watch = Callable[[SimulationState, SimulationState, RoundInfo, Tree], dict[str, jax.Array]]
+__all__ = ["TooManyBadRows", "Watch", "train"]
 
 
 class TooManyBadRows(RuntimeError):
@@ -137,6 +127,126 @@ def train(
     rounds = checks.count("rounds", rounds)
     evaluate_every = checks.count("evaluate_every", evaluate_every, minimum=1)
     checkpoint_every = _period(checkpoint_every, evaluate_every)
+    mesh = _mesh(devices, watch, checkpoint)
+    if jax.process_index() != processes(mesh)[0]:
+        progress = False  # one bar is enough
+    chosen = seed_list(seeds)
+    checks.mapping("map_seeds", map_seeds, len(chosen))
+
+    def on(mesh: Mesh | None) -> Session:
+        return session(
+            algorithm, problem, attack, evaluate=evaluate, watch=watch, map_workers=map_workers,
+            mesh=mesh,
+        )  # fmt: skip
+
+    one = on(mesh)
+    runs = compiled(one, chosen, map_seeds)
+    # What the user's functions return is judged before anything runs, also before it is resumed.
+    _, watched = runs.columns()
+    so_far = _SoFar(
+        problem,
+        chosen,
+        _about(algorithm, problem, attack)
+        | {"rounds": rounds, "evaluate_every": evaluate_every, "seeds": chosen},
+    )
+    with ExitStack() as stack:
+        store, resumed, done = None, None, 0
+        if checkpoint is not None:
+            # With all workers in one program, wherever they are: devices decide nothing.
+            mine, like = identity_of(one if mesh is None else on(None), map_seeds, chosen)
+            store = stack.enter_context(Checkpoints(checkpoint, mine))
+            resumed = store.restore(like, rounds)
+        if resumed is not None:
+            done, states, stored = resumed
+            so_far.resume(done, states, stored)
+        else:
+            states, first = runs.start()
+            so_far.reached[0] = states.server.x
+            if first is not None:
+                so_far.count(0, jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], first))
+            unseen = {name: np.full(len(chosen), np.nan) for name in watched}
+            so_far.note(0, states, unseen | runs.measure(states))
+        stack.enter_context(carrying(so_far.history))
+        bar = stack.enter_context(Bar(progress, rounds, done))
+        for target in [*range(evaluate_every, rounds, evaluate_every), rounds]:
+            if target <= done:
+                continue
+            states, (records, seen) = runs.advance(target - done, states)
+            so_far.count(done + 1, records)
+            measured = seen | runs.measure(states)
+            so_far.note(target, states, measured)
+            if store is not None and (target % checkpoint_every == 0 or target == rounds):
+                store.save(target, states, so_far.ledger.pack())
+            means = {name: f"{np.mean(values):.4g}" for name, values in measured.items()}
+            bar.advance(target - done, means)
+            done = target
+        return so_far.history()
+
+
+class _SoFar:
+    """What a run has found so far, from which its history is made at any time.
+
+    Args:
+        problem: of the run.
+        seeds: of the run.
+        about: what made it.
+    """
+
+    def __init__(self, problem: Problem, seeds: Sequence[int], about: dict[str, Any]):
+        self.problem, self.seeds, self.about = problem, seeds, about
+        self.ledger = Ledger(len(seeds), problem.honest)
+        self.resumed_at = 0
+        self.began = time.perf_counter()
+        # Rounds done -> parameters: of the last evaluation, and of one under way. One entry of the
+        # ledger decides which of them count, so an interrupt never leaves half of an evaluation.
+        self.reached: dict[int, jax.Array] = {}
+
+    def resume(self, done: int, states: Any, stored: Mapping[str, np.ndarray]) -> None:
+        """Take over what a checkpoint holds."""
+        self.resumed_at = done
+        self.ledger.unpack(stored)
+        self.reached[done] = states.server.x
+
+    def count(self, first: int, records: Counted) -> None:
+        """Count rounds from `first` on, [S, T, ...], unless the run diverged in one of them."""
+        over = np.argwhere(self.ledger.over(records, self.problem.byzantine))  # of [S, T]
+        if len(over):
+            seed, late = min(over.tolist(), key=lambda pair: pair[1])
+            bad, faulty = np.asarray(records.bad), np.asarray(records.faulty)
+            workers = np.flatnonzero((bad | faulty)[seed, late]).tolist()
+            raise TooManyBadRows(
+                f"round {first + late} of seed {self.seeds[seed]}: {len(workers)} of "
+                f"{bad.shape[2]} rows were not finite (workers {workers}, "
+                f"{int(faulty[seed, late].sum())} of them honest with gradients that are no "
+                f"numbers), more than is allowed with honest = {self.problem.honest}, byzantine = "
+                f"{self.problem.byzantine}; the run diverged. The exception's `history` holds the "
+                "rounds before",
+                self.history(),
+            )
+        self.ledger.count(records)
+
+    def note(self, done: int, states: Any, measured: Mapping[str, Any]) -> None:
+        """Enter an evaluation after `done` rounds."""
+        self.reached[done] = states.server.x
+        self.ledger.note(done, measured)
+        self.reached = {done: states.server.x}
+
+    def history(self) -> History:
+        """Everything up to the last evaluation."""
+        rounds = self.ledger.rounds
+        parameters = jax.numpy.asarray(self.reached[rounds[-1] if rounds else 0])
+        about = self.about | {
+            "resumed_at": self.resumed_at,
+            "seconds": time.perf_counter() - self.began,
+            "device": min(parameters.devices(), key=lambda device: device.id).device_kind,
+        }
+        columns = self.ledger.columns()
+        seeds = np.array(self.seeds)
+        return History(np.array(rounds), columns, np.asarray(parameters), seeds, about)
+
+
+def _mesh(devices: Any, watch: Any, checkpoint: Any) -> Mesh | None:
+    """The devices that share the workers, if what else is asked for can be done on them."""
     if watch is not None and devices is not None:
         raise ValueError("watch needs all workers in one place: devices must be None, got both")
     if watch is not None:
@@ -147,185 +257,25 @@ def train(
             "checkpoint needs all workers in one process: devices must be those of one process, "
             f"got devices of the processes {processes(mesh)}"
         )
-    if jax.process_index() != processes(mesh)[0]:
-        progress = False  # one bar is enough
-    chosen = seed_list(seeds)
-    checks.mapping("map_seeds", map_seeds, len(chosen))
-    measured_by = measure_of(problem, evaluate)
-    began = time.perf_counter()
-
-    placement = None if mesh is None else along_axis()
-    simulation = assemble(algorithm, problem, attack, map_workers=map_workers, placement=placement)
-    if mesh is not None:
-        require_even(simulation.data, mesh.size)
-    data, test = put(simulation.data, mesh, split=True), put(problem.test, mesh)
-
-    def spread(function: Callable[..., Any], initial: bool = False) -> Callable[..., Any]:
-        return function if mesh is None else over_mesh(function, mesh, initial=initial)
-
-    def begin(keys: jax.Array, xs: jax.Array, data: Tree) -> Any:
-        def one(key: jax.Array, x: jax.Array) -> Any:
-            state, hello = spread(simulation.init, initial=True)(key, x, data)
-            return state, None if hello is None else record_of(state, hello)
-
-        return map_seeds(one)(keys, xs)
-
-    def advance(length: int, keys: jax.Array, states: Any, data: Tree) -> Any:
-        if watch is None:
-            one = spread(run(simulation.step, length, record_of))
-            states, record = map_seeds(lambda key, state: one(key, state, data))(keys, states)
-            return states, (record, {})
-        one = _watched(simulation.step, length, watch, measures)
-        return map_seeds(lambda key, state: one(key, state, data))(keys, states)
-
-    def measure(xs: jax.Array, data: Tree, test: Tree) -> dict[str, jax.Array]:
-        one = measured_by if mesh is None else off_the_mesh(measured_by)
-        return map_seeds(lambda x: one(x, data, test))(xs)
-
-    model_keys, *keys = streams(chosen)
-    start_keys, round_keys = put(keys, mesh)
-    # A program of its own: it is the slowest to compile, and the same for every algorithm.
-    models = jax.jit(map_seeds(problem.init))
-    state_at, known_at = (None, None) if mesh is None else sharding_of_state(mesh)
-    start = jax.jit(begin, out_shardings=(state_at, known_at))
-    go = jax.jit(advance, static_argnums=0, out_shardings=(state_at, known_at))
-    look = jax.jit(measure, out_shardings=known_at)
-    # What the user's functions return is judged before anything runs, also before it is resumed.
-    x = jax.eval_shape(problem.init, model_keys[0])
-    measures = jax.eval_shape(measured_by, x, problem.data, problem.test)
-    watches: dict[str, Any] = {}
-    if watch is not None:
-        xs = jax.eval_shape(models, model_keys)
-        states, _ = jax.eval_shape(begin, start_keys, xs, data)
-        after = jax.eval_shape(functools.partial(advance, 1), round_keys, states, data)
-        watches = after[1][1]
-    ledger = Ledger(len(chosen), problem.honest)
-    resumed_at = 0
-    # Rounds done -> parameters: of the last evaluation, and of one under way. One entry of the
-    # ledger decides which of them count, so that an interrupt never leaves half of an evaluation.
-    reached: dict[int, jax.Array] = {}
-
-    def history() -> History:
-        parameters = jax.numpy.asarray(reached[ledger.rounds[-1] if ledger.rounds else 0])
-        about = {
-            "algorithm": algorithm.name,
-            "attack": "none" if attack is None else attack.name,
-            "problem": problem.name,
-            "honest": problem.honest,
-            "byzantine": problem.byzantine,
-            "dimension": problem.dimension,
-            "rounds": rounds,
-            "evaluate_every": evaluate_every,
-            "seeds": chosen,
-            "arguments": {
-                "algorithm": written(algorithm),
-                "attack": None if attack is None else written(attack),
-                "problem": written(problem),
-            },
-            "resumed_at": resumed_at,
-            "seconds": time.perf_counter() - began,
-            "device": min(parameters.devices(), key=lambda device: device.id).device_kind,
-            "versions": {name: importlib.metadata.version(name) for name in ("jaxbyz", "jax")},
-        }
-        return History(
-            np.array(ledger.rounds),
-            ledger.columns(),
-            np.asarray(parameters),
-            np.array(chosen),
-            about,
-        )
-
-    with ExitStack() as stack:
-        store, resumed, done = None, None, 0
-        if checkpoint is not None:
-            plain = simulation if mesh is None else assemble(
-                algorithm, problem, attack, map_workers=map_workers
-            )  # fmt: skip
-            watched = None if watch is None else _watched(plain.step, 1, watch, measures)
-            mine, like = identity_of(plain, problem, measured_by, watched, map_seeds, chosen)
-            store = stack.enter_context(Checkpoints(checkpoint, mine))
-            resumed = store.restore(like, rounds)
-        if resumed is not None:
-            resumed_at = done = resumed[0]
-            _, states, stored = resumed
-            ledger.unpack(stored)
-            reached[done] = states.server.x
-        else:
-            states, hello = start(start_keys, put(models(model_keys), mesh), data)
-            reached[0] = states.server.x
-            if hello is not None:
-                first = jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], hello)
-                _enter(ledger, problem, chosen, 0, first, history)
-            unseen = {name: np.full(len(chosen), np.nan) for name in watches}
-            ledger.note(0, unseen | look(states.server.x, data, test))
-        stack.enter_context(carrying(history))
-        bar = stack.enter_context(Bar(progress, rounds, done))
-        for target in [*range(evaluate_every, rounds, evaluate_every), rounds]:
-            if target <= done:
-                continue
-            states, (record, seen) = go(target - done, round_keys, states, data)
-            _enter(ledger, problem, chosen, done + 1, record, history)
-            measured = seen | look(states.server.x, data, test)
-            reached[target] = states.server.x
-            ledger.note(target, measured)
-            reached = {target: states.server.x}
-            if store is not None and (target % checkpoint_every == 0 or target == rounds):
-                store.save(target, states, ledger.pack())
-            means = {name: f"{np.mean(values):.4g}" for name, values in measured.items()}
-            bar.advance(target - done, means)
-            done = target
-        return history()
+    return mesh
 
 
-def record_of(state: Any, info: RoundInfo) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """What is kept of every round: bits, which rows were bad, and which workers were faulty."""
-    del state
-    return info.uplink, info.downlink, info.server.bad, info.faulty
-
-
-def _watched(
-    step: Callable[..., Any], length: int, watch: Watch, others: Collection[str]
-) -> Callable[..., Any]:
-    """Rounds whose last one is watched: (key, state, data) -> (state, (records, columns)).
-
-    The names in `others` are those of the evaluators' columns.
-    """
-
-    def rounds_of(key: jax.Array, state: SimulationState, data: Tree) -> Any:
-        before, records = run(step, length - 1, record_of)(key, state, data)
-        after, info = step(jax.random.fold_in(key, before.round), before, data)
-        last = record_of(after, info)
-        records = jax.tree.map(lambda a, b: jax.numpy.concatenate([a, b[None]]), records, last)
-        with returned.compiled("watch"):
-            found = watch(before, after, info, data)
-        return after, (records, returned.columns("watch", found, others))
-
-    return rounds_of
-
-
-def _enter(
-    ledger: Ledger,
-    problem: Problem,
-    seeds: Sequence[int],
-    first: int,
-    record: Any,
-    so_far: Callable[[], History],
-) -> None:
-    """Count rounds from `first` on, unless the run diverged in one of them."""
-    uplink, downlink, bad, faulty = (np.asarray(part) for part in record)
-    over = np.argwhere(ledger.over(bad, faulty, problem.byzantine))  # of [S, T]
-    if len(over):
-        seed, late = min(over.tolist(), key=lambda pair: pair[1])
-        workers = np.flatnonzero((bad | faulty)[seed, late]).tolist()
-        raise TooManyBadRows(
-            f"round {first + late} of seed {seeds[seed]}: {len(workers)} of {bad.shape[2]} rows "
-            f"were not finite (workers {workers}, {int(faulty[seed, late].sum())} of them "
-            f"honest with gradients that are no numbers), more than is allowed with honest = "
-            f"{problem.honest}, byzantine = {problem.byzantine}; the run diverged. The exception's "
-            "`history` holds the rounds before",
-            so_far(),
-        )
-    ledger.count(uplink, downlink, bad, faulty)
+def _about(algorithm: Algorithm, problem: Problem, attack: Attack | None) -> dict[str, Any]:
+    """What made a run."""
+    return {
+        "algorithm": algorithm.name,
+        "attack": "none" if attack is None else attack.name,
+        "problem": problem.name,
+        "honest": problem.honest,
+        "byzantine": problem.byzantine,
+        "dimension": problem.dimension,
+        "arguments": {
+            "algorithm": written(algorithm),
+            "attack": None if attack is None else written(attack),
+            "problem": written(problem),
+        },
+        "versions": {name: importlib.metadata.version(name) for name in ("jaxbyz", "jax")},
+    }
 
 
 def _period(checkpoint_every: int | None, evaluate_every: int) -> int:
@@ -338,29 +288,3 @@ def _period(checkpoint_every: int | None, evaluate_every: int) -> int:
             f"got {checkpoint_every!r}"
         )
     return period
-
-
-def measure_of(problem: Problem, names: Sequence[str] | None) -> Evaluator:
-    """(x, data of all workers, test) -> columns, by the evaluators of these names; None: all."""
-    known = list(problem.evaluators)
-    wrong = names is not None and (
-        not isinstance(names, Sequence)
-        or isinstance(names, str)
-        or not all(name in known for name in names)
-    )
-    if wrong:
-        raise ValueError(f"evaluate must be a list of names among {known}, got {names!r}")
-    # In the problem's order, so that the order of the names makes no other computation.
-    chosen = [name for name in known if names is None or name in names]
-
-    def measure(x: jax.Array, data: Tree, test: Tree) -> dict[str, jax.Array]:
-        honest = jax.tree.map(lambda leaf: leaf[: problem.honest], data)
-        columns: dict[str, jax.Array] = {}
-        for name in chosen:
-            what = f"evaluator {name!r}"
-            with returned.compiled(what):
-                found = problem.evaluators[name](x, honest, test)
-            columns |= returned.columns(what, found, others=columns)
-        return columns
-
-    return measure

@@ -58,7 +58,7 @@ def forged(vector):
 
 def stored():
     """A comparison of two methods, without making it."""
-    cell = jb.comparison.Cell(np.array([0, 10]), {"loss": np.ones((1, 2, 2))}, 0.0)
+    cell = jb.comparison.Curves(np.array([0, 10]), {"loss": np.ones((1, 2, 2))}, 0.0)
     methods, lies = ("a", "b"), ("ALIE",)
     return jb.Comparison(
         "quadratics", methods, lies, {"a": [0.1], "b": [0.1]}, {"round": 10.0}, "loss", False, 1,

@@ -1,6 +1,18 @@
-"""A fair race of algorithms: many runs, each method with its own best step size, one table."""
+"""A fair race of algorithms: many runs, each method with its own best step size, one table.
+
+    races       `compare`, `compare_aggregators`. Start here.
+    plan        what is run, judged before hours of computing; `arguments` are its single checks
+    programs    one compiled program for all step sizes and seeds of a method
+    results     curves, the choice of a step size, the table
+    server_time what a round costs the server
+
+Drives `jaxbyz.simulation.sessions`, as `train` does; imported by users and by paper figures.
+"""
 
 from jaxbyz.comparison.races import compare, compare_aggregators
-from jaxbyz.comparison.results import Cell, Comparison, Row
+from jaxbyz.comparison.results import Comparison, Curves, Row
+from jaxbyz.deprecations import renamed
 
-__all__ = ["Cell", "Comparison", "Row", "compare", "compare_aggregators"]
+__all__ = ["Comparison", "Curves", "Row", "compare", "compare_aggregators"]
+
+__getattr__ = renamed(__name__, {"Cell": "Curves"}, globals())

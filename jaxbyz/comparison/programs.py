@@ -15,7 +15,7 @@ import numpy as np
 from jaxbyz.aggregators.choice import one_of as one_rule
 from jaxbyz.arrays import Damaged, set_aside
 from jaxbyz.attacks import one_of as one_attack
-from jaxbyz.comparison.results import Cell
+from jaxbyz.comparison.results import Curves
 from jaxbyz.comparison.server_time import ServerClock
 from jaxbyz.constructors import with_f
 from jaxbyz.core import Aggregator, Algorithm, Attack
@@ -24,10 +24,10 @@ from jaxbyz.fingerprints import fingerprint
 from jaxbyz.ledger import Ledger
 from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import streams
-from jaxbyz.simulation import assemble, run
-from jaxbyz.training import measure_of, record_of
+from jaxbyz.simulation.rounds import assemble
+from jaxbyz.simulation.sessions import Counted, session
 
-__all__ = ["Method", "Runs", "play"]
+__all__ = ["Method", "Runs", "program"]
 
 Method = Callable[[Any, Aggregator], Algorithm]  # (step size, rule) -> algorithm
 
@@ -43,14 +43,14 @@ class Runs(NamedTuple):
     every: int
 
 
-def play(
+def program(
     make: Method,
     runs: Runs,
     grid: np.ndarray,
     path: Callable[[int, int], Path | None],
     report: Callable[[str], None],
-) -> tuple[Callable[[], None], Iterator[tuple[int, int, Cell]], ServerClock]:
-    """How to compile a method, its runs as (attack, rule, cell) one by one, the server's clock.
+) -> tuple[Callable[[], None], Iterator[tuple[int, int, Curves]], ServerClock]:
+    """How to compile a method, its runs as (attack, rule, curves) one by one, the server's clock.
 
     Everything is traced here, and runs where the iterator is asked, so that both see the settings
     of the caller's thread (precision, device, …); compiling does not look at them.
@@ -59,7 +59,7 @@ def play(
         make: the method.
         runs: what is run.
         grid: step sizes [P].
-        path: (attack, rule) -> where the cell is kept, if at all; what is there is not made again.
+        path: (attack, rule) -> where they are kept, if at all; what is there is not made again.
         report: is told of a damaged file.
 
     Raises:
@@ -69,7 +69,7 @@ def play(
     def suiting(step: Any, rule: Aggregator) -> Algorithm:
         return with_f(make(step, rule), runs.problem.byzantine)
 
-    program = _program(suiting, runs, grid)
+    whole = _program(suiting, runs, grid)
     costs = _gradients(suiting(grid[0], runs.aggregators[0]), runs.problem)
     clock = ServerClock(
         lambda which: suiting(grid[0], _rule(runs, which)), runs.problem, runs.attacks[0]
@@ -77,14 +77,14 @@ def play(
     files = [path(i, j) for i in range(len(runs.attacks)) for j in range(len(runs.aggregators))]
     needed = any(file is None or not file.exists() for file in files)
     if needed:
-        program.lower()
+        whole.lower()
 
     def compile_all() -> None:
         clock.compile()
         if needed:
-            program.compile()
+            whole.compile()
 
-    return compile_all, _cells(program, runs, grid, costs, path, report), clock
+    return compile_all, _all_curves(whole, runs, grid, costs, path, report), clock
 
 
 def _rule(runs: Runs, which: Any) -> Aggregator:
@@ -101,28 +101,25 @@ class _Program(NamedTuple):
     lower: Callable[[], Any]
     compile: Callable[[], Any]
     call: Callable[[int, int], Any]
-    mark: Callable[[int, int], str]  # of everything that a cell depends on
+    mark: Callable[[int, int], str]  # of everything that the curves depend on
 
 
 def _program(make: Method, runs: Runs, grid: np.ndarray) -> _Program:
     problem, every = runs.problem, runs.every
-    measured = measure_of(problem, None)
 
     def one(which: Any, step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
         attack, rule = which
-        algorithm = make(step, _rule(runs, rule))
-        simulation = assemble(algorithm, problem, _attack(runs, attack))
+        lane = session(make(step, _rule(runs, rule)), problem, _attack(runs, attack))
         model_key, start_key, round_key = keys
-        state, hello = simulation.init(start_key, problem.init(model_key), data)
-        first = None if hello is None else record_of(state, hello)
-        begin = measured(state.server.x, data, test)
-        advance = run(simulation.step, every, record_of)
+        state, first = lane.start(start_key, problem.init(model_key), data)
+        begin = lane.measure(state.server.x, data, test)
 
-        def chunk(state: Any, _: None) -> tuple[Any, tuple[Any, Any]]:
-            state, record = advance(round_key, state, data)
-            return state, (record, measured(state.server.x, data, test))
+        def chunk(state: Any, _: Any) -> tuple[Any, tuple[Any, Any]]:
+            state, (records, _) = lane.advance(every, round_key, state, data)
+            return state, (records, lane.measure(state.server.x, data, test))
 
-        _, (records, columns) = jax.lax.scan(chunk, state, None, runs.rounds // every)
+        chunks = runs.rounds // every
+        _, (records, columns) = jax.lax.scan(chunk, state, length=chunks)
         return first, begin, records, columns
 
     def whole(which: Any, steps: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
@@ -154,32 +151,32 @@ def _program(make: Method, runs: Runs, grid: np.ndarray) -> _Program:
     return _Program(lowered, compiled, call, mark)
 
 
-def _cells(
-    program: _Program,
+def _all_curves(
+    whole: _Program,
     runs: Runs,
     grid: np.ndarray,
     gradients: tuple[float, float],
     path: Callable[[int, int], Path | None],
     report: Callable[[str], None],
-) -> Iterator[tuple[int, int, Cell]]:
+) -> Iterator[tuple[int, int, Curves]]:
     for rule in range(len(runs.aggregators)):
         for attack in range(len(runs.attacks)):
-            file, mark = path(attack, rule), program.mark(attack, rule)
-            if file is not None and (cell := _kept(file, mark, report)) is not None:
-                yield attack, rule, cell
+            file, mark = path(attack, rule), whole.mark(attack, rule)
+            if file is not None and (curves := _kept(file, mark, report)) is not None:
+                yield attack, rule, curves
                 continue
             began = time.perf_counter()
-            found = program.call(attack, rule)
-            cell = _cell(found, runs, gradients, len(grid), time.perf_counter() - began)
+            found = whole.call(attack, rule)
+            curves = _curves(found, runs, gradients, len(grid), time.perf_counter() - began)
             if file is not None:
-                cell.save(file, mark)
-            yield attack, rule, cell
+                curves.save(file, mark)
+            yield attack, rule, curves
 
 
-def _kept(file: Path, mark: str, report: Callable[[str], None]) -> Cell | None:
+def _kept(file: Path, mark: str, report: Callable[[str], None]) -> Curves | None:
     """What a file holds, if it is there and whole."""
     try:
-        return Cell.load(file, mark)
+        return Curves.load(file, mark)
     except FileNotFoundError:
         return None
     except Damaged as error:
@@ -187,35 +184,35 @@ def _kept(file: Path, mark: str, report: Callable[[str], None]) -> Cell | None:
         return None
 
 
-def _cell(
+def _curves(
     found: tuple, runs: Runs, gradients: tuple[float, float], steps: int, seconds: float
-) -> Cell:
+) -> Curves:
     """Curves [P, S, E] from what a program returned, with nothing after a run was over."""
-    first, begin, records, columns = found
+    first, at_start, records, columns = found
     shape = steps, len(runs.seeds)
     ledger = Ledger(shape[0] * shape[1], runs.problem.honest)
     over = np.zeros(shape[0] * shape[1], bool)
 
-    def enter(record: Any) -> None:  # what `record_of` keeps, with leading axes [C, T]
+    def enter(records: Counted) -> None:  # with leading axes [C, T]
         nonlocal over
-        over = over | ledger.over(record[2], record[3], runs.problem.byzantine).any(axis=1)
-        ledger.count(*record)
+        over = over | ledger.over(records, runs.problem.byzantine).any(axis=1)
+        ledger.count(records)
 
     def note(done: int, measured: Mapping[str, np.ndarray]) -> None:
         ledger.note(done, {name: np.where(over, np.nan, v) for name, v in measured.items()})
 
     if first is not None:
-        enter([part[:, None] for part in first])
-    note(0, begin)
+        enter(Counted(*(part[:, None] for part in first)))
+    note(0, at_start)
     for chunk in range(runs.rounds // runs.every):
-        enter([part[:, chunk] for part in records])
+        enter(Counted(*(part[:, chunk] for part in records)))
         measured = {name: values[:, chunk] for name, values in columns.items()}
         note((chunk + 1) * runs.every, measured)
     curves = {name: values.reshape(*shape, -1) for name, values in ledger.columns().items()}
-    at_start, per_round = gradients
-    total = at_start + per_round * np.array(ledger.rounds)
+    at_once, per_round = gradients
+    total = at_once + per_round * np.array(ledger.rounds)
     curves["gradients"] = np.broadcast_to(total, (*shape, len(total)))
-    return Cell(np.array(ledger.rounds), curves, seconds)
+    return Curves(np.array(ledger.rounds), curves, seconds)
 
 
 def _gradients(algorithm: Algorithm, problem: Problem) -> tuple[float, float]:

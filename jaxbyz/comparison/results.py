@@ -12,10 +12,10 @@ import numpy as np
 from jaxbyz import arrays
 from jaxbyz.history import History
 
-__all__ = ["Cell", "Comparison", "Row"]
+__all__ = ["Comparison", "Curves", "Row"]
 
 
-class Cell(NamedTuple):
+class Curves(NamedTuple):
     """One method under one attack: P step sizes, S seeds, E evaluations."""
 
     rounds: np.ndarray  # [E]
@@ -24,12 +24,12 @@ class Cell(NamedTuple):
 
     def save(self, path: Path, mark: str) -> None:
         """Write to a file, whole or not at all."""
-        parts = {f"column/{name}": values for name, values in self.columns.items()}
+        parts = arrays.from_columns(self.columns)
         parts |= {"rounds": self.rounds, "seconds": np.array(self.seconds), "mark": np.array(mark)}
         arrays.write(path, parts)
 
     @classmethod
-    def load(cls, path: Path, mark: str) -> Cell:
+    def load(cls, path: Path, mark: str) -> Curves:
         """Read what `save` wrote.
 
         Raises:
@@ -47,11 +47,7 @@ class Cell(NamedTuple):
                 f"{path} holds another computation (method, attack, step sizes, data, seeds or "
                 "library version differ); give another folder"
             )
-        columns = {
-            name.removeprefix("column/"): values
-            for name, values in stored.items()
-            if name.startswith("column/")
-        }
+        columns = arrays.to_columns(stored)
         shapes = {values.shape[2:] for values in columns.values()}
         if stored["seconds"].shape or shapes - {stored["rounds"].shape}:
             raise arrays.Damaged(f"{path} is damaged: its arrays do not belong together")
@@ -82,7 +78,7 @@ class Comparison:
     measure: str
     largest: bool
     reported: int  # of the seeds, the first so many; the others choose the step size
-    cells: Mapping[tuple[str, str], Cell]  # (method, attack)
+    cells: Mapping[tuple[str, str], Curves]  # (method, attack)
     server_seconds: Mapping[str, float]  # method -> of one round
     # what made the runs: problem, and by their names algorithms (of the first step size), attacks
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)

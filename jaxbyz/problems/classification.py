@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -104,68 +105,89 @@ def classification(
         if batch > partition.shape[1]:
             raise ValueError(f"batch must be <= {partition.shape[1]} local samples, got {batch}")
     module = LightNet(dataset.classes) if model is None else model
-
-    def parameters(key: Key) -> Any:
-        return module.init(key, jnp.asarray(dataset.train_images[:1]))
-
-    # Pytrees exist only on this side of the oracle.
     template = template_of(module, dataset.train_images, dataset.classes)
     flat, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
-
-    def sums(variables: Any, samples: Samples) -> _Sums:
-        logits = jnp.asarray(module.apply(variables, samples.images))
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, samples.labels)
-        return _Sums(losses.sum(), (logits.argmax(axis=1) == samples.labels).sum())
-
-    def gradient(samples: Samples, x: jax.Array) -> jax.Array:
-        slope = jax.grad(lambda x, part: sums(unravel(x), part).loss)
-        return _in_chunks(lambda part: slope(x, part), samples, chunk) / samples.labels.shape[0]
-
-    def measure(x: jax.Array, data: Samples, samples: Samples) -> tuple[jax.Array, jax.Array]:
-        variables = unravel(x)
-        if hasattr(module, "calibrate"):  # statistics of batches are recomputed, see `resnets`
-            variables = module.calibrate(variables, everything(data).images, chunk)
-        total = _in_chunks(lambda part: sums(variables, part), samples, chunk)
-        return total.loss / samples.labels.shape[0], total.correct / samples.labels.shape[0]
-
-    def oracle(local: Samples) -> Oracle:
-        def draw(key: Key) -> Samples:
-            if batch is None:
-                return local
-            rows = jax.random.choice(key, local.labels.shape[0], (batch,), replace=False)
-            return Samples(local.images[rows], local.labels[rows])
-
-        return Oracle(lambda x: gradient(local, x), draw, gradient)
-
-    def everything(data: Samples) -> Samples:  # the honest workers' data as one set
-        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data)
-
-    def on_train(x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
-        return dict(zip(("loss", "accuracy"), measure(x, data, everything(data)), strict=True))
-
-    def on_test(x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
-        return dict(zip(("test_loss", "test_accuracy"), measure(x, data, test), strict=True))
-
-    def of_gradient(x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
-        return {"gradient_norm": jnp.linalg.norm(gradient(everything(data), x))}
-
+    objective = _CrossEntropy(module, unravel, batch, chunk)
+    some = dataset.train_images[:1]
     return Problem(
         name=dataset.name,
         honest=honest,
         byzantine=byzantine,
         dimension=flat.shape[0],
-        data=Samples(
-            images,
-            jnp.asarray(dataset.train_labels[partition]),
-        ),
+        data=Samples(images, jnp.asarray(dataset.train_labels[partition])),
         test=Samples(
             on_device("test_images", dataset.test_images), jnp.asarray(dataset.test_labels)
         ),
-        oracle=oracle,
-        init=lambda key: ravel_pytree(parameters(key))[0],
-        evaluators={"train": on_train, "test": on_test, "gradient": of_gradient},
+        oracle=objective.oracle,
+        init=lambda key: ravel_pytree(module.init(key, jnp.asarray(some)))[0],
+        evaluators={
+            "train": objective.on_train,
+            "test": objective.on_test,
+            "gradient": objective.gradient_norm,
+        },
         classes=dataset.classes,
     )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _CrossEntropy:
+    """The loss of a model as a function of flat parameters x [d]; only it knows their pytree."""
+
+    module: nn.Module
+    unravel: Callable[[jax.Array], Any]  # x [d] -> the module's variables
+    batch: int | None
+    chunk: int
+
+    def oracle(self, local: Samples) -> Oracle:
+        """What one worker may ask of its samples."""
+
+        def draw(key: Key) -> Samples:
+            if self.batch is None:
+                return local
+            rows = jax.random.choice(key, local.labels.shape[0], (self.batch,), replace=False)
+            return Samples(local.images[rows], local.labels[rows])
+
+        return Oracle(lambda x: self.gradient(local, x), draw, self.gradient)
+
+    def gradient(self, samples: Samples, x: jax.Array) -> jax.Array:
+        """Of the mean loss over samples, [d]."""
+        slope = jax.grad(lambda x, part: self._sums(self.unravel(x), part).loss)
+        total = _in_chunks(lambda part: slope(x, part), samples, self.chunk)
+        return total / samples.labels.shape[0]
+
+    def on_train(self, x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
+        """Loss and accuracy on the honest workers' data."""
+        measured = self._measure(x, data, _together(data))
+        return dict(zip(("loss", "accuracy"), measured, strict=True))
+
+    def on_test(self, x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
+        """Loss and accuracy on what is held out."""
+        measured = self._measure(x, data, test)
+        return dict(zip(("test_loss", "test_accuracy"), measured, strict=True))
+
+    def gradient_norm(self, x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
+        """‖∇f‖ of the honest objective."""
+        return {"gradient_norm": jnp.linalg.norm(self.gradient(_together(data), x))}
+
+    def _sums(self, variables: Any, samples: Samples) -> _Sums:
+        logits = jnp.asarray(self.module.apply(variables, samples.images))
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, samples.labels)
+        return _Sums(losses.sum(), (logits.argmax(axis=1) == samples.labels).sum())
+
+    def _measure(
+        self, x: jax.Array, data: Samples, samples: Samples
+    ) -> tuple[jax.Array, jax.Array]:
+        module: Any = self.module
+        variables = self.unravel(x)
+        if hasattr(module, "calibrate"):  # statistics of batches are recomputed, see `resnets`
+            variables = module.calibrate(variables, _together(data).images, self.chunk)
+        total = _in_chunks(lambda part: self._sums(variables, part), samples, self.chunk)
+        return total.loss / samples.labels.shape[0], total.correct / samples.labels.shape[0]
+
+
+def _together(data: Samples) -> Samples:
+    """The honest workers' data [h, m, ...] as one set [h m, ...]."""
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data)
 
 
 def _in_chunks(function: Callable[[Samples], Any], samples: Samples, chunk: int) -> Any:

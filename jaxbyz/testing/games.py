@@ -12,11 +12,12 @@ import optax
 
 from jaxbyz import algorithms, compressors, problems
 from jaxbyz.aggregators import trimmed_mean
+from jaxbyz.agreement import agreed
 from jaxbyz.core import Algorithm, Attack, ServerInfo, Tree
 from jaxbyz.data import Dataset
 from jaxbyz.problems import models
 from jaxbyz.problems.problem import Problem
-from jaxbyz.simulation import RoundInfo, Simulation, SimulationState, assemble, build, run
+from jaxbyz.simulation import RoundInfo, Simulation, SimulationState, assemble, session
 
 __all__ = [
     "GAME",
@@ -103,14 +104,14 @@ def play(
     algorithm: Algorithm, problem: Problem, attack: Attack | None, rounds: int
 ) -> Callable[[], Played]:
     """A run, compiled as one program when it is called."""
-    simulation = build(algorithm, problem, attack)
+    one = session(*agreed(algorithm, problem, attack), record=everything)
 
-    def whole(data: Tree) -> Played:
-        state, hello, key = start(simulation._replace(data=data), problem)
-        info, server = run(simulation.step, rounds, everything)(key, state, data)[1]
-        return Played(info, server, None if hello is None else hello.server)
+    def whole(keys: Any, data: Tree) -> Played:
+        _, first, (info, server) = one.run(keys, rounds, data)
+        return Played(info, server, None if first is None else first[0].server)
 
-    return lambda: jax.tree.map(np.asarray, jax.jit(whole)(simulation.data))
+    keys = jax.random.split(jax.random.key(0), 3)
+    return lambda: jax.tree.map(np.asarray, jax.jit(whole)(keys, one.simulation.data))
 
 
 def described(tree: Tree) -> list[str]:

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import jaxbyz as jb
-from jaxbyz.comparison import Cell, Comparison, compare, compare_aggregators, races
+from jaxbyz.comparison import Comparison, Curves, compare, compare_aggregators, races
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -179,7 +179,7 @@ def by_hand(loss, largest=False, rounds=(0, 10), reported=2):
         "loss": np.stack([np.full_like(loss, 9), loss], axis=2),
         "uplink_bits": np.zeros((*loss.shape, 2)),
     }
-    cell = Cell(np.array(rounds), columns, 0.0)
+    cell = Curves(np.array(rounds), columns, 0.0)
     grid = np.arange(1.0, 1 + len(loss))
     return Comparison(
         "p", ("m",), ("a",), {"m": grid}, {"round": 10.0, "uplink_bits": 1.0}, "loss", largest,
@@ -244,7 +244,7 @@ def test_bad_arguments(change, message):
     ],
 )
 def test_what_is_asked_for_is_checked_before_anything_is_run(monkeypatch, change, message):
-    monkeypatch.setattr(races, "play", None)
+    monkeypatch.setattr(races, "program", None)
     with pytest.raises(ValueError, match=message):
         race(**change)
 

@@ -13,9 +13,9 @@ from lengths import often
 import jaxbyz as jb
 from jaxbyz import simulation
 from jaxbyz.data import Dataset
-from jaxbyz.devices import mesh_of
 from jaxbyz.problems.models import MLP, Linear
 from jaxbyz.problems.resnets import BatchNorm, ResNet
+from jaxbyz.simulation.devices import mesh_of
 
 HONEST, BYZANTINE, SAMPLES, CLASSES = 4, 2, 3, 3  # with the attack's data, six workers compute
 RUN = {"rounds": 2, "evaluate_every": 1, "seeds": 2, "progress": False}

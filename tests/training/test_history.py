@@ -14,6 +14,7 @@ import pytest
 
 from jaxbyz import History
 from jaxbyz.ledger import Ledger
+from jaxbyz.simulation.sessions import Counted
 
 
 @pytest.fixture
@@ -266,7 +267,7 @@ def test_totals_beyond_32_bits_and_uneven_messages():
     bad[1, :, 2] = True
     faulty = np.zeros((2, 3, 3), bool)
     faulty[0, 1:, 0] = True
-    ledger.count(words, down, bad, faulty)
+    ledger.count(Counted(words, down, bad, faulty))
     ledger.note(3, {"loss": np.zeros(2)})
     columns = ledger.columns()
     # Two honest workers over 3 rounds, their mean; the third is Byzantine and not in it.

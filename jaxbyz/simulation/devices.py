@@ -11,7 +11,8 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
 from jaxbyz.core import Tree
-from jaxbyz.simulation import AXIS, SimulationState
+from jaxbyz.simulation.placement import AXIS
+from jaxbyz.simulation.state import SimulationState
 
 __all__ = ["chosen", "mesh_of", "processes", "put", "sharding_of_state"]
 

@@ -1,0 +1,63 @@
+"""Names that were replaced: they work for one release, and say what to write instead."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["renamed", "renamed_field"]
+
+
+def renamed(
+    module: str, names: Mapping[str, str], namespace: Mapping[str, Any]
+) -> Callable[[str], Any]:
+    """`__getattr__` of a module some of whose names were replaced.
+
+    Args:
+        module: its name.
+        names: old -> new.
+        namespace: the module's `globals()`.
+
+    >>> old = renamed("here", {"Cell": "Curves"}, {"Curves": 1})
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     old("Cell")
+    1
+    >>> str(caught[0].message)
+    'here.Cell is now here.Curves; the old name goes with the next release'
+    """
+
+    def __getattr__(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        _warn(f"{module}.{name}", f"{module}.{names[name]}")
+        return namespace[names[name]]
+
+    return __getattr__
+
+
+def renamed_field(owner: str, old: str, new: str) -> Any:
+    """A property that reads a field under the name it had before.
+
+    >>> class Info:
+    ...     rejected = 3
+    ...     bad = renamed_field("Info", "bad", "rejected")
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     Info().bad
+    3
+    >>> str(caught[0].message)
+    'Info.bad is now Info.rejected; the old name goes with the next release'
+    """
+
+    def read(self: Any) -> Any:
+        _warn(f"{owner}.{old}", f"{owner}.{new}")
+        return getattr(self, new)
+
+    return property(read)
+
+
+def _warn(old: str, new: str) -> None:
+    message = f"{old} is now {new}; the old name goes with the next release"
+    warnings.warn(message, DeprecationWarning, stacklevel=3)

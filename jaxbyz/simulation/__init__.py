@@ -1,0 +1,46 @@
+"""From parts to runs: pure functions that others map over seeds, compile and divide over devices.
+
+    rounds      build: an algorithm, a problem and an attack as `init` and `step`. Start here.
+    sessions    a run of many rounds: start, advance, measure. `train` and `compare` drive these.
+    compiled    a session of many seeds, compiled
+    placement   workers in one program, or divided over devices (`over_mesh`, `over_pmap`)
+    devices     which devices are meant, and how arrays come to lie on them
+    mapping     `one_by_one`, `in_batches`: in place of `jax.vmap` over workers or seeds
+    state       the types
+
+Imports algorithms' and attacks' types, never `training` or `comparison`, which import this.
+"""
+
+from jaxbyz.simulation.mapping import in_batches, one_by_one
+from jaxbyz.simulation.placement import (
+    AXIS,
+    Placement,
+    along_axis,
+    off_the_mesh,
+    over_mesh,
+    over_pmap,
+    require_even,
+)
+from jaxbyz.simulation.rounds import assemble, build
+from jaxbyz.simulation.sessions import Session, run, session
+from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
+
+__all__ = [
+    "AXIS",
+    "Placement",
+    "RoundInfo",
+    "Session",
+    "Simulation",
+    "SimulationState",
+    "along_axis",
+    "assemble",
+    "build",
+    "in_batches",
+    "off_the_mesh",
+    "one_by_one",
+    "over_mesh",
+    "over_pmap",
+    "require_even",
+    "run",
+    "session",
+]

@@ -1,0 +1,78 @@
+"""A session of many seeds, compiled, on one device or several: what `train` drives."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxbyz.core import Tree
+from jaxbyz.seeds import streams
+from jaxbyz.simulation.devices import put, sharding_of_state
+from jaxbyz.simulation.sessions import Session, columns_of
+from jaxbyz.simulation.state import SimulationState
+
+__all__ = ["Compiled", "compiled"]
+
+
+class Compiled(NamedTuple):
+    """A session of many seeds S, compiled; every array has a leading axis [S]."""
+
+    start: Callable[[], tuple[SimulationState, Tree]]
+    advance: Callable[[int, SimulationState], tuple[SimulationState, tuple[Tree, Any]]]
+    measure: Callable[[SimulationState], dict[str, jax.Array]]
+    # Names of what is measured and of what is watched; nothing is computed.
+    columns: Callable[[], tuple[list[str], list[str]]]
+
+
+def compiled(
+    one: Session, seeds: Sequence[int], map_seeds: Callable[..., Any] = jax.vmap
+) -> Compiled:
+    """A session mapped over seeds, on its devices; each function is compiled when it is called.
+
+    >>> import jaxbyz as jb, optax
+    >>> problem = jb.problems.quadratics(honest=4, byzantine=0, dimension=3)
+    >>> sgd = jb.robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.mean())
+    >>> runs = compiled(jb.simulation.session(sgd, problem), seeds=[0, 1])
+    >>> states, _ = runs.start()
+    >>> states, (records, _) = runs.advance(5, states)
+    >>> states.round.tolist(), runs.measure(states)["loss"].shape
+    ([5, 5], (2,))
+    """
+    mesh = one.mesh
+    data, test = put(one.simulation.data, mesh, split=True), put(one.problem.test, mesh)
+    model_keys, *keys = streams(seeds)
+    start_keys, round_keys = put(keys, mesh)
+
+    def start(keys: jax.Array, xs: jax.Array, data: Tree) -> Any:
+        return map_seeds(lambda key, x: one.start(key, x, data))(keys, xs)
+
+    def advance(rounds: int, keys: jax.Array, states: Any, data: Tree) -> Any:
+        return map_seeds(lambda key, state: one.advance(rounds, key, state, data))(keys, states)
+
+    def measure(xs: jax.Array, data: Tree, test: Tree) -> dict[str, jax.Array]:
+        return map_seeds(lambda x: one.measure(x, data, test))(xs)
+
+    # A program of its own: it is the slowest to compile, and the same for every algorithm.
+    models = jax.jit(map_seeds(one.problem.init))
+    state_at, known_at = (None, None) if mesh is None else sharding_of_state(mesh)
+    begin = jax.jit(start, out_shardings=(state_at, known_at))
+    go = jax.jit(advance, static_argnums=0, out_shardings=(state_at, known_at))
+    look = jax.jit(measure, out_shardings=known_at)
+
+    def columns() -> tuple[list[str], list[str]]:
+        measured = list(columns_of(one.measure, one.problem))
+        if one.watch is None:
+            return measured, []
+        states, _ = jax.eval_shape(start, start_keys, jax.eval_shape(models, model_keys), data)
+        after = jax.eval_shape(functools.partial(advance, 1), round_keys, states, data)
+        return measured, list(after[1][1])
+
+    return Compiled(
+        lambda: begin(start_keys, put(models(model_keys), mesh), data),
+        lambda rounds, states: go(rounds, round_keys, states, data),
+        lambda states: look(states.server.x, data, test),
+        columns,
+    )

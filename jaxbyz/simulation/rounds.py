@@ -1,0 +1,248 @@
+"""One round: an algorithm, the workers' data and an attack as one pure step.
+
+    build(algorithm, problem, attack) -> Simulation(init, step, data)
+    step(key, state, data) -> (state, info)
+
+In a round the server sends its broadcast. Every worker computes a message from the broadcast and
+its own data. All messages are gathered. The attack then replaces the Byzantine ones by messages of
+the same protocol, and the server updates its state. A worker whose own gradient is not finite says
+what changes nothing in that round (see `jaxbyz.bad_rounds`). Workers 0..h-1 are honest and h..n-1
+Byzantine; only the attack and this module know which.
+
+The key of a worker is folded from its number, so results do not depend on the device that computes
+it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from jaxbyz import checks, returned
+from jaxbyz.agreement import agreed
+from jaxbyz.attacks import no_attack
+from jaxbyz.bad_rounds import answering, beginning
+from jaxbyz.core import Algorithm, Attack, Codec, Key, Oracle, ServerInfo, Tree, View
+from jaxbyz.messages import bit_words
+from jaxbyz.problems.problem import Problem
+from jaxbyz.simulation.placement import Placement, here
+from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
+
+__all__ = ["assemble", "build"]
+
+
+def build(
+    algorithm: Algorithm,
+    problem: Problem,
+    attack: Attack | None = None,
+    *,
+    map_workers: Callable[..., Any] = jax.vmap,
+    placement: Placement | None = None,
+) -> Simulation:
+    """The simulation of one algorithm on one problem under one attack.
+
+    Args:
+        algorithm: from `jaxbyz.algorithms`.
+        problem: from `jaxbyz.problems`; says how many workers are honest and Byzantine.
+        attack: from `jaxbyz.attacks`; None: Byzantine workers follow the protocol on a copy of
+            an honest worker's data.
+        map_workers: `jax.vmap` or `one_by_one`.
+        placement: `here()` or `along_axis()` (under `over_mesh` and `over_pmap`).
+
+    Warns as `jaxbyz.agreement.agreed`: of a rule made for another f, of an attack by nobody.
+
+    Raises:
+        ValueError: an argument that is no such part; a rule that does not make a vector [d] of
+            rows [n, d].
+
+    >>> import optax
+    >>> from jaxbyz import aggregators, algorithms, problems
+    >>> problem = problems.quadratics(honest=4, byzantine=0, dimension=3, seed=0)
+    >>> sgd = algorithms.robust_sgd(optimizer=optax.sgd(0.1), aggregator=aggregators.mean())
+    >>> simulation = build(sgd, problem)
+    >>> key = jax.random.key(0)
+    >>> model_key, start_key, round_key = jax.random.split(key, 3)
+    >>> state, _ = simulation.init(start_key, problem.init(model_key), simulation.data)
+    >>> state, info = simulation.step(round_key, state, simulation.data)
+    >>> state.round.item(), info.uplink[0].tolist()
+    (1, [0, 96])
+    """
+    parts = agreed(algorithm, problem, attack)
+    return assemble(*parts, map_workers=map_workers, placement=placement)
+
+
+def assemble(
+    algorithm: Algorithm,
+    problem: Problem,
+    attack: Attack | None = None,
+    *,
+    map_workers: Callable[..., Any] = jax.vmap,
+    placement: Placement | None = None,
+) -> Simulation:
+    """`build` from parts that `agreed` has judged."""
+    checks.mapping("map_workers", map_workers)
+    attack = no_attack() if attack is None else attack
+    placement = here() if placement is None else placement
+    oracle = placement.asking(problem.oracle)
+    rounds = _Rounds(
+        algorithm, attack, problem.honest, problem.byzantine, oracle, map_workers, placement
+    )
+    return Simulation(rounds.init, rounds.step, _with_byzantine_data(problem, attack))
+
+
+# (key, server state, broadcast, messages [n, ...]) -> (server state, info)
+Serve = Callable[[Key, Tree, Tree, Tree], tuple[Tree, ServerInfo]]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rounds:
+    """The rounds of one simulation."""
+
+    algorithm: Algorithm
+    attack: Attack
+    honest: int
+    byzantine: int
+    oracle: Callable[[Tree], Oracle]  # entry of the data -> what that worker may ask of it
+    map_workers: Callable[..., Any]
+    placement: Placement
+
+    def init(self, key: Key, x: jax.Array, data: Tree) -> tuple[SimulationState, RoundInfo | None]:
+        """Round 0 at the model x [d]; its info is None where nothing is sent in it."""
+        broadcast_key, worker_key, attack_key, exchange_key = jax.random.split(key, 4)
+        worker, server = self.algorithm.worker, self.algorithm.server
+        started = server.start(x, self.honest + self.byzantine)
+        broadcast = server.broadcast(broadcast_key, started)
+        begin = beginning(worker)
+        workers, messages, faulty = self._compute(
+            worker_key, lambda k, oracle: begin(k, broadcast, oracle), data
+        )
+        memory = self.attack.init(attack_key, x.shape[0])
+        state = SimulationState(jnp.array(0, jnp.int32), workers, started, memory)
+        codec, serve = self.algorithm.hello, server.hello
+        if codec is None or serve is None:
+            return state, None
+        return self._exchange(exchange_key, codec, serve, broadcast, state, messages, faulty)
+
+    def step(self, key: Key, state: SimulationState, data: Tree) -> tuple[SimulationState, Any]:
+        """One round."""
+        broadcast_key, worker_key, exchange_key = jax.random.split(key, 3)
+        worker, server = self.algorithm.worker, self.algorithm.server
+        broadcast = server.broadcast(broadcast_key, state.server)
+        answer = answering(worker)
+        workers, messages, faulty = self._compute(
+            worker_key,
+            lambda k, own, oracle: answer(k, own, broadcast, oracle),
+            data,
+            state.workers,
+        )
+        state = state._replace(round=state.round + 1, workers=workers)
+        codec, serve = self.algorithm.codec, server.step
+        return self._exchange(exchange_key, codec, serve, broadcast, state, messages, faulty)
+
+    def _compute(self, key: Key, function: Callable[..., Any], data: Tree, *states: Tree) -> Any:
+        """Map function(key_i, *states_i, oracle_i) over the workers of this program."""
+        local = jax.tree.leaves(data)[0].shape[0]
+
+        def one(worker: jax.Array, entry: Tree, *own: Tree) -> Any:
+            return function(jax.random.fold_in(key, worker), *own, self.oracle(entry))
+
+        return self.map_workers(one)(self.placement.ids(local), data, *states)
+
+    def _exchange(
+        self,
+        key: Key,
+        codec: Codec,
+        serve: Serve,
+        broadcast: Tree,
+        state: SimulationState,
+        messages: Tree,
+        faulty: jax.Array,
+    ) -> tuple[SimulationState, RoundInfo]:
+        """From the workers' messages to the server's new state."""
+        attack_key, server_key = jax.random.split(key)
+
+        def outcome(messages: Tree) -> tuple[Tree, ServerInfo]:
+            return serve(server_key, state.server, broadcast, messages)
+
+        messages, faulty = self.placement.gather((messages, faulty))
+        memory, messages, faulty = self._falsify(
+            attack_key, codec, broadcast, state, messages, faulty, lambda said: outcome(said)[1]
+        )
+        server, info = outcome(messages)
+        n, d = self.honest + self.byzantine, server.x.shape[0]
+        chex.assert_shape([info.rows, info.aggregate, info.bad], [(n, d), (d,), (n,)])
+        chex.assert_type(info.bad, bool)
+        uplink = jax.vmap(lambda message: bit_words(message.bits()), axis_size=n)(messages)
+        state = state._replace(server=server, attack=memory)
+        # Counted once: of an honest worker as faulty, of a Byzantine one that computes as bad.
+        own = jnp.arange(n) < self.honest
+        info = info._replace(bad=jnp.where(own, info.bad & ~faulty, info.bad | faulty))
+        faulty = faulty & own
+        return state, RoundInfo(uplink, bit_words(broadcast.bits()), info, faulty)
+
+    def _falsify(
+        self,
+        key: Key,
+        codec: Codec,
+        broadcast: Tree,
+        state: SimulationState,
+        messages: Tree,
+        faulty: jax.Array,
+        serve: Callable[[Tree], ServerInfo],
+    ) -> tuple[Tree, Tree, jax.Array]:
+        """The attack's memory, all messages with its own in place, and who of them is faulty."""
+        attack, honest, byzantine = self.attack, self.honest, self.byzantine
+        if byzantine == 0 or attack.forge is None:
+            return state.attack, messages, faulty
+        attack_key, encode_key = jax.random.split(key)
+        truth = jax.tree.map(lambda leaf: leaf[:honest], messages)
+
+        def lie(wanted: jax.Array) -> Tree:  # [f, d] -> messages [f, ...]
+            keys = jax.random.split(encode_key, byzantine)
+            return jax.vmap(codec.encode, (0, None, 0))(keys, broadcast, wanted)
+
+        def say(wanted: jax.Array) -> Tree:  # [f, d] -> all messages [n, ...]
+            return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), truth, lie(wanted))
+
+        def read(messages: Tree) -> jax.Array:  # [m, ...] -> [m, d]
+            return jax.vmap(codec.decode, (None, 0))(broadcast, messages)
+
+        decoded = read(messages)
+        view = View(
+            round=state.round,
+            honest=jnp.where(jnp.isfinite(decoded), decoded, 0)[:honest],
+            own=None if attack.poison is None else decoded[honest:],
+            broadcast=broadcast,
+            server=state.server,
+            read=lambda wanted: read(lie(wanted)),
+            respond=lambda wanted: serve(say(wanted)),
+            byzantine=byzantine,
+        )
+        with returned.compiled(f"attack {attack.name!r}"):
+            outcome = attack.forge(attack_key, state.attack, view)
+        memory, wanted = returned.forged(
+            attack.name, outcome, (byzantine, decoded.shape[1]), decoded.dtype
+        )
+        forged = say(wanted), jnp.concatenate([faulty[:honest], jnp.zeros(byzantine, bool)])
+        if attack.abstain is None or attack.poison is None:  # without data there is nothing else
+            return memory, *forged
+        quiet, own = attack.abstain(memory, view), (messages, faulty)
+        return memory, *jax.tree.map(lambda a, b: jnp.where(quiet, a, b), own, forged)
+
+
+def _with_byzantine_data(problem: Problem, attack: Attack) -> Tree:
+    """Data of all workers that compute: the honest ones, and poisoned copies where asked for."""
+    if problem.byzantine == 0 or attack.poison is None:
+        if problem.byzantine and attack.forge is None:
+            raise ValueError(f"attack {attack.name!r} has neither forge nor poison")
+        return problem.data
+    victims = jnp.arange(problem.byzantine) % problem.honest
+    copies = jax.tree.map(lambda leaf: jnp.asarray(leaf)[victims], problem.data)
+    poisoned = attack.poison(copies)
+    returned.poisoned(attack.name, poisoned, copies, getattr(problem, "classes", None))
+    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), problem.data, poisoned)

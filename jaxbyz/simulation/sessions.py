@@ -1,0 +1,216 @@
+"""A run of many rounds, cut into pure functions that everything which runs rounds shares.
+
+    start(key, x, data)                 -> state, record of round 0
+    advance(rounds, key, state, data)   -> state, (records, columns of `watch`)
+    measure(x, data, test)              -> columns of the evaluators
+
+They are of one seed. Whoever drives them maps them over seeds, and over step sizes that are traced
+inside the algorithm, and compiles what comes out: `train` in a loop on the host (see `compiled`),
+`compare` with a scan over all rounds, `effect` and the test batteries with one call of `run`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from jaxbyz import returned
+from jaxbyz.core import Algorithm, Attack, Key, Tree
+from jaxbyz.problems.problem import Evaluator, Problem
+from jaxbyz.simulation.placement import along_axis, off_the_mesh, over_mesh, require_even
+from jaxbyz.simulation.rounds import assemble
+from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
+
+__all__ = [
+    "Counted",
+    "Session",
+    "Watch",
+    "columns_of",
+    "counted",
+    "measure_of",
+    "run",
+    "session",
+]
+
+Record = Callable[[SimulationState, RoundInfo], Tree]
+# (state before, state after, what the round was, data) -> columns, each []
+Watch = Callable[[SimulationState, SimulationState, RoundInfo, Tree], dict[str, jax.Array]]
+
+
+class Counted(NamedTuple):
+    """What `train` and `compare` keep of every round: all that their totals are made of.
+
+    Arrays of JAX while it is computed, of NumPy afterwards.
+    """
+
+    uplink: Any  # [n, 2] uint32, bits of every message as (high, low) words
+    downlink: Any  # [2] uint32
+    bad: Any  # [n] bool, rejected rows
+    faulty: Any  # [n] bool, honest workers whose own gradient was not finite
+
+
+def counted(state: SimulationState, info: RoundInfo) -> Counted:
+    """The `record` of `train` and `compare`."""
+    del state
+    return Counted(info.uplink, info.downlink, info.server.bad, info.faulty)
+
+
+def run(
+    step: Callable[[Key, SimulationState, Tree], tuple[SimulationState, RoundInfo]],
+    rounds: int,
+    record: Record,
+) -> Callable[[Key, SimulationState, Tree], tuple[SimulationState, Tree]]:
+    """Scan `rounds` rounds: (key, state, data) -> (state, records [rounds, ...]).
+
+    The key of a round is folded from its number, so that a run cut in two is the same run.
+    """
+
+    def rounds_of(key: Key, state: SimulationState, data: Tree) -> tuple[SimulationState, Tree]:
+        def body(state: SimulationState, _: None) -> tuple[SimulationState, Tree]:
+            state, info = step(jax.random.fold_in(key, state.round), state, data)
+            return state, record(state, info)
+
+        return jax.lax.scan(body, state, None, length=rounds)
+
+    return rounds_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """The run of one seed: pure functions of arrays. Made by `session`."""
+
+    simulation: Simulation
+    problem: Problem
+    record: Record
+    measure: Evaluator  # (x, data, test) -> columns
+    watch: Watch | None  # that returns single numbers under names of their own
+    mesh: Mesh | None  # whose devices share the workers; None: all workers in one program
+
+    def start(self, key: Key, x: jax.Array, data: Tree) -> tuple[SimulationState, Tree]:
+        """Round 0 at the model x [d]: the state, and its record (None where nothing is sent)."""
+        state, info = self._over_mesh(self.simulation.init, initial=True)(key, x, data)
+        return state, None if info is None else self.record(state, info)
+
+    def advance(
+        self, rounds: int, key: Key, state: SimulationState, data: Tree
+    ) -> tuple[SimulationState, tuple[Tree, dict[str, jax.Array]]]:
+        """So many rounds: the state, records [rounds, ...], and `watch` of the last round."""
+        step = self.simulation.step
+        if self.watch is None:
+            state, records = self._over_mesh(run(step, rounds, self.record))(key, state, data)
+            return state, (records, {})
+        before, records = run(step, rounds - 1, self.record)(key, state, data)
+        after, info = step(jax.random.fold_in(key, before.round), before, data)
+        last = self.record(after, info)
+        records = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), records, last)
+        return after, (records, self.watch(before, after, info, data))
+
+    def run(self, keys: Sequence[Key], rounds: int, data: Tree) -> tuple[Tree, Tree, Tree]:
+        """A whole run from its three keys (see `jaxbyz.seeds.streams`).
+
+        Returns:
+            The last state, the record of round 0 (or None), and those of all rounds after it.
+        """
+        model_key, start_key, round_key = keys
+        state, first = self.start(start_key, self.problem.init(model_key), data)
+        state, (records, _) = self.advance(rounds, round_key, state, data)
+        return state, first, records
+
+    def _over_mesh(self, function: Callable[..., Any], initial: bool = False) -> Any:
+        return function if self.mesh is None else over_mesh(function, self.mesh, initial=initial)
+
+
+def session(
+    algorithm: Algorithm,
+    problem: Problem,
+    attack: Attack | None = None,
+    *,
+    record: Record = counted,
+    evaluate: Sequence[str] | None = None,
+    watch: Watch | None = None,
+    map_workers: Callable[..., Any] = jax.vmap,
+    mesh: Mesh | None = None,
+) -> Session:
+    """The run of one seed, of parts that `agreed` has judged.
+
+    Args:
+        algorithm: of the run; its step size may be traced.
+        problem: of the run.
+        attack: of the run; None: Byzantine workers follow the protocol.
+        record: (state after, info) -> what is kept of every round.
+        evaluate: names of the problem's evaluators; None: all of them.
+        watch: applied to the last round of every `advance`; not with a mesh.
+        map_workers: `jax.vmap` or `one_by_one`.
+        mesh: devices that share the workers.
+
+    Raises:
+        ValueError: evaluators that the problem does not have; evaluators that return anything but
+            single numbers under names of their own, where there is a `watch`, and when traced, a
+            `watch` that does; workers that the devices cannot share evenly.
+
+    >>> import jaxbyz as jb, optax
+    >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=3)
+    >>> sgd = jb.robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(f=1))
+    >>> one = session(sgd, problem, jb.sign_flip())
+    >>> keys = [key[0] for key in jb.seeds.streams([0])]
+    >>> state, _, records = one.run(keys, 20, one.simulation.data)
+    >>> state.round.item(), records.bad.shape
+    (20, (20, 5))
+    """
+    placement = None if mesh is None else along_axis()
+    simulation = assemble(algorithm, problem, attack, map_workers=map_workers, placement=placement)
+    measure = measure_of(problem, evaluate)
+    if watch is not None:
+        watch = _judged(watch, others=columns_of(measure, problem))
+    if mesh is not None:
+        require_even(simulation.data, mesh.size)
+        measure = off_the_mesh(measure)
+    return Session(simulation, problem, record, measure, watch, mesh)
+
+
+def columns_of(measure: Evaluator, problem: Problem) -> Tree:
+    """The columns that are measured, name -> shape and dtype; nothing is computed."""
+    x = jax.eval_shape(problem.init, jax.random.key(0, impl="threefry2x32"))
+    return jax.eval_shape(measure, x, problem.data, problem.test)
+
+
+def _judged(watch: Watch, others: Collection[str]) -> Watch:
+    """The same function, which raises where it returns what no column can be."""
+
+    def judged(before: Any, after: Any, info: RoundInfo, data: Tree) -> dict[str, jax.Array]:
+        with returned.compiled("watch"):
+            found = watch(before, after, info, data)
+        return returned.columns("watch", found, others)
+
+    return judged
+
+
+def measure_of(problem: Problem, names: Sequence[str] | None) -> Evaluator:
+    """(x, data of all workers, test) -> columns, by the evaluators of these names; None: all."""
+    known = list(problem.evaluators)
+    wrong = names is not None and (
+        not isinstance(names, Sequence)
+        or isinstance(names, str)
+        or not all(name in known for name in names)
+    )
+    if wrong:
+        raise ValueError(f"evaluate must be a list of names among {known}, got {names!r}")
+    # In the problem's order, so that the order of the names makes no other computation.
+    chosen = [name for name in known if names is None or name in names]
+
+    def measure(x: jax.Array, data: Tree, test: Tree) -> dict[str, jax.Array]:
+        honest = jax.tree.map(lambda leaf: leaf[: problem.honest], data)
+        columns: dict[str, jax.Array] = {}
+        for name in chosen:
+            what = f"evaluator {name!r}"
+            with returned.compiled(what):
+                found = problem.evaluators[name](x, honest, test)
+            columns |= returned.columns(what, found, others=columns)
+        return columns
+
+    return measure

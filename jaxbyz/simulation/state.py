@@ -1,0 +1,38 @@
+"""What a simulation is made of: its state, what there is to see of a round, and its functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+
+from jaxbyz.core import Key, ServerInfo, Tree
+
+__all__ = ["RoundInfo", "Simulation", "SimulationState"]
+
+
+class SimulationState(NamedTuple):
+    """What the next round needs."""
+
+    round: jax.Array  # [] int32, rounds done
+    workers: Tree  # leaves [m, ...], one entry for every worker that computes
+    server: Tree
+    attack: Tree
+
+
+class RoundInfo(NamedTuple):
+    """What there is to look at in one round."""
+
+    uplink: jax.Array  # [n, 2] uint32, exact bits of every message as (high, low) words
+    downlink: jax.Array  # [2] uint32, bits of the broadcast to one worker
+    server: ServerInfo
+    faulty: jax.Array  # [n] bool, honest workers that were quiet: not in `server.bad`
+
+
+class Simulation(NamedTuple):
+    """Pure functions, and the data they take."""
+
+    init: Callable[[Key, jax.Array, Tree], tuple[SimulationState, RoundInfo | None]]
+    step: Callable[[Key, SimulationState, Tree], tuple[SimulationState, RoundInfo]]
+    data: Tree  # leaves [m, ...]
