@@ -24,6 +24,7 @@ LEVELS = {
     "returned": 0,
     "lanes": 0,
     "paths": 0,
+    "seeds": 0,
     "core": 1,
     "recipes": 1,
     "parts": 1,
@@ -44,6 +45,7 @@ BESIDE = {"theory", "testing"}  # read everything, are read by nobody below pape
 SIBLINGS = {
     ("problems", "data"),
     ("returned", "checks"),
+    ("seeds", "checks"),
     ("recipes", "core"),
     ("parts", "core"),
     ("parts", "recipes"),
@@ -191,8 +193,9 @@ def test_the_library_does_not_print(module):
 @every
 def test_parts_and_algorithms_are_not_compiled_by_themselves(module):
     # `batches` is what is called step by step with many small steps.
-    # `compiled` is where a session is compiled, for whoever drives it from the host.
+    # `compiled` is where a session is compiled, for whoever drives it from the host, with `seeds`.
     free = room(module) == "data" or module in {
+        "jaxbyz.seeds",
         "jaxbyz.compressors.batch_aware",
         "jaxbyz.simulation.compiled",
     }
