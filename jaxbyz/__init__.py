@@ -89,13 +89,15 @@ from jaxbyz.compressors import (
     ternary,
     top_k,
 )
+from jaxbyz.deprecations import renamed
 from jaxbyz.describe import Description, describe
 from jaxbyz.effects import Effect, effect
 from jaxbyz.history import History
 from jaxbyz.lanes import side_by_side
 from jaxbyz.simulation import build, in_batches, one_by_one, over_mesh, over_pmap, run
-from jaxbyz.training import TooManyBadRows, train
+from jaxbyz.training import RunDiverged, train
 
+__getattr__ = renamed(__name__, {"TooManyBadRows": "RunDiverged"}, globals())
 __version__ = importlib.metadata.version("jaxbyz")
 
 __all__ = [
@@ -190,7 +192,7 @@ __all__ = [
     "Description",
     "Effect",
     "History",
-    "TooManyBadRows",
+    "RunDiverged",
     "build",
     "compare",
     "compare_aggregators",

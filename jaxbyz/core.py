@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from jaxbyz import checks, returned
+from jaxbyz import checks
+from jaxbyz.contracts import returned
+from jaxbyz.deprecations import renamed_field
 
 __all__ = [
     "Aggregated",
@@ -43,7 +45,7 @@ Tree = Any  # a pytree of arrays
 class Recipe:
     """What made a part: its constructor and all arguments, in what JSON can hold.
 
-    Nothing computes with it; `History.about` tells it. Written by `jaxbyz.parts.part`.
+    Nothing computes with it; `History.about` tells it. Written by `jaxbyz.contracts.parts.part`.
     """
 
     maker: str
@@ -94,8 +96,13 @@ class Aggregated(NamedTuple):
     """What an aggregation rule returns."""
 
     value: Array  # [d]
-    bad: Array  # [n] bool: rows that were not finite and were replaced
+    rejected: Array  # [n] bool: rows that were not finite and were replaced
     details: dict[str, Array]  # what the rule wants to say: iterations, residual, ...
+
+    @property
+    def bad(self) -> Array:
+        """The former name of `rejected`."""
+        return renamed_field(self, "bad", "rejected")
 
 
 class ApplyRule(Protocol):
@@ -130,7 +137,7 @@ class Robustness(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Aggregator:
-    """A rule R^{n×d} -> R^d, finite whenever at most f rows are bad.
+    """A rule R^{n×d} -> R^d, finite whenever at most f rows are rejected.
 
     `init(d)` makes the state (None for nearly all rules). A rule can be called directly on
     rows [n, d] when it needs neither key nor state, and then returns the vector alone; so it can
@@ -166,8 +173,13 @@ class ServerInfo(NamedTuple):
 
     rows: Array  # [n, d] what the aggregator was given: momenta, estimates, gradients
     aggregate: Array  # [d] what it returned
-    bad: Array  # [n] bool: rejected at the entrance, or not finite in the aggregator
+    rejected: Array  # [n] bool: at the entrance, or not finite in the aggregator
     details: dict[str, Array]
+
+    @property
+    def bad(self) -> Array:
+        """The former name of `rejected`."""
+        return renamed_field(self, "bad", "rejected")
 
 
 class Worker(NamedTuple):
@@ -176,7 +188,7 @@ class Worker(NamedTuple):
     `init` answers the round-0 broadcast; its message is None for algorithms without a hello.
     `unchanged(state, broadcast, silent)` is what a worker says whose gradient is no number: given
     its memory and the message of this round with all numbers 0, the legal message that changes the
-    server least. None: that of zeros. (What else happens in such a round: `jaxbyz.bad_rounds`.)
+    server least. None: that of zeros. (What else happens in such a round: `jaxbyz.faulty_rounds`.)
     """
 
     init: Callable[[Key, Tree, Oracle], tuple[Tree, Tree]]  # (key, broadcast, oracle)

@@ -37,12 +37,12 @@ def renamed(
     return __getattr__
 
 
-def renamed_field(owner: str, old: str, new: str) -> Any:
-    """A property that reads a field under the name it had before.
+def renamed_field(owner: Any, old: str, new: str) -> Any:
+    """The value of a field that was asked for under the name it had before.
 
     >>> class Info:
     ...     rejected = 3
-    ...     bad = renamed_field("Info", "bad", "rejected")
+    ...     bad = property(lambda self: renamed_field(self, "bad", "rejected"))
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     Info().bad
@@ -50,14 +50,11 @@ def renamed_field(owner: str, old: str, new: str) -> Any:
     >>> str(caught[0].message)
     'Info.bad is now Info.rejected; the old name goes with the next release'
     """
-
-    def read(self: Any) -> Any:
-        _warn(f"{owner}.{old}", f"{owner}.{new}")
-        return getattr(self, new)
-
-    return property(read)
+    kind = type(owner).__name__
+    _warn(f"{kind}.{old}", f"{kind}.{new}", level=4)
+    return getattr(owner, new)
 
 
-def _warn(old: str, new: str) -> None:
+def _warn(old: str, new: str, level: int = 3) -> None:
     message = f"{old} is now {new}; the old name goes with the next release"
-    warnings.warn(message, DeprecationWarning, stacklevel=3)
+    warnings.warn(message, DeprecationWarning, stacklevel=level)

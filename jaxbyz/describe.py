@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
+from jaxbyz.contracts.parts import require
 from jaxbyz.core import Algorithm, Key, Oracle, Tree
 from jaxbyz.messages import Blocks, Either, SparseInPlace
-from jaxbyz.parts import require
 
 __all__ = ["Description", "describe"]
 

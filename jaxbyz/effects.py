@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
-from jaxbyz.agreement import agreed
 from jaxbyz.attacks import honest_mean
-from jaxbyz.callers import warn
+from jaxbyz.contracts.agreement import agreed
+from jaxbyz.contracts.callers import warn
+from jaxbyz.contracts.parts import require
 from jaxbyz.core import Algorithm, Attack
-from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import streams
 from jaxbyz.simulation import RoundInfo, SimulationState, session

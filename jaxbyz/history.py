@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxbyz import arrays, checks
-from jaxbyz.paths import expanded
+from jaxbyz import checks
+from jaxbyz.storage import arrays
+from jaxbyz.storage.paths import expanded
 
 __all__ = ["History", "carrying"]
 
@@ -31,7 +32,7 @@ class History:
     | uplink_bits   | bits sent so far by one worker, mean over the honest ones, exact  |
     | downlink_bits | bits sent so far to one worker, exact                             |
     | rejected_rows | rows so far that were not finite and never reached x              |
-    | faulty_rows   | bad rounds so far of honest workers, whose gradient was no number |
+    | faulty_rows   | faulty rounds so far of honest workers, whose gradient was no number |
     | the rest      | what the problem's evaluators measure at x                        |
 
     Numbers of bits are whole and exact below 2^53.

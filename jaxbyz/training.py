@@ -14,36 +14,25 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxbyz import checks
-from jaxbyz.agreement import agreed
-from jaxbyz.checkpoints import Checkpoints
+from jaxbyz.contracts.agreement import agreed
+from jaxbyz.contracts.recipes import written
 from jaxbyz.core import Algorithm, Attack
+from jaxbyz.deprecations import renamed
+from jaxbyz.divergence import RunDiverged
 from jaxbyz.history import History, carrying
-from jaxbyz.identities import identity_of
-from jaxbyz.ledger import Ledger
+from jaxbyz.metrics import RunMetrics
 from jaxbyz.problems.problem import Problem
 from jaxbyz.progress import Bar
-from jaxbyz.recipes import written
 from jaxbyz.seeds import seed_list
 from jaxbyz.simulation.compiled import compiled
 from jaxbyz.simulation.devices import mesh_of, processes
 from jaxbyz.simulation.sessions import Counted, Session, Watch, session
+from jaxbyz.storage.checkpoints import Checkpoints
+from jaxbyz.storage.identities import identity_of
 
-__all__ = ["TooManyBadRows", "Watch", "train"]
+__all__ = ["RunDiverged", "Watch", "train"]
 
-
-class TooManyBadRows(RuntimeError):
-    """The run diverged: too many rows were no numbers.
-
-    In one round more rows were rejected than there are Byzantine workers; or more than half of the
-    honest workers were faulty (their own gradients were not finite); or the rejected rows and the
-    workers that had been faulty for ten rounds on end were more than the Byzantine workers.
-
-    `history` holds what was computed up to the last evaluation before that round.
-    """
-
-    def __init__(self, message: str, history: History):
-        super().__init__(message)
-        self.history = history
+__getattr__ = renamed(__name__, {"TooManyBadRows": "RunDiverged"}, globals())
 
 
 def train(
@@ -106,7 +95,7 @@ def train(
         ValueError: an argument that is no such part or outside its range; a rule or an attack that
             makes something of another shape; a checkpoint of a different computation, of more than
             `rounds`, with other columns, damaged with none before it, or in use.
-        TooManyBadRows: the run diverged (what that means is said there). One bad round of an
+        RunDiverged: the run diverged (what that means is said there). One faulty round of an
             honest worker stops nothing: see the column `faulty_rows`. The exception carries the
             history so far.
         FloatingPointError: JAX's own, with `jax.debug_nans` or `jax.debug_infs` in force, for the
@@ -194,7 +183,7 @@ class _SoFar:
 
     def __init__(self, problem: Problem, seeds: Sequence[int], about: dict[str, Any]):
         self.problem, self.seeds, self.about = problem, seeds, about
-        self.ledger = Ledger(len(seeds), problem.honest)
+        self.ledger = RunMetrics(len(seeds), problem.honest)
         self.resumed_at = 0
         self.began = time.perf_counter()
         # Rounds done -> parameters: of the last evaluation, and of one under way. One entry of the
@@ -212,11 +201,11 @@ class _SoFar:
         over = np.argwhere(self.ledger.over(records, self.problem.byzantine))  # of [S, T]
         if len(over):
             seed, late = min(over.tolist(), key=lambda pair: pair[1])
-            bad, faulty = np.asarray(records.bad), np.asarray(records.faulty)
-            workers = np.flatnonzero((bad | faulty)[seed, late]).tolist()
-            raise TooManyBadRows(
+            rejected, faulty = np.asarray(records.rejected), np.asarray(records.faulty)
+            workers = np.flatnonzero((rejected | faulty)[seed, late]).tolist()
+            raise RunDiverged(
                 f"round {first + late} of seed {self.seeds[seed]}: {len(workers)} of "
-                f"{bad.shape[2]} rows were not finite (workers {workers}, "
+                f"{rejected.shape[2]} rows were not finite (workers {workers}, "
                 f"{int(faulty[seed, late].sum())} of them honest with gradients that are no "
                 f"numbers), more than is allowed with honest = {self.problem.honest}, byzantine = "
                 f"{self.problem.byzantine}; the run diverged. The exception's `history` holds the "

@@ -145,7 +145,7 @@ def tune(
             say(f"{name}, step {step:g}")
             try:
                 history = one_run(spec, name, 3, 0.1, step, root, folder)
-            except jb.TooManyBadRows:
+            except jb.RunDiverged:
                 losses[name][step] = float("inf")
             else:
                 losses[name][step] = float(history["loss"][:, -1].max())

@@ -13,7 +13,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxbyz import History, arrays
+from jaxbyz import History
+from jaxbyz.storage import arrays
 
 ROOT = Path(__file__).resolve().parent.parent
 

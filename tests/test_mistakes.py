@@ -281,7 +281,7 @@ MISTAKES = {
     "rule inside of nnm": (lambda: train(sgd(jb.nnm(1, jb.stateless(jnp.max)))),
         "rule must return a vector", "float32 of shape ()"),
     "rule by hand without a state": (lambda: train(sgd(by_hand(lambda rows: rows[0]))),
-        "aggregator must return (state, Aggregated(value, bad, details))", "an array float32[3]"),
+        "aggregator must return (state, Aggregated(value, rejected, details))", "float32[3]"),
     "rule by hand, a scalar": (
         lambda: train(sgd(by_hand(lambda x: (None, Aggregated(x.mean(), x[:, 0] > 9, {}))))),
         "aggregator must return a vector [d] = (3,)", "float32 of shape ()"),
@@ -290,7 +290,7 @@ MISTAKES = {
         "aggregator must return a vector of the dtype of the rows, float32", "float16"),
     "rule by hand, bad of one": (
         lambda: train(sgd(by_hand(lambda x: (None, Aggregated(x[0], jnp.array(False), {}))))),
-        "aggregator must return which rows were bad, [n] = (5,)"),
+        "aggregator must return which rows were rejected, [n] = (5,)"),
     # ---- attacks
     "attack by name": (lambda: attacked("alie"), "attack", "the text 'alie'", "jaxbyz.alie()"),
     "attack uncalled": (lambda: attacked(jb.alie),

@@ -21,7 +21,7 @@ from jaxbyz.aggregators.coordinatewise import (
 )
 from jaxbyz.aggregators.geometric import geometric_median
 from jaxbyz.aggregators.preaggregation import arc, bucketing, clip, nnm
-from jaxbyz.aggregators.rows import bad_rows, neutralize, stateless
+from jaxbyz.aggregators.rows import neutralize, rejected_rows, stateless
 from jaxbyz.aggregators.selection import bulyan, krum, multi_krum
 from jaxbyz.aggregators.spectral import caf, dnc
 from jaxbyz.aggregators.subsets import mda, mva, smea
@@ -30,7 +30,7 @@ from jaxbyz.aggregators.worst_case import WorstCase, robustness
 __all__ = [
     "aksel",
     "arc",
-    "bad_rows",
+    "rejected_rows",
     "bucketing",
     "bulyan",
     "caf",

@@ -16,7 +16,7 @@ from jaxbyz.aggregators.coordinatewise import coordinate_median
 from jaxbyz.aggregators.norms import row_norms
 from jaxbyz.aggregators.rows import require_majority, said_as
 from jaxbyz.aggregators.selection import least
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["aksel", "cge", "monna", "nearest_mean"]
@@ -137,7 +137,7 @@ def _near_pivot(
         selected = least(distance, keep(n, f))
         value = said_as(rows, mean_of(selected, clean))
         return state, Aggregated(
-            value, clean.bad | centre.bad, {**centre.details, "selected": selected}
+            value, clean.rejected | centre.rejected, {**centre.details, "selected": selected}
         )
 
     def bound(n: int, f: int) -> float | None:

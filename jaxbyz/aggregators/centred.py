@@ -11,9 +11,9 @@ Byzantine ones; nobody can move the unit beyond what κ allows. Derived here, wi
 1. c lies, in every coordinate, between values of every set S of h rows. So r_i² is at most the sum
    of the squared ranges of S, which is at most 2h Var_S, for every i in S; and one of them has
    r_i ≥ q. Hence Var_S ≥ q²/(2h): no S is so narrow that a part of it vanishes in the unit q.
-2. h finite rows have r_i ≤ q, so that those that are bad and those that are shortened are at most f
-   together. An S without shortened rows is as it was, and what was done to the others is within
-   what they may do. An S with a shortened row has Var_S of order B²q² at least; with k ≤ f of its
+2. h finite rows have r_i ≤ q, so rejected and shortened rows are at most f together. An S without
+   shortened rows is as it was, and what was done to the others is within what they may do.
+   An S with a shortened row has Var_S of order B²q² at least; with k ≤ f of its
    rows beyond q, ‖x̄_S - c‖² ≤ (k/(h-k)) Var_S up to terms of relative size h/B, and k/(h-k) ≤
    f/(n-2f), the least κ of any rule. So the bound of an (f, κ)-robust rule holds for that S too, as
    long as what it returns is within its bound of the h rows near c.
@@ -31,7 +31,7 @@ from jaxbyz.aggregators.clean import Clean, lengths_of, without
 from jaxbyz.aggregators.distances import distances_of
 from jaxbyz.aggregators.rows import power_of_two
 from jaxbyz.aggregators.sorting import select_ranks
-from jaxbyz.blocks import UNROLLED_ROWS, in_order, over_columns, row_sums, sum_of_rows
+from jaxbyz.column_passes import UNROLLED_ROWS, order_statistic, over_columns, row_sums, sum_of_rows
 
 __all__ = [
     "Centred",
@@ -81,7 +81,7 @@ class Centred(NamedTuple):
         return self._replace(first=first, second=second, far=long)
 
     def replaced(self, far: float) -> Centred:
-        """The same with rows beyond B q replaced, as bad ones are, by a row near the centre."""
+        """The same with rows beyond B q replaced, as rejected ones are, by one near the centre."""
         long = self.offsets.distance > far * self.q
         first = jnp.broadcast_to(1 / self.unit, long.shape)
         return self._replace(
@@ -162,8 +162,8 @@ def offsets(
 
 def _ranked(clean: Clean, values: jax.Array, rank: int) -> jax.Array:
     """The value of this rank among those of finite rows, if they are so many, else of all; []."""
-    enough = (~clean.bad).sum() > rank
-    return in_order(jnp.where(clean.bad & enough, jnp.inf, values), rank)
+    enough = (~clean.rejected).sum() > rank
+    return order_statistic(jnp.where(clean.rejected & enough, jnp.inf, values), rank)
 
 
 def pull(
@@ -206,7 +206,7 @@ def around(clean: Clean, f: int) -> Centred:
     found = offsets(clean, shrink, centre, rank=n - f - 1)
     q = _ranked(clean, found.distance, n - f - 1)
     one = jnp.ones_like(found.size)
-    rows = Centred(clean, shrink, centre, found, q, power_of_two(q), one, one, clean.bad)
+    rows = Centred(clean, shrink, centre, found, q, power_of_two(q), one, one, clean.rejected)
     return rows.shortened(FAR)
 
 

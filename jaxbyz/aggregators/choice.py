@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import jax
 
 from jaxbyz import checks
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["one_of"]
@@ -18,8 +18,8 @@ def one_of(rules: Sequence[Aggregator], which: jax.Array | int) -> Aggregator:
     """The rule of this number; it may be traced, so that one program serves all of them.
 
     R = rules[which], with the states of all of them as its state. What the rules say besides
-    value and bad rows is not passed on: it differs between them. Only the chosen one runs, if the
-    number is not mapped over. Put it inside what the rules have in common:
+    value and rejected rows is not passed on: it differs between them. Only the chosen one runs, if
+    the number is not mapped over. Put it inside what the rules have in common:
     nnm(f, one_of([trimmed_mean(f), coordinate_median(f)], which)) mixes once.
 
     No κ is given.

@@ -1,4 +1,4 @@
-"""Rows as rules read them: the bad ones replaced, without a copy of all rows.
+"""Rows as rules read them: the rejected ones replaced, without a copy of all rows.
 
 A copy of the rows costs as much as the arithmetic of most rules. So what is wrong with them is
 found in one pass, and put right wherever a block of columns is read.
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.aggregators.rows import fill_for, no_state, power_of_two, said_as, widened
-from jaxbyz.blocks import UNROLLED_ROWS, largest_of, over_columns, row_sums, sum_of_rows
+from jaxbyz.column_passes import UNROLLED_ROWS, largest_of, over_columns, row_sums, sum_of_rows
 from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
 __all__ = [
@@ -36,7 +36,7 @@ class Clean(NamedTuple):
     """Rows, and what to do with them."""
 
     raw: jax.Array  # [n, d] as given, in floats of at least 32 bits
-    bad: jax.Array  # [n] bool, not finite
+    rejected: jax.Array  # [n] bool, not finite
     out: jax.Array  # [n] bool, rows to be replaced
     fill: jax.Array  # [d] by what
     size: jax.Array  # [n] a power of two m for every raw row, and
@@ -74,23 +74,23 @@ def cleaned(rows: jax.Array) -> Clean:
     """What is wrong with rows [n, d], found in one pass.
 
     >>> clean = cleaned(jnp.array([[1.0], [jnp.inf], [3.0]]))
-    >>> clean.finite.ravel().tolist(), clean.bad.tolist()
+    >>> clean.finite.ravel().tolist(), clean.rejected.tolist()
     ([1.0, 2.0, 3.0], [False, True, False])
     """
     raw = widened(rows)
     size, length = lengths(raw)
-    bad = ~jnp.isfinite(length)
-    return Clean(raw, bad, bad, fill_for(raw, bad), size, length)
+    rejected = ~jnp.isfinite(length)
+    return Clean(raw, rejected, rejected, fill_for(raw, rejected), size, length)
 
 
 def without(clean: Clean, others: jax.Array) -> Clean:
     """The same, with other rows [n] bool replaced as well.
 
     >>> clean = without(cleaned(jnp.array([[1.0], [9.0], [3.0]])), jnp.array([False, True, False]))
-    >>> clean.finite.ravel().tolist(), clean.bad.tolist()
+    >>> clean.finite.ravel().tolist(), clean.rejected.tolist()
     ([1.0, 2.0, 3.0], [False, False, False])
     """
-    out = clean.bad | others
+    out = clean.rejected | others
     return clean._replace(out=out, fill=fill_for(clean.raw, out))
 
 
@@ -183,6 +183,6 @@ def detailed(
         del key
         clean = cleaned(rows)
         value, details = rule(clean)
-        return state, Aggregated(said_as(rows, value), clean.bad, details)
+        return state, Aggregated(said_as(rows, value), clean.rejected, details)
 
     return Aggregator(no_state, apply, robustness)

@@ -10,7 +10,7 @@ from jaxbyz.aggregators.centred import offsets, pull, shrink_for
 from jaxbyz.aggregators.clean import Clean, cleaned, detailed
 from jaxbyz.aggregators.columnwise import apply_to_finite
 from jaxbyz.aggregators.rows import power_of_two, said_as
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["centered_clipping", "centered_clipping_from", "smoothed_weiszfeld"]
@@ -46,7 +46,7 @@ def centered_clipping(tau: float | jax.Array, iterations: int) -> Aggregator:
         del key
         clean = cleaned(rows)
         value = _pulled(clean, state.astype(clean.raw.dtype), tau, iterations)
-        return value.astype(state.dtype), Aggregated(said_as(rows, value), clean.bad, {})
+        return value.astype(state.dtype), Aggregated(said_as(rows, value), clean.rejected, {})
 
     return Aggregator(jnp.zeros, apply)
 
@@ -76,7 +76,9 @@ def centered_clipping_from(
         clean = cleaned(rows)
         state, start = apply_to_finite(pivot, key, state, clean)
         value = _pulled(clean, start.value.astype(clean.raw.dtype), tau, iterations)
-        return state, Aggregated(said_as(rows, value), clean.bad | start.bad, start.details)
+        return state, Aggregated(
+            said_as(rows, value), clean.rejected | start.rejected, start.details
+        )
 
     return Aggregator(pivot.init, apply)
 

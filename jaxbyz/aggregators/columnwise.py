@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.aggregators.clean import Clean, weighted, weighted_columns
-from jaxbyz.blocks import UNROLLED_ROWS, over_columns
+from jaxbyz.column_passes import UNROLLED_ROWS, over_columns
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = [

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxbyz import checks
-from jaxbyz.constructors import with_f
+from jaxbyz.contracts.constructors import with_f
+from jaxbyz.contracts.parts import require
 from jaxbyz.core import Aggregator, Cell, Robustness
-from jaxbyz.parts import require
 
 __all__ = [
     "ALLOUAH",

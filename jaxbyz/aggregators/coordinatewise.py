@@ -15,15 +15,15 @@ from jaxbyz.aggregators.clean import detailed
 from jaxbyz.aggregators.columnwise import ColumnRule, Columnwise, Rows
 from jaxbyz.aggregators.constants import constant, only_for, ratio, within_ranges
 from jaxbyz.aggregators.rows import (
-    bad_rows,
     no_state,
+    rejected_rows,
     require_majority,
     said_as,
     share,
     widened,
 )
 from jaxbyz.aggregators.sorting import partly_sorted, select_ranks
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Cell, Key, Robustness, Tree
 
 __all__ = ["coordinate_median", "lower_median", "mean", "meamed", "phocas", "trimmed_mean"]
@@ -261,13 +261,13 @@ def phocas(f: int | None = None) -> Aggregator:
 def _by_entries(rule: ColumnRule, robustness: Robustness | None = None) -> Aggregator:
     """An aggregator from an order-based rule on rows, where NaN counts as +Inf.
 
-    With more than f bad rows a kept value may not be finite: then that coordinate is 0.
+    With more than f rejected rows a kept value may not be finite: then that coordinate is 0.
     """
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
         wide = widened(rows)
-        return state, Aggregated(said_as(rows, columns(wide)), bad_rows(wide), {})
+        return state, Aggregated(said_as(rows, columns(wide)), rejected_rows(wide), {})
 
     def columns(rows: Rows) -> jax.Array:
         value = rule(rows)

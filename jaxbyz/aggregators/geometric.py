@@ -17,7 +17,7 @@ from jaxbyz.aggregators.clean import cleaned
 from jaxbyz.aggregators.constants import constant, ratio
 from jaxbyz.aggregators.measured import measured
 from jaxbyz.aggregators.rows import no_state, require_majority, said_as
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["geometric_median"]
@@ -121,7 +121,7 @@ def geometric_median(
         # A minimiser that is a row is that row, to the last bit.
         row = jnp.where(clean.out[end.row], clean.fill, clean.raw[end.row])
         value = jnp.where(end.row >= 0, row, seen.back(end.point))
-        return state, Aggregated(said_as(rows, value), clean.bad, details)
+        return state, Aggregated(said_as(rows, value), clean.rejected, details)
 
     bound = constant(published=lambda n, f: 4 * (1 + ratio(n, f)) ** 2)
     return Aggregator(no_state, apply, bound)

@@ -72,12 +72,12 @@ def _around_row(clean: Clean, squares: jax.Array, f: int, far: float) -> tuple[C
     """The rows around the best one, from their D_ij [n, n], and whether that is safe, []."""
     n = clean.raw.shape[0]
     dtype = squares.dtype
-    unusable = clean.bad[:, None] | clean.bad
+    unusable = clean.rejected[:, None] | clean.rejected
     nearest = jnp.sort(jnp.where(unusable, jnp.inf, squares), axis=1)[:, n - f - 1]
     best = jnp.argmin(nearest)
     square = nearest[best]
     safe = (
-        (clean.bad.sum() <= f)
+        (clean.rejected.sum() <= f)
         & jnp.isfinite(squares).all()
         # What vanishes is then far below a rounding of q.
         & (square >= float(jnp.finfo(dtype).tiny) ** 0.5)

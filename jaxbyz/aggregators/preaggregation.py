@@ -17,8 +17,8 @@ from jaxbyz.aggregators.distances import nearest
 from jaxbyz.aggregators.measured import measured
 from jaxbyz.aggregators.norms import row_norms, shortening
 from jaxbyz.aggregators.rows import require_key, require_majority, said_as
-from jaxbyz.blocks import in_order
-from jaxbyz.constructors import part
+from jaxbyz.column_passes import order_statistic
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["arc", "bucketing", "clip", "nnm"]
@@ -49,13 +49,13 @@ def nnm(f: int | None, inner: Aggregator) -> Aggregator:
         n = rows.shape[0]
         require_majority("nnm", n, f)
         clean = cleaned(rows)
-        bad = clean.bad
+        rejected = clean.rejected
         distances = measured(clean, f)[1]
-        chosen = nearest(jnp.where(bad, jnp.inf, distances), n - f)  # [n, n-f]
+        chosen = nearest(jnp.where(rejected, jnp.inf, distances), n - f)  # [n, n-f]
         weights = jnp.zeros((n, n), clean.raw.dtype)
         weights = weights.at[jnp.arange(n)[:, None], chosen].set(1 / (n - f))
-        good = ~bad / jnp.maximum((~bad).sum(), 1).astype(weights.dtype)
-        weights = jnp.where(bad[:, None] & (~bad).any(), good, weights)
+        good = ~rejected / jnp.maximum((~rejected).sum(), 1).astype(weights.dtype)
+        weights = jnp.where(rejected[:, None] & (~rejected).any(), good, weights)
         return _said(clean, rows, apply_to_weighted(inner, key, state, clean, weights))
 
     return Aggregator(inner.init, apply, mixed(f, inner))
@@ -159,7 +159,7 @@ def arc(f: int | None, inner: Aggregator) -> Aggregator:
         factors: tuple[jax.Array, ...] = ()
         if count:
             norms, shrink = row_norms(clean)
-            factors = shortening(clean, in_order(norms, n - count - 1), 1 / shrink)
+            factors = shortening(clean, order_statistic(norms, n - count - 1), 1 / shrink)
         return _said(clean, rows, apply_to_scaled(inner, key, state, clean, factors))
 
     return Aggregator(inner.init, apply)
@@ -168,9 +168,9 @@ def arc(f: int | None, inner: Aggregator) -> Aggregator:
 def _said(
     clean: Clean, rows: jax.Array, outcome: tuple[Tree, Aggregated]
 ) -> tuple[Tree, Aggregated]:
-    """The outcome of the inner rule as that of both: of the given kind, with all bad rows."""
+    """The outcome of the inner rule as that of both: of the given kind, with all rejected rows."""
     state, result = outcome
-    bad = clean.bad
-    if result.bad.shape == bad.shape:
-        bad = bad | result.bad
-    return state, Aggregated(said_as(rows, result.value), bad, result.details)
+    rejected = clean.rejected
+    if result.rejected.shape == rejected.shape:
+        rejected = rejected | result.rejected
+    return state, Aggregated(said_as(rows, result.value), rejected, result.details)

@@ -1,7 +1,7 @@
 """What every rule does to its rows before it looks at them: judge, replace, scale.
 
-A row with a NaN or ±Inf is *bad* and counts as Byzantine. Replacing it by any finite row keeps an
-(f, κ) guarantee, because it was one of the at most f Byzantine rows; the coordinate-wise median
+A row with a NaN or ±Inf is *rejected* and counts as Byzantine. Replacing it by any finite row keeps
+an (f, κ) guarantee, because it was one of the at most f Byzantine rows; the coordinate-wise median
 of the good rows is taken because it is central and equivariant. The replacement is by `where`,
 never by a product with a 0/1 mask (0 · NaN differs between eager and compiled code).
 """
@@ -14,15 +14,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxbyz import returned
 from jaxbyz.aggregators.sorting import sort_rows
-from jaxbyz.blocks import largest_entries, over_columns
 from jaxbyz.checks import said
-from jaxbyz.constructors import part
+from jaxbyz.column_passes import largest_entries, over_columns
+from jaxbyz.contracts import returned
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
 __all__ = [
-    "bad_rows",
+    "rejected_rows",
     "fill_for",
     "neutralize",
     "no_state",
@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 
-def bad_rows(rows: jax.Array) -> jax.Array:
+def rejected_rows(rows: jax.Array) -> jax.Array:
     """Which rows of [n, d] hold a number that is not finite, [n] bool.
 
-    >>> bad_rows(jnp.array([[0.0, 1.0], [jnp.nan, 0.0]])).tolist()
+    >>> rejected_rows(jnp.array([[0.0, 1.0], [jnp.nan, 0.0]])).tolist()
     [False, True]
     """
     return ~jnp.isfinite(largest_entries(rows))
@@ -77,21 +77,21 @@ def _said_dtype(rows: jax.Array) -> Any:
 
 
 def neutralize(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Replace bad rows by the coordinate-wise median of the good ones (0 if there is none).
+    """Replace rejected rows by the coordinate-wise median of the good ones (0 if there is none).
 
     Args:
         rows: [n, d].
 
     Returns:
         Rows [n, d], all finite, and which were replaced, [n] bool. The median is computed only
-        when there is a bad row.
+        when there is a rejected row.
 
-    >>> rows, bad = neutralize(jnp.array([[1.0], [jnp.inf], [3.0]]))
-    >>> rows.ravel().tolist(), bad.tolist()
+    >>> rows, rejected = neutralize(jnp.array([[1.0], [jnp.inf], [3.0]]))
+    >>> rows.ravel().tolist(), rejected.tolist()
     ([1.0, 2.0, 3.0], [False, True, False])
     """
-    bad = bad_rows(rows)
-    return jnp.where(bad[:, None], fill_for(rows, bad), rows), bad
+    rejected = rejected_rows(rows)
+    return jnp.where(rejected[:, None], fill_for(rows, rejected), rows), rejected
 
 
 def fill_for(rows: jax.Array, out: jax.Array) -> jax.Array:
@@ -103,14 +103,14 @@ def fill_for(rows: jax.Array, out: jax.Array) -> jax.Array:
     )
 
 
-def _median_of_good(rows: jax.Array, bad: jax.Array) -> jax.Array:
+def _median_of_good(rows: jax.Array, rejected: jax.Array) -> jax.Array:
     """Coordinate-wise median over the good rows, [d]."""
-    good = (~bad).sum()
+    good = (~rejected).sum()
     half = share(2, rows.dtype)
 
     def middle(start: jax.Array | int, width: int) -> jax.Array:
         part = jax.lax.dynamic_slice_in_dim(rows, start, width, axis=1)
-        ordered = sort_rows(jnp.where(bad[:, None], jnp.inf, part))  # good ones first
+        ordered = sort_rows(jnp.where(rejected[:, None], jnp.inf, part))  # good ones first
         lower = ordered[jnp.maximum(good - 1, 0) // 2]
         upper = ordered[good // 2]
         return jnp.where(good > 0, lower * half + upper * half, 0).astype(rows.dtype)
@@ -183,9 +183,9 @@ def stateless(
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
-        finite, bad = neutralize(widened(rows))
+        finite, rejected = neutralize(widened(rows))
         with returned.compiled("rule"):
             value = returned.vector("rule", rule(finite), rows.shape[1])
-        return state, Aggregated(said_as(rows, value), bad, {})
+        return state, Aggregated(said_as(rows, value), rejected, {})
 
     return Aggregator(no_state, apply, robustness)

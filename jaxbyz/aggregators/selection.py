@@ -18,7 +18,7 @@ from jaxbyz.aggregators.coordinatewise import average, nearest_values
 from jaxbyz.aggregators.measured import measured
 from jaxbyz.aggregators.rows import require_majority
 from jaxbyz.aggregators.sorting import sorted_rows
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator
 
 __all__ = ["bulyan", "krum", "multi_krum"]

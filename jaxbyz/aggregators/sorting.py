@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxbyz.blocks import over_columns
+from jaxbyz.column_passes import over_columns
 
 __all__ = [
     "bitonic_partners",

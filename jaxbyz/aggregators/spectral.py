@@ -22,7 +22,7 @@ from jaxbyz.aggregators.measured import measured
 from jaxbyz.aggregators.rows import no_state, require_key, require_majority, said_as
 from jaxbyz.aggregators.selection import least
 from jaxbyz.aggregators.sorting import select_ranks
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["caf", "dnc"]
@@ -97,7 +97,7 @@ def caf(f: int | None = None) -> Aggregator:
             "huge_rows": seen.far,
         }
         value = seen.back(weighted_from(end.best, seen, jnp.zeros_like(seen.centre)))
-        return state, Aggregated(said_as(rows, value), clean.bad, details)
+        return state, Aggregated(said_as(rows, value), clean.rejected, details)
 
     bound = constant(reach=only_for(f, lambda n, f: (2 * n) ** 0.5))
     return Aggregator(no_state, apply, bound)
@@ -179,7 +179,7 @@ def dnc(
             lambda: mean_of(selected, clean),
         )
         details = {"selected": selected, "empty": empty, "huge_rows": seen.far}
-        return state, Aggregated(said_as(rows, value), clean.bad, details)
+        return state, Aggregated(said_as(rows, value), clean.rejected, details)
 
     # The median is within √(n-f) of the mean of S, and q at most that.
     bound = constant(reach=only_for(f, lambda n, f: (HUGE + 2) * (n - f) ** 0.5 if f else 1.0))

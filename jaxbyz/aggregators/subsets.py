@@ -20,7 +20,7 @@ from jaxbyz.aggregators.constants import constant, only_for, ratio
 from jaxbyz.aggregators.distances import centred_products
 from jaxbyz.aggregators.measured import measured
 from jaxbyz.aggregators.rows import no_state, require_majority, said_as
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = ["mda", "mva", "smea", "subset_masks"]
@@ -188,6 +188,6 @@ def _least_subset(
         selected = subset_masks(n, f, rank)
         value = said_as(rows, mean_of(selected, clean))
         details = {"selected": selected, "huge_rows": seen.far}
-        return state, Aggregated(value, clean.bad, details)
+        return state, Aggregated(value, clean.rejected, details)
 
     return Aggregator(no_state, apply, robustness)

@@ -12,9 +12,9 @@ from jaxbyz import checks
 from jaxbyz.aggregators.climb import best_of_climbers, places, ratio_of
 from jaxbyz.aggregators.columns import programs, worst_column
 from jaxbyz.aggregators.constants import Kappa, kappa
-from jaxbyz.constructors import with_f
+from jaxbyz.contracts.constructors import with_f
+from jaxbyz.contracts.parts import require
 from jaxbyz.core import Aggregator
-from jaxbyz.parts import require
 
 __all__ = ["WorstCase", "robustness"]
 

@@ -28,7 +28,7 @@ import optax
 from jaxbyz.algorithms.estimates import compressed_codec
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, direct_server
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
 
 __all__ = ["br_csgd"]

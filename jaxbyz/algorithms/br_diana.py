@@ -36,7 +36,7 @@ from jaxbyz.algorithms.estimates import as_server_reads, compressed_codec
 from jaxbyz.algorithms.estimators import Estimator, full_gradient, sampled_gradient
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, broadcast_model
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import (
     Aggregator,
     Algorithm,
@@ -48,7 +48,7 @@ from jaxbyz.core import (
     Tree,
     Worker,
 )
-from jaxbyz.entrance import heard, held
+from jaxbyz.sanitize import read_messages, saturated
 
 __all__ = ["DianaState", "DianaWorkerState", "br_diana", "br_diana_full", "shifted"]
 
@@ -182,7 +182,7 @@ def shifted(
         memory, estimate = estimator.step(sample_key, state.estimator, broadcast.x, oracle)
         message = compressor.compress(compress_key, estimate - state.shift)
         a = rate_for(estimate.shape[0])
-        shift = held(state.shift + a * as_server_reads(compressor, message))
+        shift = saturated(state.shift + a * as_server_reads(compressor, message))
         return DianaWorkerState(memory, shift), message
 
     # ---- server ----------------------------------------------------------------------------
@@ -194,10 +194,10 @@ def shifted(
         key: Key, state: DianaState, broadcast: ModelBroadcast, messages: Tree
     ) -> tuple[DianaState, ServerInfo]:
         del broadcast
-        received, rejected = heard(compressor.decompress, messages)
+        received, rejected = read_messages(compressor.decompress, messages)
         chex.assert_equal_shape([received, state.shifts])
-        estimates = held(state.shifts + received)  # [n, d] ĝ_i
-        shifts = held(state.shifts + rate_for(state.x.shape[0]) * received)
+        estimates = saturated(state.shifts + received)  # [n, d] ĝ_i
+        shifts = saturated(state.shifts + rate_for(state.x.shape[0]) * received)
         state = state._replace(shifts=shifts)
         return descend(optimizer, aggregator, key, state, estimates, rejected)
 

@@ -34,7 +34,7 @@ import optax
 from jaxbyz import checks
 from jaxbyz.algorithms.br_diana import shifted
 from jaxbyz.algorithms.estimators import Estimator
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle
 
 __all__ = ["broadcast_saga", "saga"]

@@ -42,10 +42,10 @@ from jaxbyz.algorithms.estimates import (
     renamed,
 )
 from jaxbyz.algorithms.requirements import require_unbiased
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
-from jaxbyz.entrance import held
 from jaxbyz.messages import Dense, float_bits
+from jaxbyz.sanitize import saturated
 
 __all__ = ["DashaWorkerState", "PageBroadcast", "byz_dasha_page", "tossing"]
 
@@ -145,7 +145,7 @@ def byz_dasha_page(
         a = 1 / (2 * omega(x.shape[0]) + 1) if correction is None else correction
         wanted = estimate - state.estimate - a * (state.server_estimate - state.estimate)
         message = compressor.compress(compress_key, wanted)
-        server_estimate = held(state.server_estimate + as_server_reads(compressor, message))
+        server_estimate = saturated(state.server_estimate + as_server_reads(compressor, message))
         return DashaWorkerState(estimate, server_estimate, x), message
 
     return Algorithm(

@@ -30,7 +30,7 @@ import optax
 from jaxbyz.algorithms.estimates import as_server_reads, compressed_codec
 from jaxbyz.algorithms.requirements import require_contractive
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, direct_server
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
 
 __all__ = ["byz_ef14"]

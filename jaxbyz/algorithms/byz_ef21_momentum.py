@@ -33,7 +33,7 @@ import optax
 from jaxbyz.algorithms.error_feedback import error_feedback
 from jaxbyz.algorithms.estimates import DENSE
 from jaxbyz.algorithms.estimators import averaged, sampled_gradient, storm
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 
 __all__ = ["byz_ef21_sgdm", "byz_ef21_storm"]

@@ -36,7 +36,7 @@ import optax
 from jaxbyz.algorithms.error_feedback import error_feedback
 from jaxbyz.algorithms.estimates import DENSE
 from jaxbyz.algorithms.estimators import averaged, storm
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 
 __all__ = ["byz_vr_dm21"]

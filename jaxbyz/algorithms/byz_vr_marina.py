@@ -40,7 +40,7 @@ from jaxbyz.algorithms.byz_dasha_page import PageBroadcast, tossing
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.algorithms.estimates import DENSE, EstimatesState, compressed_codec
 from jaxbyz.algorithms.requirements import require_unbiased
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import (
     Aggregator,
     Algorithm,
@@ -52,8 +52,8 @@ from jaxbyz.core import (
     ServerInfo,
     Worker,
 )
-from jaxbyz.entrance import heard, held
 from jaxbyz.messages import Dense, Either, either
+from jaxbyz.sanitize import read_messages, saturated
 
 __all__ = ["MarinaState", "byz_vr_marina", "byz_vr_marina_no_sync"]
 
@@ -101,7 +101,7 @@ def byz_vr_marina(
     def update(
         key: Key, state: MarinaState, received: jax.Array, rejected: jax.Array, anew: Any
     ) -> tuple[MarinaState, ServerInfo]:
-        told = jnp.where(anew, received, held(state.aggregate + received))
+        told = jnp.where(anew, received, saturated(state.aggregate + received))
         rows = jnp.where((anew & rejected)[:, None], state.aggregate, told)
         state, info = descend(optimizer, aggregator, key, state, rows, rejected)
         return state._replace(aggregate=info.aggregate), info
@@ -138,7 +138,7 @@ def byz_vr_marina_no_sync(
     def update(
         key: Key, state: EstimatesState, received: jax.Array, rejected: jax.Array, anew: Any
     ) -> tuple[EstimatesState, ServerInfo]:
-        told = jnp.where(anew, received, held(state.estimates + received))
+        told = jnp.where(anew, received, saturated(state.estimates + received))
         estimates = jnp.where((anew & rejected)[:, None], state.estimates, told)
         state = state._replace(estimates=estimates)
         return descend(optimizer, aggregator, key, state, estimates, rejected)
@@ -198,12 +198,12 @@ def _marina(
         key: Key, state: Any, broadcast: PageBroadcast, messages: Dense
     ) -> tuple[Any, ServerInfo]:
         del broadcast
-        return update(key, state, *heard(DENSE.decompress, messages), True)
+        return update(key, state, *read_messages(DENSE.decompress, messages), True)
 
     def step(
         key: Key, state: Any, broadcast: PageBroadcast, messages: Either
     ) -> tuple[Any, ServerInfo]:
-        received, rejected = heard(lambda message: decode(broadcast, message), messages)
+        received, rejected = read_messages(lambda message: decode(broadcast, message), messages)
         return update(key, state, received, rejected, broadcast.coin)
 
     return Algorithm(

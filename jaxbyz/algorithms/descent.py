@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxbyz import checks, returned
+from jaxbyz import checks
+from jaxbyz.contracts import returned
 from jaxbyz.core import Aggregator, Key, ServerInfo
 
 __all__ = ["descend"]
@@ -61,5 +62,5 @@ def descend(
             f"shape, got {jnp.shape(updates)}"
         )
     x = optax.apply_updates(state.x, updates)
-    info = ServerInfo(rows, aggregated.value, rejected | aggregated.bad, aggregated.details)
+    info = ServerInfo(rows, aggregated.value, rejected | aggregated.rejected, aggregated.details)
     return state._replace(x=jnp.asarray(x), optimizer=moments, aggregator=memory), info

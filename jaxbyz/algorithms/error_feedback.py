@@ -40,9 +40,9 @@ from jaxbyz.algorithms.estimates import (
 from jaxbyz.algorithms.estimators import Estimator
 from jaxbyz.algorithms.requirements import require_contractive
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, broadcast_model
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Tree, Worker
-from jaxbyz.entrance import held
+from jaxbyz.sanitize import saturated
 
 __all__ = ["ErrorFeedbackState", "error_feedback"]
 
@@ -100,7 +100,7 @@ def error_feedback(
     ) -> tuple[ErrorFeedbackState, Tree]:
         chex.assert_equal_shape([estimate, server_estimate])  # [d]
         message = used.compress(key, estimate - server_estimate)
-        server_estimate = held(server_estimate + as_server_reads(used, message))
+        server_estimate = saturated(server_estimate + as_server_reads(used, message))
         return ErrorFeedbackState(memory, server_estimate), message
 
     def worker_init(

@@ -31,7 +31,7 @@ import optax
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.compressors.identity import identity
 from jaxbyz.core import Aggregator, Codec, Compressor, Key, Server, ServerInfo, Tree
-from jaxbyz.entrance import heard, held
+from jaxbyz.sanitize import read_messages, saturated
 
 __all__ = [
     "DENSE",
@@ -93,9 +93,9 @@ def estimates_server(
             key: Key, state: EstimatesState, broadcast: Tree, messages: Tree
         ) -> tuple[EstimatesState, ServerInfo]:
             del broadcast
-            received, rejected = heard(used.decompress, messages)
+            received, rejected = read_messages(used.decompress, messages)
             chex.assert_equal_shape([received, state.estimates])  # [n, d]
-            state = state._replace(estimates=held(state.estimates + received))
+            state = state._replace(estimates=saturated(state.estimates + received))
             return descend(optimizer, aggregator, key, state, state.estimates, rejected)
 
         return step
@@ -129,4 +129,4 @@ def as_server_reads(compressor: Compressor, message: Tree) -> jax.Array:
     [0.0, 0.0]
     """
     batch = jax.tree.map(lambda leaf: leaf[None], message)  # of one
-    return heard(compressor.decompress, batch)[0][0]
+    return read_messages(compressor.decompress, batch)[0][0]

@@ -29,7 +29,7 @@ import optax
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.algorithms.estimates import DENSE, compressed_codec
 from jaxbyz.algorithms.momentum import fresh_weight
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import (
     Aggregator,
     Algorithm,
@@ -41,8 +41,8 @@ from jaxbyz.core import (
     Tree,
     Worker,
 )
-from jaxbyz.entrance import heard
 from jaxbyz.messages import Dense, float_bits
+from jaxbyz.sanitize import read_messages
 
 __all__ = ["ModelBroadcast", "RobustSGDState", "broadcast_model", "direct_server", "robust_sgd"]
 
@@ -86,7 +86,7 @@ def direct_server(
         key: Key, state: RobustSGDState, broadcast: Tree, messages: Tree
     ) -> tuple[RobustSGDState, ServerInfo]:
         del broadcast
-        received, rejected = heard(compressor.decompress, messages)
+        received, rejected = read_messages(compressor.decompress, messages)
         return descend(optimizer, aggregator, key, state, received, rejected)
 
     return Server(start, None, broadcast_model, step)

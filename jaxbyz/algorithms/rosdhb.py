@@ -32,14 +32,14 @@ import optax
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.algorithms.momentum import fresh_weight
 from jaxbyz.compressors import shared_mask
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Codec, Key, Oracle, Server, ServerInfo, Worker
-from jaxbyz.entrance import heard, held
 from jaxbyz.messages import (
     SEED_BITS,
     SharedSupport,
     float_bits,
 )
+from jaxbyz.sanitize import read_messages, saturated
 
 __all__ = ["RoSDHBBroadcast", "RoSDHBState", "rosdhb"]
 
@@ -125,10 +125,12 @@ def rosdhb(
     ) -> tuple[RoSDHBState, ServerInfo]:
         d = state.x.shape[0]
         weight = fresh * (d / mask.keep(d))
-        received, rejected = heard(lambda message: weight * message.values, messages)  # [n, k]
+        received, rejected = read_messages(
+            lambda message: weight * message.values, messages
+        )  # [n, k]
         # m += (1-β)(g̃ - m), on the mask and off it: no bias from a rounded β.
         faded = state.momenta - fresh * state.momenta  # [n, d]
-        told = held(faded[:, broadcast.subset] + received)
+        told = saturated(faded[:, broadcast.subset] + received)
         momenta = faded.at[:, broadcast.subset].set(told, unique_indices=True)
         state = state._replace(momenta=momenta)
         return descend(optimizer, aggregator, key, state, momenta, rejected)

@@ -37,9 +37,9 @@ from jaxbyz.algorithms.descent import descend
 from jaxbyz.algorithms.momentum import fresh_weight
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, broadcast_model
 from jaxbyz.algorithms.rosdhb import RoSDHBState
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Server, ServerInfo, Tree
-from jaxbyz.entrance import heard, held
+from jaxbyz.sanitize import read_messages, saturated
 
 __all__ = ["rosdhb_local"]
 
@@ -84,9 +84,9 @@ def rosdhb_local(
         key: Key, state: RoSDHBState, broadcast: ModelBroadcast, messages: Tree
     ) -> tuple[RoSDHBState, ServerInfo]:
         del broadcast
-        received, rejected = heard(compressor.decompress, messages)
+        received, rejected = read_messages(compressor.decompress, messages)
         # m + (1-β)(q - m): no bias from a rounded β.
-        momenta = held((state.momenta - fresh * state.momenta) + fresh * received)  # [n, d]
+        momenta = saturated((state.momenta - fresh * state.momenta) + fresh * received)  # [n, d]
         state = state._replace(momenta=momenta)
         return descend(optimizer, aggregator, key, state, momenta, rejected)
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxbyz import returned
-from jaxbyz.constructors import part
+from jaxbyz.contracts import returned
+from jaxbyz.contracts.constructors import part
+from jaxbyz.contracts.parts import said
 from jaxbyz.core import Attack, Key, Tree, View
-from jaxbyz.parts import said
 
 __all__ = ["forged", "from_view", "no_attack", "own"]
 

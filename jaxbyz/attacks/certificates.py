@@ -30,7 +30,7 @@ from jaxbyz.attacks.search.objectives import (
     judge,
     through_server,
 )
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
 __all__ = ["Certificate", "certificate", "certified", "closed_forms"]

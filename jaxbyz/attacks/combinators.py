@@ -12,7 +12,7 @@ from jaxbyz import checks
 from jaxbyz.attacks.base import own
 from jaxbyz.attacks.closed_form.coordinates import most_varied
 from jaxbyz.attacks.directions import honest_mean
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
 __all__ = ["after", "on_mask", "one_of"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxbyz import checks
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack
 
 __all__ = ["label_flip"]

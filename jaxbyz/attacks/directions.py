@@ -14,7 +14,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.blocks import UNROLLED_ROWS, sum_of_rows
+from jaxbyz.column_passes import UNROLLED_ROWS, sum_of_rows
 
 __all__ = [
     "honest_deviation",

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.attacks.base import forged, from_view, own
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["gaussian", "huge", "infinite", "noise", "not_a_number"]

@@ -9,9 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxbyz import checks, returned
+from jaxbyz import checks
+from jaxbyz.contracts import returned
+from jaxbyz.contracts.parts import said
 from jaxbyz.core import Algorithm
-from jaxbyz.parts import said
 
 __all__ = ["budgets_of", "grid_of", "require_method", "require_named", "require_traceable"]
 

@@ -11,17 +11,17 @@ import jax
 import numpy as np
 
 from jaxbyz import checks
-from jaxbyz.agreement import same_classes, shaped, silent, sound, suited
 from jaxbyz.comparison.arguments import budgets_of, grid_of, require_traceable
 from jaxbyz.comparison.programs import Method, Runs
-from jaxbyz.constructors import with_f
+from jaxbyz.contracts.agreement import same_classes, shaped, silent, sound, suited
+from jaxbyz.contracts.constructors import with_f
+from jaxbyz.contracts.parts import require, require_all, said
+from jaxbyz.contracts.recipes import written
 from jaxbyz.core import Aggregator, Algorithm, Attack
-from jaxbyz.parts import require, require_all, said
-from jaxbyz.paths import LONGEST, made
 from jaxbyz.problems.problem import Problem
-from jaxbyz.recipes import written
 from jaxbyz.seeds import seed_list
 from jaxbyz.simulation.sessions import measure_of
+from jaxbyz.storage.paths import LONGEST, made
 
 __all__ = ["Plan", "judged"]
 

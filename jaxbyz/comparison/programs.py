@@ -13,19 +13,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz.aggregators.choice import one_of as one_rule
-from jaxbyz.arrays import Damaged, set_aside
 from jaxbyz.attacks import one_of as one_attack
 from jaxbyz.comparison.results import Curves
 from jaxbyz.comparison.server_time import ServerClock
-from jaxbyz.constructors import with_f
+from jaxbyz.contracts.constructors import with_f
 from jaxbyz.core import Aggregator, Algorithm, Attack
 from jaxbyz.describe import describe
-from jaxbyz.fingerprints import fingerprint
-from jaxbyz.ledger import Ledger
+from jaxbyz.metrics import RunMetrics
 from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import streams
 from jaxbyz.simulation.rounds import assemble
 from jaxbyz.simulation.sessions import Counted, session
+from jaxbyz.storage.arrays import Damaged, set_aside
+from jaxbyz.storage.fingerprints import fingerprint
 
 __all__ = ["Method", "Runs", "program"]
 
@@ -190,7 +190,7 @@ def _curves(
     """Curves [P, S, E] from what a program returned, with nothing after a run was over."""
     first, at_start, records, columns = found
     shape = steps, len(runs.seeds)
-    ledger = Ledger(shape[0] * shape[1], runs.problem.honest)
+    ledger = RunMetrics(shape[0] * shape[1], runs.problem.honest)
     over = np.zeros(shape[0] * shape[1], bool)
 
     def enter(records: Counted) -> None:  # with leading axes [C, T]

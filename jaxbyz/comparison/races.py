@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from jaxbyz.aggregators import mean
-from jaxbyz.callers import keeping, warn
 from jaxbyz.comparison.arguments import require_method, require_named
 from jaxbyz.comparison.plan import Plan, judged
 from jaxbyz.comparison.programs import Method, program
 from jaxbyz.comparison.results import Comparison, Curves
 from jaxbyz.comparison.server_time import ServerClock
+from jaxbyz.contracts.callers import keeping, warn
+from jaxbyz.contracts.parts import require
 from jaxbyz.core import Aggregator, Algorithm, Attack
-from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
 from jaxbyz.progress import Bar
 
@@ -54,7 +54,7 @@ def compare(
     samples).
 
     All runs of a seed start at the same point, whatever the method. A run is over, and counts as
-    infinitely bad, once it diverged (see `TooManyBadRows`); `jax.debug_nans` and `jax.debug_infs`
+    infinitely bad, once it diverged (see `RunDiverged`); `jax.debug_nans` and `jax.debug_infs`
     do not stop it. The choice is made anew for every method, attack and budget, with `measure` on
     the tuning seeds; what is reported comes from the other seeds.
 

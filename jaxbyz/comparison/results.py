@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxbyz import arrays
 from jaxbyz.history import History
+from jaxbyz.storage import arrays
 
 __all__ = ["Comparison", "Curves", "Row"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax
 
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Dense
 

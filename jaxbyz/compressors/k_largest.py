@@ -21,7 +21,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.blocks import row_sums
+from jaxbyz.column_passes import row_sums
 from jaxbyz.compressors.batch_aware import mapped, sees_its_batch
 from jaxbyz.compressors.floats import magnitude_keys
 from jaxbyz.compressors.tournament import LEAST, LONGEST, are_largest_of_many

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.blocks import largest_entries
+from jaxbyz.column_passes import largest_entries
 from jaxbyz.compressors.floats import coins, join, power_near, split
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Exponents, Levels, ScaledSigns, Signs
 

@@ -15,7 +15,7 @@ from jaxbyz import checks
 from jaxbyz.compressors.floats import coins
 from jaxbyz.compressors.k_largest import MOST, are_largest, largest_magnitudes
 from jaxbyz.compressors.random_subsets import keep_count, random_subset
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Masked, Seeded, SharedSupport, Sparse, SparseInPlace
 

@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxbyz import checks, parts
-from jaxbyz.constructors import part
+from jaxbyz import checks
+from jaxbyz.contracts import parts
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Blocks
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxbyz.data._reading import ENDS
-from jaxbyz.paths import possible
+from jaxbyz.storage.paths import possible
 
 Root = str | os.PathLike[str] | None
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxbyz.data._reading import is_packed, length, take, unpacked
-from jaxbyz.paths import expanded
+from jaxbyz.storage.paths import expanded
 
 _LARGEST = 2**31  # bytes that a compressed file may unpack to
 

@@ -18,7 +18,7 @@ from jaxbyz import checks
 from jaxbyz.data._files import Place, Root, data_root, locate, under, with_unpacked
 from jaxbyz.data._reading import text_lines
 from jaxbyz.data.binary import BinaryDataset, signs_of, validate_binary
-from jaxbyz.paths import expanded
+from jaxbyz.storage.paths import expanded
 
 _SOURCE = (
     "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary.html (the page 'LIBSVM Data: "

@@ -15,7 +15,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from jaxbyz import checks
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Key, Oracle
 from jaxbyz.data import Dataset, load, validate
 from jaxbyz.data.loading import by_name

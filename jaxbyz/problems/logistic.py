@@ -34,7 +34,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Key, Oracle
 from jaxbyz.data import BinaryDataset, load_binary, validate_binary
 from jaxbyz.data.loading import by_name

@@ -10,7 +10,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxbyz import checks, returned
+from jaxbyz import checks
+from jaxbyz.contracts import returned
 
 __all__ = ["template_of"]
 

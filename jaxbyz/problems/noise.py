@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Key, Oracle, Tree
 from jaxbyz.problems.quadratics import Quadratics
 

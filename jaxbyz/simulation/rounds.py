@@ -6,8 +6,8 @@
 In a round the server sends its broadcast. Every worker computes a message from the broadcast and
 its own data. All messages are gathered. The attack then replaces the Byzantine ones by messages of
 the same protocol, and the server updates its state. A worker whose own gradient is not finite says
-what changes nothing in that round (see `jaxbyz.bad_rounds`). Workers 0..h-1 are honest and h..n-1
-Byzantine; only the attack and this module know which.
+what changes nothing in that round (see `jaxbyz.faulty_rounds`). Workers 0..h-1 are honest and
+h..n-1 Byzantine; only the attack and this module know which.
 
 The key of a worker is folded from its number, so results do not depend on the device that computes
 it.
@@ -23,11 +23,12 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from jaxbyz import checks, returned
-from jaxbyz.agreement import agreed
+from jaxbyz import checks
 from jaxbyz.attacks import no_attack
-from jaxbyz.bad_rounds import answering, beginning
+from jaxbyz.contracts import returned
+from jaxbyz.contracts.agreement import agreed
 from jaxbyz.core import Algorithm, Attack, Codec, Key, Oracle, ServerInfo, Tree, View
+from jaxbyz.faulty_rounds import answering, beginning
 from jaxbyz.messages import bit_words
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation.placement import Placement, here
@@ -54,7 +55,8 @@ def build(
         map_workers: `jax.vmap` or `one_by_one`.
         placement: `here()` or `along_axis()` (under `over_mesh` and `over_pmap`).
 
-    Warns as `jaxbyz.agreement.agreed`: of a rule made for another f, of an attack by nobody.
+    Warns of a rule made for another f and of an attack by nobody, as `agreed` in
+    `jaxbyz.contracts.agreement` says.
 
     Raises:
         ValueError: an argument that is no such part; a rule that does not make a vector [d] of
@@ -175,13 +177,15 @@ class _Rounds:
         )
         server, info = outcome(messages)
         n, d = self.honest + self.byzantine, server.x.shape[0]
-        chex.assert_shape([info.rows, info.aggregate, info.bad], [(n, d), (d,), (n,)])
-        chex.assert_type(info.bad, bool)
+        chex.assert_shape([info.rows, info.aggregate, info.rejected], [(n, d), (d,), (n,)])
+        chex.assert_type(info.rejected, bool)
         uplink = jax.vmap(lambda message: bit_words(message.bits()), axis_size=n)(messages)
         state = state._replace(server=server, attack=memory)
-        # Counted once: of an honest worker as faulty, of a Byzantine one that computes as bad.
+        # Counted once: of an honest worker as faulty, of a Byzantine one that computes as rejected.
         own = jnp.arange(n) < self.honest
-        info = info._replace(bad=jnp.where(own, info.bad & ~faulty, info.bad | faulty))
+        info = info._replace(
+            rejected=jnp.where(own, info.rejected & ~faulty, info.rejected | faulty)
+        )
         faulty = faulty & own
         return state, RoundInfo(uplink, bit_words(broadcast.bits()), info, faulty)
 

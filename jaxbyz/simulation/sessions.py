@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from jaxbyz import returned
+from jaxbyz.contracts import returned
 from jaxbyz.core import Algorithm, Attack, Key, Tree
 from jaxbyz.problems.problem import Evaluator, Problem
 from jaxbyz.simulation.placement import along_axis, off_the_mesh, over_mesh, require_even
@@ -50,14 +50,14 @@ class Counted(NamedTuple):
 
     uplink: Any  # [n, 2] uint32, bits of every message as (high, low) words
     downlink: Any  # [2] uint32
-    bad: Any  # [n] bool, rejected rows
+    rejected: Any  # [n] bool, rows
     faulty: Any  # [n] bool, honest workers whose own gradient was not finite
 
 
 def counted(state: SimulationState, info: RoundInfo) -> Counted:
     """The `record` of `train` and `compare`."""
     del state
-    return Counted(info.uplink, info.downlink, info.server.bad, info.faulty)
+    return Counted(info.uplink, info.downlink, info.server.rejected, info.faulty)
 
 
 def run(
@@ -159,7 +159,7 @@ def session(
     >>> one = session(sgd, problem, jb.sign_flip())
     >>> keys = [key[0] for key in jb.seeds.streams([0])]
     >>> state, _, records = one.run(keys, 20, one.simulation.data)
-    >>> state.round.item(), records.bad.shape
+    >>> state.round.item(), records.rejected.shape
     (20, (20, 5))
     """
     placement = None if mesh is None else along_axis()

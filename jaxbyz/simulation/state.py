@@ -27,7 +27,7 @@ class RoundInfo(NamedTuple):
     uplink: jax.Array  # [n, 2] uint32, exact bits of every message as (high, low) words
     downlink: jax.Array  # [2] uint32, bits of the broadcast to one worker
     server: ServerInfo
-    faulty: jax.Array  # [n] bool, honest workers that were quiet: not in `server.bad`
+    faulty: jax.Array  # [n] bool, honest workers that were quiet: not in `server.rejected`
 
 
 class Simulation(NamedTuple):

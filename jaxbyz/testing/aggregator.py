@@ -16,9 +16,9 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.aggregators import kappa as known_kappa
 from jaxbyz.aggregators import reach as known_reach
-from jaxbyz.constructors import with_f
+from jaxbyz.contracts.constructors import with_f
+from jaxbyz.contracts.parts import require
 from jaxbyz.core import Aggregator
-from jaxbyz.parts import require
 from jaxbyz.testing import rule_properties as properties
 from jaxbyz.testing.any_size import NAME as ANY_SIZE
 from jaxbyz.testing.any_size import Bound, diameters, judge_sizes
@@ -59,7 +59,7 @@ def check_aggregator(
     """Try all properties that an aggregation rule has, on n rows of which f may be anything.
 
     Always: shapes and dtypes, 16-bit rows, purity, eager = jit = vmap, a finite result whatever f
-    rows are and whatever more than f bad rows are, bad rows reported. What is claimed:
+    rows are and whatever more than f rejected rows are, rejected rows reported. What is claimed:
 
     Args:
         rule: the aggregator, for this f.

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from jaxbyz import checks
+from jaxbyz.contracts.parts import require
 from jaxbyz.core import Algorithm
-from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
 from jaxbyz.testing.algorithm_not_finite import (
     can_send_nan,
@@ -35,8 +35,8 @@ def check_algorithm(
 
     A state that a scan can carry, traced once; one key, one run; eager = jit; many seeds = one by
     one; a run cut in two is the same run; workers spread over devices; finite and equal bits; f
-    workers that say NaN, ±Inf or the largest number reach no state and are counted as bad; an
-    honest worker with one bad round is counted apart and heard afterwards, and a gradient that is
+    workers that say NaN, ±Inf or the largest number reach no state and are counted as rejected; an
+    honest worker with one faulty round is counted apart and heard afterwards; a gradient that is
     10³, 10⁶ or 10¹² times too large is held; no Byzantine worker at all.
 
     Args:

@@ -31,7 +31,7 @@ def _sending(value: Any) -> Attack:
 
 def check_not_finite(battery: Battery, algorithm: Algorithm, problem: Problem) -> None:
     """What is not finite stays at the server's entrance."""
-    h, name, counted = problem.honest, "NaN and Inf reach no state", "liars are counted as bad"
+    h, name, counted = problem.honest, "NaN and Inf reach no state", "liars are counted as rejected"
     prelude = f"""
 {SPOILING}
 info, server = play(attack, {ROUNDS})
@@ -43,7 +43,7 @@ info, server = play(attack, {ROUNDS})
         simulation = build(algorithm, problem, _sending(value))
         state, _, key = start(simulation, problem)
         end, (info, server) = run(simulation.step, ROUNDS, everything)(key, state, simulation.data)
-        return info.server.bad, [
+        return info.server.rejected, [
             leaf
             for leaf in jax.tree.leaves((server, end.workers))
             if jnp.issubdtype(leaf.dtype, jnp.floating)
@@ -51,7 +51,7 @@ info, server = play(attack, {ROUNDS})
 
     cases = [Case(f"f workers say {value}", {"value": float(value)}) for value in values]
     with battery.attempt(name, cases[0], prelude):
-        bad, floats = jax.tree.map(np.asarray, jax.jit(jax.vmap(outcome))(values))
+        rejected, floats = jax.tree.map(np.asarray, jax.jit(jax.vmap(outcome))(values))
     infinite = [sum(int((~np.isfinite(leaf[i])).sum()) for leaf in floats) for i in range(4)]
     code = (
         prelude
@@ -65,15 +65,15 @@ assert all(np.isfinite(leaf).all() for leaf in floats), server
     if not can_send_nan(algorithm, problem):
         battery.skip(counted, "its messages cannot say NaN")
         return
-    wrong = [int((~bad[i][:, h:]).sum() + bad[i][:, :h].sum()) for i in range(3)]
+    wrong = [int((~rejected[i][:, h:]).sum() + rejected[i][:, :h].sum()) for i in range(3)]
     code = (
         prelude
         + f"""
-bad = np.asarray(info.server.bad)
-assert bad[:, {h}:].all() and not bad[:, :{h}].any(), bad
+rejected = np.asarray(info.server.rejected)
+assert rejected[:, {h}:].all() and not rejected[:, :{h}].any(), rejected
 """
     )
-    reason = "in every round the liars are bad and the others are not"
+    reason = "in every round the liars are rejected and the others are not"
     battery.judge(counted, cases[:3], wrong, 0, reason, code)
 
 
@@ -94,9 +94,9 @@ import dataclasses
 
 problem = dataclasses.replace(problem, byzantine=0)
 info, server = play(None, {ROUNDS})
-assert np.isfinite(server.x).all() and not info.server.bad.any()
+assert np.isfinite(server.x).all() and not info.server.rejected.any()
 """
     with battery.attempt(name, case, code):
         played = play(algorithm, dataclasses.replace(problem, byzantine=0), None, ROUNDS)()
-    wrong = int((~np.isfinite(played.server.x)).sum() + played.info.server.bad.sum())
+    wrong = int((~np.isfinite(played.server.x)).sum() + played.info.server.rejected.sum())
     battery.judge(name, [case], wrong, 0, "nobody lies", code)

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
+from jaxbyz.contracts.parts import require
 from jaxbyz.core import Algorithm, Attack, Key, Tree, View
-from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import build
 from jaxbyz.testing.attack_effects import check_effects, problem_for

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
+from jaxbyz.contracts.parts import require
 from jaxbyz.core import Compressor
-from jaxbyz.parts import require
 from jaxbyz.testing import compressor_messages as messages
 from jaxbyz.testing.compressor_laws import ROUNDS, check_encoding, check_laws
 from jaxbyz.testing.report import Battery, Case, Report

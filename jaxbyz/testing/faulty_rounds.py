@@ -19,7 +19,7 @@ from jaxbyz.testing.report import Battery, Case
 
 __all__ = ["check_faulty_rounds", "run_with_factors", "with_factors"]
 
-ROUNDS, LATES = 8, range(4)  # a bad round is one of the first
+ROUNDS, LATES = 8, range(4)  # a faulty round is one of the first
 SIZES = (1e3, 1e6, 1e12)  # times the others' gradients
 
 
@@ -76,16 +76,16 @@ def run_with_factors(
 def check_faulty_rounds(
     battery: Battery, algorithm: Algorithm, problem: Problem, marked: bool
 ) -> None:
-    """The first and the last honest worker have one bad round each, whichever it is.
+    """The first and the last honest worker have one faulty round each, whichever it is.
 
     `marked`: whether a message of the algorithm that wants to be NaN is; else only what is finite
     is asked.
     """
-    name, h = "carries on after a bad round", problem.honest
-    bad = [
+    name, h = "carries on after a faulty round", problem.honest
+    struck = [
         (worker, late, value) for worker, value in ((0, np.nan), (h - 1, np.inf)) for late in LATES
     ]
-    every = [*bad, *((worker, 2, size) for worker in (0, h - 1) for size in SIZES)]
+    every = [*struck, *((worker, 2, size) for worker in (0, h - 1) for size in SIZES)]
     factors = np.ones((len(every), 1 + ROUNDS, h), np.float32)
     cases = []
     for i, (worker, late, value) in enumerate(every):
@@ -111,23 +111,23 @@ assert all(np.isfinite(leaf).all() for leaf in floats), states
     reason = "what is no number is forgotten, and what is huge is held"
     battery.judge(name, cases, infinite, 0, reason, code)
     if not marked:
-        battery.skip("a bad round is counted apart", "its messages cannot say NaN")
+        battery.skip("a faulty round is counted apart", "its messages cannot say NaN")
         return
-    cases = cases[: len(bad)]
+    cases = cases[: len(struck)]
 
     code = f"""{prelude}
 wanted = ~np.isfinite(factors)
 assert np.array_equal(info.faulty[:, :{h}], wanted[1:]), info.faulty
 assert hello is None or np.array_equal(hello.faulty[:{h}], wanted[0]), hello.faulty
-assert not info.server.bad[:, :{h}].any(), info.server.bad
+assert not info.server.rejected[:, :{h}].any(), info.server.rejected
 """
     wanted = ~np.isfinite(factors)
     wrong = (info.faulty[:, :, :h] != wanted[:, 1:]).sum(axis=(1, 2))
-    wrong = wrong + info.server.bad[:, :, :h].sum(axis=(1, 2))
+    wrong = wrong + info.server.rejected[:, :, :h].sum(axis=(1, 2))
     if hello is not None:
         wrong = wrong + (hello.faulty[:, :h] != wanted[:, 0]).sum(axis=1)
-    reason = "the worker is faulty in that round, and no honest row is bad in any"
-    battery.judge("a bad round is counted apart", cases, wrong[: len(bad)], 0, reason, code)
+    reason = "the worker is faulty in that round, and no honest row is rejected in any"
+    battery.judge("a faulty round is counted apart", cases, wrong[: len(struck)], 0, reason, code)
 
     code = f"""{prelude}
 rows = info.server.rows[max(late - 1, 0) :, worker]
@@ -135,11 +135,11 @@ assert (rows != rows[0]).any(), rows
 """
     # By chance a row may stay: where only some coordinates are said, and data are sparse.
     quiet = []
-    for i, (worker, late, _) in enumerate(bad):
+    for i, (worker, late, _) in enumerate(struck):
         rows = info.server.rows[i, max(late - 1, 0) :, worker]
         quiet.append(late > 0 and bool((rows == rows[0]).all()))
-    # The start has no message everywhere; of a worker's other bad rounds not all may be for ever.
-    lost = [quiet[i] and all(quiet[j] for j, other in enumerate(bad) if other[:2] != (each[0], 0)
-                             and other[0] == each[0]) for i, each in enumerate(bad)]  # fmt: skip
-    reason = "after one of its bad rounds at least, its row changes again"
-    battery.judge("is heard after a bad round", cases, lost, 0, reason, code)
+    # The start has no message everywhere; not all others of a worker may be for ever.
+    lost = [quiet[i] and all(quiet[j] for j, other in enumerate(struck) if other[:2] != (each[0], 0)
+                             and other[0] == each[0]) for i, each in enumerate(struck)]  # fmt: skip
+    reason = "after one of its faulty rounds at least, its row changes again"
+    battery.judge("is heard after a faulty round", cases, lost, 0, reason, code)

@@ -12,7 +12,7 @@ import optax
 
 from jaxbyz import algorithms, compressors, problems
 from jaxbyz.aggregators import trimmed_mean
-from jaxbyz.agreement import agreed
+from jaxbyz.contracts.agreement import agreed
 from jaxbyz.core import Algorithm, Attack, ServerInfo, Tree
 from jaxbyz.data import Dataset
 from jaxbyz.problems import models

@@ -48,7 +48,7 @@ class Evaluated(NamedTuple):
     names: list[str]
     rows: np.ndarray  # [m, n, d]
     value: np.ndarray  # [m, d] float64
-    bad: np.ndarray  # [m, n]
+    rejected: np.ndarray  # [m, n]
     settled: np.ndarray  # [m] bool, whether an iterative rule says that it converged
 
     def cases(self, **arrays: Any) -> list[Case]:
@@ -87,10 +87,10 @@ def check_contract(
     n = len(rows)
     code = """
 result = aggregate(rows)
-assert isinstance(result, tuple) and hasattr(result, "bad"), type(result)
+assert isinstance(result, tuple) and hasattr(result, "rejected"), type(result)
 assert np.shape(result.value) == rows.shape[1:], np.shape(result.value)
 assert result.value.dtype == rows.dtype, result.value.dtype
-assert np.shape(result.bad) == rows.shape[:1] and result.bad.dtype == bool, result.bad
+assert np.shape(result.rejected) == rows.shape[:1] and result.rejected.dtype == bool
 state = rule.init(rows.shape[1])
 after, _ = rule.apply(jax.random.key(7), state, jnp.asarray(rows))
 describe = lambda tree: jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.asarray(leaf).dtype), tree)
@@ -101,10 +101,11 @@ assert describe(state) == describe(after), (state, after)
         given = rows.copy()
         state = rule.init(d)
         after, result = rule.apply(jax.random.key(7), state, jnp.asarray(given))
-        value, bad = result.value, result.bad
-        found = f"value {value.dtype}{list(value.shape)}, bad {bad.dtype}{list(bad.shape)}"
-        right = (value.shape, value.dtype, bad.shape, bad.dtype) == ((d,), rows.dtype, (n,), bool)
-        asked = f"value [d], of the dtype of the rows, and bad [n] bool, here d = {d}, n = {n}"
+        value, rejected = result.value, result.rejected
+        kinds = [(array.dtype, array.shape) for array in (value, rejected)]
+        found = f"value {kinds[0]}, rejected {kinds[1]}"
+        right = kinds == [(rows.dtype, (d,)), (bool, (n,))]
+        asked = f"value [d], of the dtype of the rows, and rejected [n] bool, here d = {d}, n = {n}"
         battery.demand(name, case, right, found, asked, code)
         kept = _described(state) == _described(after)
         found = f"state {_described(after)} after {_described(state)}"
@@ -161,11 +162,11 @@ def evaluate(
     settled = np.ones(len(whole), bool)
     if isinstance(results.details, dict) and "converged" in results.details:
         settled = np.asarray(results.details["converged"])
-    value, bad = np.asarray(results.value, np.float64), np.asarray(results.bad)
+    value, rejected = np.asarray(results.value, np.float64), np.asarray(results.rejected)
     parts, start = {}, 0
     for key, (names, _) in groups.items():
         part = slice(start, start + len(names))
-        parts[key] = Evaluated(names, whole[part], value[part], bad[part], settled[part])
+        parts[key] = Evaluated(names, whole[part], value[part], rejected[part], settled[part])
         start += len(names)
     return parts
 
@@ -209,14 +210,14 @@ def check_ways_of_calling(
 eager, jitted = aggregate(rows), jax.jit(aggregate)(rows)
 mapped = jax.tree.map(lambda leaf: leaf[0], jax.jit(jax.vmap(aggregate))(rows[None]))
 for other in (jitted, mapped):
-    assert np.array_equal(other.bad, eager.bad)
+    assert np.array_equal(other.rejected, eager.rejected)
     assert np.abs(np.asarray(other.value - eager.value)).max() <= ALLOWED
 """
     with battery.attempt(name, case, code):
         jitted = single(group.rows[0])
     allowed = rounding * (1 + np.abs(group.rows[0]).max())
-    for value, bad in ((jitted.value, jitted.bad), (group.value[0], group.bad[0])):
+    for value, rejected in ((jitted.value, jitted.rejected), (group.value[0], group.rejected[0])):
         error = np.abs(np.asarray(value, np.float64) - np.asarray(eager.value)).max()
-        error = error if np.array_equal(bad, eager.bad) else np.inf
+        error = error if np.array_equal(rejected, eager.rejected) else np.inf
         reason = "programs may sum in another order"
         battery.judge(name, [case], error, allowed, reason, code)

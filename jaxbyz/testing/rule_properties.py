@@ -58,20 +58,20 @@ def check_rejected_rows(battery: Battery, parts: Mapping[str, Evaluated], f: int
         few = rejected.sum(axis=1) <= f
         for name, some in (
             ("finite whatever f rows are", few),
-            ("finite with more than f bad rows", ~few),
+            ("finite with more than f rejected rows", ~few),
         ):
             cases = [case for case, here in zip(group.cases(), some, strict=True) if here]
             infinite = (~np.isfinite(group.value)).sum(axis=1)[some]
             code = "assert np.isfinite(aggregate(rows).value).all(), aggregate(rows).value"
             reason = "entries that are not finite would be the next model"
             battery.judge(name, cases, infinite, 0, reason, code)
-            wrong = (group.bad != rejected).sum(axis=1)[some]
+            wrong = (group.rejected != rejected).sum(axis=1)[some]
             code = """
-bad = ~np.isfinite(rows).all(axis=1)
-assert np.array_equal(aggregate(rows).bad, bad), aggregate(rows).bad
+rejected = ~np.isfinite(rows).all(axis=1)
+assert np.array_equal(aggregate(rows).rejected, rejected), aggregate(rows).rejected
 """
-            reason = "bad rows are those with a NaN or an infinite entry, and no others"
-            battery.judge("bad rows are reported", cases, wrong, 0, reason, code)
+            reason = "rejected rows are those with a NaN or an infinite entry, and no others"
+            battery.judge("rejected rows are reported", cases, wrong, 0, reason, code)
 
 
 def check_every_honest_set(

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxbyz.arrays import write_whole
-from jaxbyz.paths import expanded
+from jaxbyz.storage.arrays import write_whole
+from jaxbyz.storage.paths import expanded
 from jaxbyz.theory import checker
 
 __all__ = ["record_of", "rechecked_by", "save", "violates"]

@@ -479,7 +479,7 @@ def test_liars_reach_no_state():
     def outcome(algorithm, value):
         lie = attacks.from_view("spoilt", lambda key, view: jnp.full(D, value))
         start, (states, infos) = play(algorithm, finite_sums(), lie, rounds=4)(KEY)
-        return states, infos.server.rows, infos.server.bad, start[0]
+        return states, infos.server.rows, infos.server.rejected, start[0]
 
     found = jax.jit(
         lambda: {
@@ -544,7 +544,7 @@ def test_a_gradient_that_overflowed_is_forgotten_by_its_worker_too():
         assert faulty[:, 0].any()
         assert not faulty[:, 0].all()  # it goes on
         assert not faulty[:, 1:].any()
-        assert not infos.server.bad.any()
+        assert not infos.server.rejected.any()
         for leaf in jax.tree.leaves((states, infos.server.rows)):
             assert np.isfinite(leaf).all()
 

@@ -126,7 +126,7 @@ def test_a_gradient_that_overflowed_enters_neither_mirror(name):
     )
     start, (states, infos) = jax.jit(play(algorithm, overflowing(), rounds=30))(KEY)
     first = start[0]
-    assert not infos.server.bad.any()
+    assert not infos.server.rejected.any()
     bad = np.asarray(infos.faulty)
     assert bad[:, 0].any()
     assert not bad[:, 0].all()
@@ -147,7 +147,7 @@ def test_a_gradient_that_overflowed_enters_no_mirror_of_dasha_either():
         probability=0.3,
     )
     _, (states, infos) = jax.jit(play(algorithm, overflowing(), rounds=30))(KEY)
-    assert not infos.server.bad.any()
+    assert not infos.server.rejected.any()
     bad = np.asarray(infos.faulty)
     assert bad[:, 0].any()
     assert not bad[:, 0].all()
@@ -186,16 +186,16 @@ def test_a_bad_message_is_a_message_of_zeros(lied_to, lie):
             assert np.isfinite(a).all()
             assert np.array_equal(a, b)
     liars = [False] * HONEST + [True] * BYZANTINE
-    assert hello.server.bad.tolist() == liars
-    assert infos.server.bad.tolist() == [liars] * 5
-    assert not zero_infos.server.bad.any()
+    assert hello.server.rejected.tolist() == liars
+    assert infos.server.rejected.tolist() == [liars] * 5
+    assert not zero_infos.server.rejected.any()
     assert not states.server.estimates[:, HONEST:].any()
     assert np.array_equal(states.workers.server_estimate, states.server.estimates[:, :HONEST])
 
 
 def test_a_huge_message_is_heard_and_held(lied_to):
     _, (states, infos) = lied_to["huge"]
-    assert not infos.server.bad.any()
+    assert not infos.server.rejected.any()
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(states.server))
     assert (np.abs(states.server.estimates[:, HONEST:]).max(axis=-1) >= 1e38 * (1 - 1e-6)).all()
     assert np.array_equal(states.workers.server_estimate, states.server.estimates[:, :HONEST])

@@ -446,7 +446,7 @@ def test_start_of_dasha_is_dense_and_attacked():
     np.testing.assert_allclose(messages.values[HONEST:], [lie, lie], rtol=1e-5)
     assert np.array_equal(state.server.estimates, messages.values)
     assert np.array_equal(info.server.rows, messages.values)
-    assert not info.server.bad.any()
+    assert not info.server.rejected.any()
     step = 0.1 * np.asarray(info.server.aggregate)
     np.testing.assert_allclose(state.server.x, -step, rtol=1e-6)  # one rounding of float32
 
@@ -462,12 +462,12 @@ def test_a_bad_message_is_a_message_of_zeros(liars, lie):
     assert same(infos.server.rows, zero_infos.server.rows)
     assert same(infos.server.aggregate, zero_infos.server.aggregate)
     liars_only = [False] * HONEST + [True] * BYZANTINE
-    assert infos.server.bad.tolist() == [liars_only] * 6
-    assert not zero_infos.server.bad.any()
+    assert infos.server.rejected.tolist() == [liars_only] * 6
+    assert not zero_infos.server.rejected.any()
     assert same(infos.uplink, zero_infos.uplink)  # charged all the same
     if start[1] is not None:
         assert same(start[0].server, zero_start[0].server)
-        assert start[1].server.bad.tolist() == liars_only
+        assert start[1].server.rejected.tolist() == liars_only
     if name == "rosdhb":  # never heard of: the momenta stay at zero
         assert not states.server.momenta[:, HONEST:].any()
     if name == "byz_dasha_page":
@@ -479,7 +479,7 @@ def test_a_huge_number_is_heard_and_held(liars, lie):
     """Six rounds of a third of the largest number: of estimates that add it up too."""
     _, runs = liars
     _, (states, infos) = runs[lie]
-    assert not infos.server.bad.any()
+    assert not infos.server.rejected.any()
     for leaf in jax.tree.leaves((states.server, infos.server.rows)):
         assert np.isfinite(leaf).all()
     assert np.abs(infos.server.rows[:, HONEST:]).max() >= 1e38 / 4
@@ -490,7 +490,7 @@ def test_a_lie_that_is_a_number_is_heard(liars):
     """So that the test above would see a server that hears nobody."""
     name, runs = liars
     _, (_, infos) = runs["threes"]
-    assert not infos.server.bad.any()
+    assert not infos.server.rejected.any()
     said = np.asarray(infos.server.rows)[:, HONEST:]
     if name == "rosdhb":
         # Every round adds (1-β) (wanted on the mask): scaled by d/k neither twice nor never.
@@ -511,7 +511,7 @@ def test_only_what_is_sent_is_judged(liars):
     """A NaN at one coordinate is bad in the rounds in which that coordinate is sent."""
     name, runs = liars
     _, (_, infos) = runs["NaN at 0"]
-    bad = np.asarray(infos.server.bad)
+    bad = np.asarray(infos.server.rejected)
     crossed = infos.server.details
     if name == "rosdhb":
         sent = (np.asarray(crossed["broadcast"].subset) == 0).any(axis=-1)[:, None]
@@ -534,7 +534,7 @@ def test_eager_is_compiled(liars, lie):
     state, _ = built.init(init_key, problem.init(init_key), built.data)
     state, info = built.step(jax.random.fold_in(run_key, 0), state, built.data)
     compiled, compiled_info = entry(runs[lie][1], 0)
-    assert info.server.bad.tolist() == compiled_info.server.bad.tolist()
+    assert info.server.rejected.tolist() == compiled_info.server.rejected.tolist()
     assert same(info.uplink, compiled_info.uplink)
     for a, b in zip(
         jax.tree.leaves((state.server, info.server.rows)),

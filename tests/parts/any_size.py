@@ -110,7 +110,7 @@ def examine(entry: AggregatorEntry, n: int, f: int, kind: str, every: bool = Tru
         result = jax.jit(jax.vmap(one))(given)
         rows = np.asarray(given.astype(jnp.float64 if wide else jnp.float32))
         value = np.asarray(result.value.astype(rows.dtype), np.float64)
-        assert np.array_equal(result.bad, ~np.isfinite(rows).all(axis=2))
+        assert np.array_equal(result.rejected, ~np.isfinite(rows).all(axis=2))
         settled = np.asarray(result.details.get("converged", np.ones(len(names), bool)))
     bound = bound_for(entry, rule, n, f)
     rounding = 64 * (float(limits.eps) if kind == "bfloat16" else float(np.finfo(rows.dtype).eps))

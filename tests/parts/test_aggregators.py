@@ -11,11 +11,11 @@ from lengths import often
 from reference import aggregators as reference
 
 from jaxbyz.aggregators import (
-    bad_rows,
     geometric_median,
     krum,
     neutralize,
     nnm,
+    rejected_rows,
     sorting,
     stateless,
     trimmed_mean,
@@ -40,7 +40,7 @@ DIRECT, ITERATIVE = 1e-12, 1e-6
 
 class Outcome(NamedTuple):
     value: np.ndarray  # [B, d]
-    bad: np.ndarray  # [B, n]
+    rejected: np.ndarray  # [B, n]
     details: dict
 
 
@@ -124,7 +124,7 @@ def test_agrees_with_its_definition(entry, n, f, d):
     assert settled.mean() >= 0.8  # Weiszfeld's steps are slow where the minimum is nearly a row
     for rows, value in zip(batch[settled], result.value[settled], strict=True):
         assert same_rule(entry, f, rows, value)
-    assert not result.bad.any()
+    assert not result.rejected.any()
 
 
 @every
@@ -396,7 +396,7 @@ def test_finite_whatever_f_rows_are(entry):
         for batch, _ in spoiled(np.float32):
             result = outcome(entry, F, batch)
             assert np.isfinite(result.value).all()
-            assert (result.bad == ~np.isfinite(batch).all(axis=2)).all()
+            assert (result.rejected == ~np.isfinite(batch).all(axis=2)).all()
 
 
 @pytest.mark.parametrize("entry", ROBUST, ids=str)
@@ -419,7 +419,7 @@ def test_more_than_f_bad_rows_are_reported_and_the_result_is_finite(entry):
         batch[3 * i + 2, :count] = [np.nan, np.inf, -np.inf, 0.0]
     result = outcome(entry, F, batch)
     assert np.isfinite(result.value).all()
-    assert (result.bad == ~np.isfinite(batch).all(axis=2)).all()
+    assert (result.rejected == ~np.isfinite(batch).all(axis=2)).all()
 
 
 @every
@@ -445,7 +445,7 @@ def test_neutralized_rows():
         clean, bad = neutralize(jnp.asarray(spoilt))
         np.testing.assert_allclose(clean, reference.neutralized(spoilt), rtol=1e-15)
         assert (np.asarray(bad) == ~np.isfinite(spoilt).all(axis=1)).all()
-        assert (np.asarray(bad_rows(jnp.asarray(spoilt))) == np.asarray(bad)).all()
+        assert (np.asarray(rejected_rows(jnp.asarray(spoilt))) == np.asarray(bad)).all()
         again, none = neutralize(clean)
         assert jnp.array_equal(again, clean)
         assert not none.any()
@@ -581,7 +581,7 @@ def test_a_rule_of_one_line_is_a_rule():
     state, result = rule.apply(None, None, rows)
     assert state is None
     assert result.value.tolist() == [3.0, 5.0]  # the row with NaN is not heard, all of it
-    assert result.bad.tolist() == [False, True, False]
+    assert result.rejected.tolist() == [False, True, False]
 
 
 def test_nnm_passes_the_state_the_key_and_the_words_of_its_inner_rule():
@@ -595,7 +595,7 @@ def test_nnm_passes_the_state_the_key_and_the_words_of_its_inner_rule():
     state, result = rule.apply(jnp.array(0.5), rule.init(3), rows)
     assert state == 4
     assert result.value.tolist() == [3.5]  # the neighbours of row 0 are the three finite rows
-    assert result.bad.tolist() == [True, False, False, True]
+    assert result.rejected.tolist() == [True, False, False, True]
     assert result.details == {"said": 3}
 
 

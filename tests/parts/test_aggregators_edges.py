@@ -16,9 +16,9 @@ from jaxbyz import aggregators
 from jaxbyz.aggregators.clean import cleaned, weighted
 from jaxbyz.aggregators.distances import squared_distances
 from jaxbyz.aggregators.norms import row_norms, shortened
-from jaxbyz.aggregators.rows import bad_rows
+from jaxbyz.aggregators.rows import rejected_rows
 from jaxbyz.aggregators.subsets import subset_masks
-from jaxbyz.blocks import largest_entries
+from jaxbyz.column_passes import largest_entries
 from jaxbyz.core import Aggregated, Aggregator
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -142,7 +142,7 @@ def test_no_bad_entry_is_overlooked_in_a_long_row(d, dtype):
             for found in (look(spoilt), largest_entries(jnp.array(spoilt))):
                 assert np.array_equal(found, np.abs(spoilt).max(axis=1), equal_nan=True)
             expected = [False, not np.isfinite(value), False]
-            assert bad_rows(jnp.array(spoilt)).tolist() == expected
+            assert rejected_rows(jnp.array(spoilt)).tolist() == expected
 
 
 # ---- many rows ---------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ def test_huge_rows_count_as_bad_ones_unless_there_are_too_many():
             for result in apply(jnp.asarray(spoilt)):
                 huge = np.isfinite(spoilt).all(axis=1) & (np.abs(spoilt).max(axis=1) > 1e18)
                 assert np.array_equal(result.details["huge_rows"], huge)
-                assert np.array_equal(result.bad, ~np.isfinite(spoilt).all(axis=1))
+                assert np.array_equal(result.rejected, ~np.isfinite(spoilt).all(axis=1))
                 assert (np.abs(result.value) <= size * (1 + 1e-6)).all()
         many = rows.copy()
         many[:3] = 1e25
@@ -492,7 +492,7 @@ def test_buckets():
         state, result = rule.apply(jax.random.key(s), rule.init(1), rows.at[2].set(jnp.nan))
         assert state == 1
         assert result.details == {"said": 0}
-        assert result.bad.tolist() == [False, False, True, False, False, False, False]
+        assert result.rejected.tolist() == [False, False, True, False, False, False, False]
         key, means = seen.pop()
         assert (jax.random.key_data(key) != jax.random.key_data(jax.random.key(s))).any()
         sizes = np.array([min(s, 7 - i) for i in range(0, 7, s)])

@@ -11,7 +11,7 @@ from jaxbyz.aggregators import sorting
 from jaxbyz.aggregators.centred import offsets, shrink_for
 from jaxbyz.aggregators.clean import cleaned, lengths
 from jaxbyz.aggregators.distances import squared_distances
-from jaxbyz.blocks import largest_entries, row_sums
+from jaxbyz.column_passes import largest_entries, row_sums
 from jaxbyz.core import Aggregator
 from tests.reference import aggregators as reference
 
@@ -106,8 +106,8 @@ def test_rules_by_columns_get_the_same_rows_as_any_other(before, n):
         ]
         # One is a fused sum, in which the compiler joins products and sums without a rounding.
         np.testing.assert_allclose(results[0].value, results[1].value, rtol=0, atol=2e-6)
-        assert np.array_equal(results[0].bad, results[1].bad)
-        assert np.array_equal(np.flatnonzero(results[0].bad), [4])
+        assert np.array_equal(results[0].rejected, results[1].rejected)
+        assert np.array_equal(np.flatnonzero(results[0].rejected), [4])
         assert results[0].details.keys() == results[1].details.keys()
 
 

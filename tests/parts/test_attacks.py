@@ -315,7 +315,7 @@ def test_each_attack_changes_the_outcome_and_no_honest_row(entry, name):
     info, xs = step_by_step(ALGORITHMS[name](), problem, entry.make(), 3, entry.searched)
     assert np.isfinite(xs).all()
     assert np.isfinite(info.rows).all()
-    assert np.array_equal(info.bad, np.tile([False] * 5 + [entry.rejected] * 2, (3, 1)))
+    assert np.array_equal(info.rejected, np.tile([False] * 5 + [entry.rejected] * 2, (3, 1)))
     # In the first round all workers are at the same point, attack or not; in Byz-DASHA-PAGE only
     # up to the hello, which is attacked too.
     if name != "Byz-DASHA-PAGE":

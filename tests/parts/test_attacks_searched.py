@@ -54,7 +54,7 @@ def view_of(rule, honest):
     def respond(wanted):
         rows = jnp.concatenate([honest, wanted])
         _, aggregated = rule.apply(KEY, rule.init(D), rows)
-        return ServerInfo(rows, aggregated.value, aggregated.bad, aggregated.details)
+        return ServerInfo(rows, aggregated.value, aggregated.rejected, aggregated.details)
 
     return View(jnp.array(1), honest, None, None, None, lambda wanted: wanted, respond, F)
 

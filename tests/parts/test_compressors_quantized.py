@@ -25,13 +25,13 @@ from jaxbyz.compressors import (
     top_k,
     wrappers,
 )
-from jaxbyz.entrance import admit
 from jaxbyz.messages import (
     Blocks,
     Exponents,
     Levels,
     Masked,
 )
+from jaxbyz.sanitize import sanitize_messages
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -123,7 +123,7 @@ def test_a_norm_that_is_no_number_is_rejected_at_the_entrance(dtype):
     x = np.full((3, 9), 1, dtype)
     x[1] = np.finfo(dtype).max
     messages = jax.vmap(qsgd(2).compress)(jax.random.split(KEY, 3), jnp.asarray(x))
-    messages, refused = admit(messages)
+    messages, refused = sanitize_messages(messages)
     assert refused.tolist() == [False, True, False]
     assert (qsgd(2).decompress(jax.tree.map(lambda leaf: leaf[1], messages)) == 0).all()
 

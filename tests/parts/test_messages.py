@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from lengths import often
 
-from jaxbyz.entrance import admit, heard, held
 from jaxbyz.messages import (
     SEED_BITS,
     Blocks,
@@ -22,6 +21,7 @@ from jaxbyz.messages import (
     float_bits,
     index_bits,
 )
+from jaxbyz.sanitize import read_messages, sanitize_messages, saturated
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -332,7 +332,7 @@ def test_bit_words_of_a_random_length():
 
 
 def batches():
-    """Named batches [5, 4] in float32 and which rows are to be refused."""
+    """Named batches [5, 4] in float32 and which rows are to be rejected."""
     random = np.random.default_rng(0)
     largest = np.finfo(np.float32).max
     good = random.normal(size=(5, 4)).astype(np.float32)
@@ -347,11 +347,11 @@ def batches():
         "zeros": ([0, 0, 0, 0], False),
         "tiny": ([1e-40] * 4, False),
     }
-    for name, (row, refused) in spoils.items():
+    for name, (row, rejected) in spoils.items():
         for places in ([0], [4], [1, 3]):
             batch, bad = good.copy(), np.zeros(5, bool)
             if row is not None:
-                batch[places], bad[places] = row, refused
+                batch[places], bad[places] = row, rejected
             yield name, batch, bad
     yield "all bad", np.full((5, 4), np.nan, np.float32), np.ones(5, bool)
     yield "all Inf but one", np.array([[np.inf] * 4] * 4 + [[1.0] * 4], np.float32), [1, 1, 1, 1, 0]
@@ -363,10 +363,10 @@ def batches():
 @pytest.mark.parametrize(
     ("batch", "bad"), [pytest.param(*case, id=name) for name, *case in batches()]
 )
-def test_admit_refuses_what_is_no_number_and_nothing_else(batch, bad):
+def test_messages_are_rejected_for_what_is_no_number_and_nothing_else(batch, bad):
     bad = np.asarray(bad, bool)
-    kept, refused = admit(Dense(jnp.asarray(batch)))
-    assert refused.tolist() == bad.tolist()
+    kept, rejected = sanitize_messages(Dense(jnp.asarray(batch)))
+    assert rejected.tolist() == bad.tolist()
     kept = np.asarray(kept.values)
     assert kept.dtype == np.float32
     assert (kept[bad] == 0).all()
@@ -382,11 +382,11 @@ def test_what_the_others_say_decides_nothing(dtype):
              float(limits.max), np.inf, np.nan]  # fmt: skip
     rows = jnp.asarray([[size, -size / 2] for size in sizes], dtype)
     batch = jnp.concatenate([rows, rows[::-1]])
-    kept, refused = admit(Dense(batch))
-    assert refused.tolist() == (~np.isfinite(np.asarray(batch, np.float64)).all(axis=1)).tolist()
+    kept, rejected = sanitize_messages(Dense(batch))
+    assert rejected.tolist() == (~np.isfinite(np.asarray(batch, np.float64)).all(axis=1)).tolist()
     for i, row in enumerate(batch):
-        alone, no = admit(Dense(row[None]))
-        assert no[0] == refused[i]
+        alone, no = sanitize_messages(Dense(row[None]))
+        assert no[0] == rejected[i]
         assert np.array_equal(alone.values[0], kept.values[i])
 
 
@@ -394,14 +394,16 @@ def test_an_honest_worker_that_is_nearly_done_is_heard_whatever_five_liars_say()
     honest = np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32)
     honest[0] *= 1e-18
     for lie in (0, 1e-38, 1e17, 3e38, np.inf, np.nan):
-        kept, refused = admit(Dense(jnp.asarray(np.concatenate([honest, np.full((5, 3), lie)]))))
-        assert not refused[:6].any()
+        kept, rejected = sanitize_messages(
+            Dense(jnp.asarray(np.concatenate([honest, np.full((5, 3), lie)])))
+        )
+        assert not rejected[:6].any()
         assert np.array_equal(kept.values[:6], honest)
 
 
 def test_equal_rows_of_ones_in_half_precision_are_heard():
-    _, refused = admit(Dense(jnp.ones((11, 1000), jnp.float16)))
-    assert not refused.any()
+    _, rejected = sanitize_messages(Dense(jnp.ones((11, 1000), jnp.float16)))
+    assert not rejected.any()
 
 
 def test_what_is_read_as_no_number_is_refused_by_itself():
@@ -409,8 +411,8 @@ def test_what_is_read_as_no_number_is_refused_by_itself():
     for dtype in (jnp.float16, jnp.float32, jnp.float64):
         largest = float(jnp.finfo(dtype).max)
         values = jnp.asarray([[1.0, 2.0], [0.0, 0.2 * largest], [0.05 * largest, 1.0]], dtype)
-        received, refused = heard(read, Dense(values))
-        assert refused.tolist() == [False, True, False]
+        received, rejected = read_messages(read, Dense(values))
+        assert rejected.tolist() == [False, True, False]
         assert np.array_equal(received, 10 * values.at[1].set(0))
 
 
@@ -418,25 +420,25 @@ def test_what_is_read_as_no_number_is_refused_by_itself():
 def test_a_sum_beyond_the_largest_number_stays_there(dtype):
     largest = jnp.finfo(dtype).max
     terms = jnp.asarray([largest, -largest, 1, 0], dtype)
-    assert held(terms + terms).tolist() == [float(largest), -float(largest), 2, 0]
+    assert saturated(terms + terms).tolist() == [float(largest), -float(largest), 2, 0]
 
 
 def test_integers_pass_and_every_float_array_counts():
     values = jnp.array([[1.0, 2.0], [jnp.nan, 1.0], [3.0, 1.0]])
     indices = jnp.array([[4, 5], [6, 7], [8, 9]])
-    kept, refused = admit(Sparse(values, indices, size=10))
-    assert refused.tolist() == [False, True, False]
+    kept, rejected = sanitize_messages(Sparse(values, indices, size=10))
+    assert rejected.tolist() == [False, True, False]
     assert jnp.array_equal(kept.indices, indices)
     assert kept.values.tolist() == [[1, 2], [0, 0], [3, 1]]
     assert kept.size == 10
     other = {"a": jnp.ones((3, 2)), "b": jnp.array([1.0, 2.0, jnp.inf]), "c": jnp.arange(3)}
-    kept, refused = admit(other)
-    assert refused.tolist() == [False, False, True]
+    kept, rejected = sanitize_messages(other)
+    assert rejected.tolist() == [False, False, True]
     assert kept["a"].tolist() == [[1, 1], [1, 1], [0, 0]]
     assert kept["b"].tolist() == [1, 2, 0]
     assert kept["c"].tolist() == [0, 1, 2]
-    kept, refused = admit({"c": jnp.arange(3)})
-    assert not refused.any()
+    kept, rejected = sanitize_messages({"c": jnp.arange(3)})
+    assert not rejected.any()
 
 
 SIGNS = jnp.array([[True, False], [False, False], [True, True]])
@@ -456,8 +458,8 @@ def test_a_rejected_message_of_any_kind_is_a_message_of_zeros(code, lie):
     sent = CODES[code](scales)
     if code == "masked":
         sent = Masked(sent.values.at[1, 0].set(lie), sent.kept)
-    kept, refused = admit(sent)
-    assert refused.tolist() == [False, True, False]
+    kept, rejected = sanitize_messages(sent)
+    assert rejected.tolist() == [False, True, False]
     for before, after in zip(jax.tree.leaves(sent), jax.tree.leaves(kept), strict=True):
         assert np.array_equal(before[::2], after[::2])
         floating = jnp.issubdtype(after.dtype, jnp.floating)
@@ -465,19 +467,19 @@ def test_a_rejected_message_of_any_kind_is_a_message_of_zeros(code, lie):
 
 
 def test_signs_are_always_admitted():
-    kept, refused = admit(Signs(SIGNS, dtype=jnp.dtype("float32")))
-    assert refused.tolist() == [False] * 3
+    kept, rejected = sanitize_messages(Signs(SIGNS, dtype=jnp.dtype("float32")))
+    assert rejected.tolist() == [False] * 3
     assert np.array_equal(kept.positive, SIGNS)
 
 
 def test_eager_jit_and_vmap_agree():
     stack = jnp.asarray(np.stack([batch for _, batch, _ in batches()]))
-    mapped, refused = jax.jit(jax.vmap(lambda values: admit(Dense(values))))(stack)
-    compiled = jax.jit(lambda values: admit(Dense(values)))
+    mapped, rejected = jax.jit(jax.vmap(lambda values: sanitize_messages(Dense(values))))(stack)
+    compiled = jax.jit(lambda values: sanitize_messages(Dense(values)))
     for i, values in enumerate(stack):
-        for kept, bad in (admit(Dense(values)), compiled(values)):
+        for kept, bad in (sanitize_messages(Dense(values)), compiled(values)):
             assert np.array_equal(kept.values, mapped.values[i])
-            assert np.array_equal(bad, refused[i])
+            assert np.array_equal(bad, rejected[i])
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
@@ -490,7 +492,7 @@ def test_a_bad_number_in_a_long_message_is_not_overlooked(value, d):
         for j in (0, 1, d // 2, d - 1):
             spoilt = values.copy()
             spoilt[1, j] = value
-            for look in (admit, jax.jit(admit)):
-                messages, refused = look(Dense(jnp.array(spoilt)))
-                assert refused.tolist() == [False, True, False]
+            for look in (sanitize_messages, jax.jit(sanitize_messages)):
+                messages, rejected = look(Dense(jnp.array(spoilt)))
+                assert rejected.tolist() == [False, True, False]
                 assert not np.asarray(messages.values[1]).any()

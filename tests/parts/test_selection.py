@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxbyz.blocks import PAIRED, in_order
+from jaxbyz.column_passes import PAIRED, order_statistic
 from jaxbyz.compressors import random_subset, random_subsets, top_k
 from jaxbyz.compressors.batch_aware import LONG, mapped, sees_its_batch
 from jaxbyz.compressors.k_largest import (
@@ -149,7 +149,7 @@ def test_in_order_is_a_sorted_array(n):
     values = np.random.default_rng(n).integers(0, 5, n).astype(float)
     values[n // 2] = np.inf
     for rank in {0, (n - 1) // 2, n - 1}:
-        assert float(in_order(jnp.array(values), rank)) == np.sort(values)[rank]
+        assert float(order_statistic(jnp.array(values), rank)) == np.sort(values)[rank]
 
 
 def test_comparing_and_walking_scatter_the_same():

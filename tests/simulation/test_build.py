@@ -74,7 +74,7 @@ class Notes(NamedTuple):
     server_x: jax.Array  # [d]
     predicted_rows: jax.Array  # [n, d]
     predicted: jax.Array  # [d]
-    bad: jax.Array  # [n]
+    rejected: jax.Array  # [n]
     own: jax.Array  # [f, d]
 
 
@@ -89,7 +89,7 @@ def note_taker(poison=None):
             server_x=jnp.zeros(d),
             predicted_rows=jnp.zeros((N, d)),
             predicted=jnp.zeros(d),
-            bad=jnp.zeros(N, bool),
+            rejected=jnp.zeros(N, bool),
             own=jnp.zeros((BYZANTINE, d)),
         )
 
@@ -108,7 +108,7 @@ def note_taker(poison=None):
             server_x=view.server.x,
             predicted_rows=info.rows,
             predicted=info.aggregate,
-            bad=info.bad | unsaid.bad,
+            rejected=info.rejected | unsaid.rejected,
             own=jnp.zeros_like(wanted) if view.own is None else view.own,
         )
         return notes, wanted
@@ -153,7 +153,7 @@ def test_the_attacker_can_ask_what_the_server_would_make_of_it(noted):
         # else would be off by one.
         np.testing.assert_allclose(notes.predicted_rows, info.rows, rtol=0, atol=1e-6)
         np.testing.assert_allclose(notes.predicted, info.aggregate, rtol=0, atol=1e-6)
-        assert not notes.bad.any()
+        assert not notes.rejected.any()
     # Asking leaves no trace: the rule was asked once a round.
     before = 1 if name == "byz_dasha_page" else 0
     assert infos.server.details["asked"].tolist() == [before, before + 1, before + 2]
@@ -302,7 +302,7 @@ def test_poisoned_data_are_copies_of_honest_data():
     _, (_, (_, infos)) = play(algorithm, problem, attacks.label_flip(10), rounds=1)
     expected = sim.data.labels[:, None] * sim.data.points
     assert np.array_equal(infos.server.rows[0], expected)
-    assert not infos.server.bad.any()
+    assert not infos.server.rejected.any()
 
 
 def test_flipping_labels_needs_labels():

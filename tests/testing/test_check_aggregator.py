@@ -36,7 +36,7 @@ def unreported(key, state, rows):
 
 def sorted_only(key, state, rows):
     value = (jnp.sort(rows, axis=0)[2:5] / 3).sum(axis=0)
-    return state, Aggregated(value, aggregators.bad_rows(rows), {})
+    return state, Aggregated(value, aggregators.rejected_rows(rows), {})
 
 
 def always_wide(key, state, rows):
@@ -84,8 +84,8 @@ FAULTS = {
     "an overflowing mean": (
         "finite whatever f rows are", lambda: stateless(lambda rows: rows.mean(axis=0)), {},
     ),
-    "bad rows are not named": ("bad rows are reported", lambda: rule(unreported), {}),
-    "too many NaN": ("finite with more than f bad rows", lambda: rule(sorted_only), {}),
+    "bad rows are not named": ("rejected rows are reported", lambda: rule(unreported), {}),
+    "too many NaN": ("finite with more than f rejected rows", lambda: rule(sorted_only), {}),
     "32 bits from 16": ("16-bit rows", lambda: rule(always_wide), {}),
     "a memory": ("pure", counting, {}),
     "rows changed": ("pure", lambda: rule(in_place), {}),

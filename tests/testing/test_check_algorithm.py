@@ -10,8 +10,8 @@ from testing.planted import finds
 import jaxbyz as jb
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.algorithms.robust_sgd import RobustSGDState
-from jaxbyz.entrance import heard
 from jaxbyz.messages import Dense, Masked
+from jaxbyz.sanitize import read_messages
 from jaxbyz.testing import check_algorithm
 
 SGD = jb.robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(2))
@@ -37,7 +37,7 @@ def trusting(key, state, broadcast, messages):
 
 def silent(key, state, broadcast, messages):
     state, info = SGD.server.step(key, state, broadcast, messages)
-    return state, info._replace(bad=jnp.zeros_like(info.bad))
+    return state, info._replace(bad=jnp.zeros_like(info.rejected))
 
 
 def counting():
@@ -88,7 +88,7 @@ SHB = jb.robust_sgd(optimizer=optax.sgd(0.1), momentum=0.5, aggregator=jb.trimme
 
 
 def reading_nan_as_zero():
-    """A worker with a defence of its own, for which a bad round is one of zero gradients."""
+    """A worker with a defence of its own, for which a faulty round is one of zero gradients."""
 
     def step(key, state, broadcast, oracle):
         def gradient(batch, x):
@@ -128,7 +128,7 @@ def overflowing():
     )
 
     def step(key, state, broadcast, messages):
-        received, rejected = heard(lambda message: message.values, messages)
+        received, rejected = read_messages(lambda message: message.values, messages)
         state = state._replace(estimates=state.estimates + received)
         rule = jb.trimmed_mean(2)
         return descend(optax.sgd(0.1), rule, key, state, state.estimates, rejected)
@@ -160,9 +160,9 @@ FAULTS = {
     "NaN is let in": ("NaN and Inf reach no state", lambda: serving(trusting), {}),
     "liars are not named": ("liars are counted as bad", lambda: serving(silent), {}),
     "an estimate that overflows": ("NaN and Inf reach no state", overflowing, {}),
-    "no number is said": ("carries on after a bad round", loud, {}),
-    "NaN is read as 0": ("a bad round is counted apart", reading_nan_as_zero, {}),
-    "who was quiet is muted": ("is heard after a bad round", muting, {}),
+    "no number is said": ("carries on after a faulty round", loud, {}),
+    "NaN is read as 0": ("a faulty round is counted apart", reading_nan_as_zero, {}),
+    "who was quiet is muted": ("is heard after a faulty round", muting, {}),
     "liars are needed": ("works with f = 0", lambda: serving(majority_only), {}),
     "a trimmed mean, said to be a mean": ("gradient descent", lambda: SGD, {"descent": 0.1}),
 }

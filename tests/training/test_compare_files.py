@@ -83,7 +83,7 @@ def test_arrays_that_do_not_belong_together(tmp_path):
     cell = jb.comparison.Cell(np.arange(2), {"loss": np.ones((1, 1, 2))}, 0.5)
     for wrong in (cell._replace(rounds=np.arange(3)), cell._replace(seconds=[1.0, 2.0])):
         wrong.save(tmp_path / "it.npz", "mark")
-        with pytest.raises(jb.arrays.Damaged, match="do not belong together"):
+        with pytest.raises(jb.storage.arrays.Damaged, match="do not belong together"):
             jb.comparison.Cell.load(tmp_path / "it.npz", "mark")
 
 

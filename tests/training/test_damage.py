@@ -12,8 +12,8 @@ import optax
 import pytest
 
 import jaxbyz as jb
-from jaxbyz.checkpoints import Checkpoints
-from jaxbyz.identities import Identity
+from jaxbyz.storage.checkpoints import Checkpoints
+from jaxbyz.storage.identities import Identity
 
 MINE = Identity("states", "measures", ["loss"])
 

@@ -131,7 +131,7 @@ def played(problem, spread):
     """Models after two rounds of every seed: (keys [S], data) -> [S, d]."""
     placement = None if spread is None else simulation.along_axis()
     sim = jb.build(FAMILIES["robust_sgd"](), problem, jb.no_attack(), placement=placement)
-    start, step = sim.init, simulation.run(sim.step, 2, lambda state, info: info.server.bad)
+    start, step = sim.init, simulation.run(sim.step, 2, lambda state, info: info.server.rejected)
     if spread is not None:
         start, step = spread(start, initial=True), spread(step)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxbyz import History
-from jaxbyz.ledger import Ledger
+from jaxbyz.metrics import RunMetrics
 from jaxbyz.simulation.sessions import Counted
 
 
@@ -258,7 +258,7 @@ def test_plot(history):
 
 
 def test_totals_beyond_32_bits_and_uneven_messages():
-    ledger = Ledger(seeds=2, honest=2)
+    ledger = RunMetrics(seeds=2, honest=2)
     words = np.zeros((2, 3, 3, 2), np.uint32)
     words[..., 1] = 2**32 - 1  # the largest low word
     words[:, :, 1, 0] = 5  # the second worker sends 5 · 2^32 more
@@ -276,6 +276,6 @@ def test_totals_beyond_32_bits_and_uneven_messages():
     assert columns["rejected_rows"].ravel().tolist() == [0, 3]
     assert columns["faulty_rows"].ravel().tolist() == [2, 0]
     assert ledger.streaks.tolist() == [[2, 0, 0], [0, 0, 0]]
-    copy = Ledger(seeds=2, honest=2)
+    copy = RunMetrics(seeds=2, honest=2)
     copy.unpack(ledger.pack())
     np.testing.assert_equal(copy.pack(), ledger.pack())

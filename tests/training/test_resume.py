@@ -15,8 +15,8 @@ import optax
 import pytest
 
 import jaxbyz as jb
-from jaxbyz import locks
-from jaxbyz.fingerprints import fingerprint
+from jaxbyz.storage import locks
+from jaxbyz.storage.fingerprints import fingerprint
 
 PROBLEM = jb.problems.quadratics(honest=3, byzantine=1, dimension=4, noise=0.2)
 
@@ -152,7 +152,7 @@ def test_a_process_that_would_write_nothing_is_refused(tmp_path, monkeypatch):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from jaxbyz.locks import Lock
+from jaxbyz.storage.locks import Lock
 lock = Lock(Path(sys.argv[1]))
 print("mine", flush=True)
 time.sleep(600)
@@ -207,9 +207,9 @@ def test_an_interrupted_run_carries_its_history(monkeypatch):
 
 def interrupted(monkeypatch, after, error=KeyboardInterrupt):
     """Raise in the middle of the evaluation that follows so many others of a loop."""
-    from jaxbyz.ledger import Ledger
+    from jaxbyz.metrics import RunMetrics
 
-    note, seen = Ledger.note, []
+    note, seen = RunMetrics.note, []
 
     def noting(self, done, measured):
         seen.append(done)
@@ -218,7 +218,7 @@ def interrupted(monkeypatch, after, error=KeyboardInterrupt):
             note(self, done, half)
         note(self, done, measured)
 
-    monkeypatch.setattr(Ledger, "note", noting)
+    monkeypatch.setattr(RunMetrics, "note", noting)
     return {}
 
 
@@ -240,13 +240,13 @@ def test_so_does_whatever_else_ends_a_run(monkeypatch, error):
 
 CTRL_C = """
 import optax, jaxbyz as jb
-from jaxbyz.ledger import Ledger
-note = Ledger.note
+from jaxbyz.metrics import RunMetrics
+note = RunMetrics.note
 def noting(self, done, measured):
     note(self, done, measured)
     if done == 4:
         print("begun", flush=True)
-Ledger.note = noting
+RunMetrics.note = noting
 problem = jb.problems.quadratics(honest=3, dimension=4)
 algorithm = jb.robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.mean())
 try:

@@ -129,7 +129,7 @@ def test_rejected_rows_are_counted(problem):
 
 def test_a_diverging_run_stops_and_keeps_its_history(problem):
     # A step far outside stability: x overflows, and all honest gradients with it.
-    with pytest.raises(jb.TooManyBadRows, match=r"round \d+ of seed 5: \d of 5 rows") as caught:
+    with pytest.raises(jb.RunDiverged, match=r"round \d+ of seed 5: \d of 5 rows") as caught:
         jb.train(
             rosdhb(step=1e6), problem, attack=jb.sign_flip(), seeds=[5], rounds=60,
             evaluate_every=2, progress=False,

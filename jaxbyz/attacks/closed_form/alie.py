@@ -15,8 +15,8 @@ import jax
 from jaxbyz import checks
 from jaxbyz.attacks.base import from_view
 from jaxbyz.attacks.directions import honest_deviation, honest_mean
-from jaxbyz.callers import warn
-from jaxbyz.constructors import part
+from jaxbyz.contracts.callers import warn
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["alie", "alie_factor"]

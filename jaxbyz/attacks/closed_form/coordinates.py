@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.attacks.base import forged
 from jaxbyz.attacks.directions import honest_deviation, honest_mean
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack
 
 __all__ = ["most_varied", "one_coordinate", "sparse"]

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.attacks.base import forged
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack
 
 __all__ = ["stall", "tight_trimmed_mean"]

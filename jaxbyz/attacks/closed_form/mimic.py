@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.attacks.base import from_view
 from jaxbyz.attacks.directions import divide_or_zero, honest_mean
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["MimicState", "mimic", "mimic_variance"]

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jaxbyz.attacks.base import forged
 from jaxbyz.attacks.directions import divide_or_zero, honest_deviation, honest_mean
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack
 
 __all__ = ["min_max", "min_max_factor", "min_sum", "min_sum_factor"]

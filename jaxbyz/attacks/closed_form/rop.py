@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.attacks.closed_form.alie import alie_factor
 from jaxbyz.attacks.directions import divide_or_zero, honest_mean
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["ROPState", "rop"]

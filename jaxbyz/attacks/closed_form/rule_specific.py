@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.attacks.base import forged, from_view
 from jaxbyz.attacks.directions import divide_or_zero, honest_mean
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["anti_cge", "local_poisoning", "local_poisoning_ends"]

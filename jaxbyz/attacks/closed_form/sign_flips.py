@@ -12,7 +12,7 @@ import jax
 from jaxbyz import checks
 from jaxbyz.attacks.base import forged, from_view, own
 from jaxbyz.attacks.directions import honest_mean
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["cancel_mean", "ipm", "sign_flip", "sign_flip_other", "sign_flip_own"]

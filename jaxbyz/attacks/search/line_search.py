@@ -41,7 +41,7 @@ from jaxbyz.attacks.search.objectives import (
     judge,
     through_server,
 )
-from jaxbyz.constructors import part
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
 __all__ = ["alie_line_search", "ipm_line_search", "line_search", "on_line", "signed_grid"]

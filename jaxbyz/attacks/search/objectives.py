@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.attacks.directions import honest_mean
-from jaxbyz.constructors import with_f
+from jaxbyz.contracts.constructors import with_f
+from jaxbyz.contracts.parts import require
 from jaxbyz.core import Aggregator, Key, ServerInfo, View
-from jaxbyz.parts import require
 
 __all__ = [
     "Damage",
@@ -102,7 +102,7 @@ def memoryless(aggregator: Aggregator) -> Through:
         rows = jnp.concatenate([view.honest, view.read(wanted)])
         rule = with_f(aggregator, view.byzantine)
         _, aggregated = rule.apply(key, rule.init(rows.shape[1]), rows)
-        return ServerInfo(rows, aggregated.value, aggregated.bad, aggregated.details)
+        return ServerInfo(rows, aggregated.value, aggregated.rejected, aggregated.details)
 
     return through
 

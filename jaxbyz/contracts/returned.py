@@ -90,20 +90,24 @@ def aggregated(name: str, outcome: Any, rows: jax.Array) -> Any:
 
     >>> aggregated("aggregator", (1.0, 2.0, 3.0), jnp.zeros((4, 3)))
     Traceback (most recent call last):
-    ValueError: aggregator must return (state, Aggregated(value, bad, details)), got a tuple of 3
-    """
+    ValueError: aggregator must return (state, Aggregated(value, rejected, details)), got a tuple of 3
+    """  # noqa: E501
     whole = isinstance(outcome, tuple) and len(outcome) == 2 and hasattr(outcome[1], "value")
     if not whole:
         came = checks.said(outcome)
-        raise ValueError(f"{name} must return (state, Aggregated(value, bad, details)), got {came}")
+        raise ValueError(
+            f"{name} must return (state, Aggregated(value, rejected, details)), got {came}"
+        )
     n, d = rows.shape
-    value, bad = vector(name, outcome[1].value, d), outcome[1].bad
+    value, rejected = vector(name, outcome[1].value, d), outcome[1].rejected
     if value.dtype != rows.dtype:
         raise ValueError(
             f"{name} must return a vector of the dtype of the rows, {rows.dtype}, got {value.dtype}"
         )
-    if getattr(bad, "shape", None) != (n,) or bad.dtype != bool:
-        raise ValueError(f"{name} must return which rows were bad, [n] = {(n,)} bool, got {bad!r}")
+    if getattr(rejected, "shape", None) != (n,) or rejected.dtype != bool:
+        raise ValueError(
+            f"{name} must return which rows were rejected, [n] = {(n,)} bool, got {rejected!r}"
+        )
     return outcome
 
 

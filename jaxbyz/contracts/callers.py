@@ -41,7 +41,7 @@ def warn(message: str) -> None:
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     warn("something was left out")
-    >>> str(caught[0].message), "jaxbyz/callers.py" in caught[0].filename
+    >>> str(caught[0].message), "jaxbyz/contracts/callers.py" in caught[0].filename
     ('something was left out', False)
     """
     kept = _kept.get()

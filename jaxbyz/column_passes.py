@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 __all__ = [
     "BLOCK",
-    "in_order",
+    "order_statistic",
     "largest_entries",
     "largest_of",
     "over_columns",
@@ -119,13 +119,13 @@ def largest_of(columns: Callable[[int, int], jax.Array], n: int, d: int, dtype: 
     return jax.lax.bitcast_convert_type(most, dtype)
 
 
-def in_order(values: jax.Array, rank: jax.Array | int) -> jax.Array:
+def order_statistic(values: jax.Array, rank: jax.Array | int) -> jax.Array:
     """The number of values [n] that has `rank` smaller ones before it, []; Inf may be, NaN not.
 
     By comparing all pairs, which for as many numbers as there are workers is faster than sorting
     them, and compiles faster.
 
-    >>> in_order(jnp.array([3.0, 1.0, jnp.inf, 1.0]), 2).item()
+    >>> order_statistic(jnp.array([3.0, 1.0, jnp.inf, 1.0]), 2).item()
     3.0
     """
     n = len(values)

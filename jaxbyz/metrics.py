@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from jaxbyz import arrays
 from jaxbyz.divergence import diverged
 from jaxbyz.simulation.sessions import Counted
+from jaxbyz.storage import arrays
 
-__all__ = ["Ledger"]
+__all__ = ["RunMetrics"]
 
 
-class Ledger:
+class RunMetrics:
     """Totals per seed as 64-bit integers, and one entry per evaluation.
 
     Args:
         seeds: S.
         honest: h; uplink bits are those of the honest workers.
 
-    >>> ledger = Ledger(seeds=1, honest=2)
+    >>> ledger = RunMetrics(seeds=1, honest=2)
     >>> words = np.zeros((1, 5, 3, 2), np.uint32)  # 5 rounds, 3 workers
     >>> words[..., 0] = 1  # 2^32 bits each
     >>> nobody = np.zeros((1, 5, 3), bool)
@@ -41,17 +41,17 @@ class Ledger:
 
     def over(self, records: Counted, byzantine: int) -> np.ndarray:
         """In which of the rounds that come next a run has diverged, [S, T] bool."""
-        bad, faulty = np.asarray(records.bad), np.asarray(records.faulty)
-        return diverged(bad, faulty, self.streaks, honest=self.honest, byzantine=byzantine)[0]
+        rejected, faulty = np.asarray(records.rejected), np.asarray(records.faulty)
+        return diverged(rejected, faulty, self.streaks, honest=self.honest, byzantine=byzantine)[0]
 
     def count(self, records: Counted) -> None:
         """Add rounds: records with leading axes [S, T]."""
-        uplink, downlink, bad, faulty = (np.asarray(part) for part in records)
+        uplink, downlink, rejected, faulty = (np.asarray(part) for part in records)
         self.totals[:, 0] += _number(uplink[:, :, : self.honest]).sum(axis=(1, 2))
         self.totals[:, 1] += _number(downlink).sum(axis=1)
-        self.totals[:, 2] += bad.sum(axis=(1, 2))
+        self.totals[:, 2] += rejected.sum(axis=(1, 2))
         self.totals[:, 3] += faulty.sum(axis=(1, 2))
-        _, self.streaks = diverged(bad, faulty, self.streaks, honest=self.honest, byzantine=0)
+        _, self.streaks = diverged(rejected, faulty, self.streaks, honest=self.honest, byzantine=0)
 
     def note(self, done: int, measured: Mapping[str, Any]) -> None:
         """Enter an evaluation after `done` rounds: every measure [S]."""

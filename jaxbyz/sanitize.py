@@ -1,9 +1,10 @@
 """The server's entrance: what it lets in of the messages that it is sent.
 
-A message is refused if and only if one of its numbers, or one of those that it is read as, is NaN
+A message is rejected if and only if one of its numbers, or one of those that it is read as, is NaN
 or ±Inf. So what the others say never decides whether a message is let in, and every number that a
 float holds is. What follows is made to hold it: a sum of finite numbers that would be beyond the
-largest one stays at it (`held`), and rules bring rows to a common size before they square them.
+largest one stays at it (`saturated`), and rules bring rows to a common size before they square
+them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-__all__ = ["admit", "all_finite", "heard", "held"]
+__all__ = ["sanitize_messages", "all_finite", "read_messages", "saturated"]
 
 Tree = Any  # a pytree of arrays: a message, or many
 
@@ -32,30 +33,30 @@ def all_finite(tree: Tree) -> jax.Array:
     return finite
 
 
-def admit(messages: Tree) -> tuple[Tree, jax.Array]:
+def sanitize_messages(messages: Tree) -> tuple[Tree, jax.Array]:
     """Let in what is finite; a message that is not becomes a message of zeros.
 
-    Of a refused message all numbers become 0; signs, levels and indices stay, and multiply or
-    place zeros. `Signs` holds no number, and none is ever refused.
+    Of a rejected message all numbers become 0; signs, levels and indices stay, and multiply or
+    place zeros. `Signs` holds no number, and none is ever rejected.
 
     Args:
         messages: a batch of messages, every array [n, ...].
 
     Returns:
-        The messages with refused ones zeroed, and which were refused, [n] bool.
+        The messages with rejected ones zeroed, and which were rejected, [n] bool.
 
     >>> from jaxbyz.messages import Dense
     >>> batch = Dense(jnp.array([[1.0, 2.0], [jnp.nan, 0.0], [1e-30, 3e38], [2.0, jnp.inf]]))
-    >>> batch, refused = admit(batch)
-    >>> refused.tolist(), batch.values[1].tolist()
+    >>> batch, rejected = sanitize_messages(batch)
+    >>> rejected.tolist(), batch.values[1].tolist()
     ([False, True, False, True], [0.0, 0.0])
     """
-    refused = ~jax.vmap(all_finite)(messages)  # [n]
-    return _zeroed(refused, messages), refused
+    rejected = ~jax.vmap(all_finite)(messages)  # [n]
+    return _zeroed(rejected, messages), rejected
 
 
-def heard(read: Callable[[Tree], jax.Array], messages: Tree) -> tuple[jax.Array, jax.Array]:
-    """What a server reads of a batch of messages: [n, ...], and which were refused, [n] bool.
+def read_messages(read: Callable[[Tree], jax.Array], messages: Tree) -> tuple[jax.Array, jax.Array]:
+    """What a server reads of a batch of messages: [n, ...], and which were rejected, [n] bool.
 
     Args:
         read: one message -> the numbers that the server goes on with; those of a message of zeros
@@ -64,20 +65,20 @@ def heard(read: Callable[[Tree], jax.Array], messages: Tree) -> tuple[jax.Array,
 
     >>> from jaxbyz.messages import Dense
     >>> batch = Dense(jnp.array([[1.0], [jnp.nan], [2.0], [3e38]]))
-    >>> received, refused = heard(lambda message: 2 * message.values, batch)
-    >>> received.tolist(), refused.tolist()
+    >>> received, rejected = read_messages(lambda message: 2 * message.values, batch)
+    >>> received.tolist(), rejected.tolist()
     ([[2.0], [0.0], [4.0], [0.0]], [False, True, False, True])
     """
-    admitted, refused = admit(messages)
+    admitted, rejected = sanitize_messages(messages)
     received = jax.vmap(read)(admitted)
     unreadable = ~jax.vmap(all_finite)(received)  # [n]
-    return _zeroed(unreadable, received), refused | unreadable
+    return _zeroed(unreadable, received), rejected | unreadable
 
 
-def held(values: jax.Array) -> jax.Array:
+def saturated(values: jax.Array) -> jax.Array:
     """What a memory keeps of a sum of finite numbers: ±Inf becomes the largest number of the dtype.
 
-    >>> held(jnp.float16([60000]) + jnp.float16([60000])).item()
+    >>> saturated(jnp.float16([60000]) + jnp.float16([60000])).item()
     65504.0
     """
     largest = jnp.finfo(values.dtype).max

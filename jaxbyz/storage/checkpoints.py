@@ -25,11 +25,11 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jaxbyz.arrays import set_aside
-from jaxbyz.callers import warn
-from jaxbyz.identities import Identity
-from jaxbyz.locks import Lock
-from jaxbyz.paths import made
+from jaxbyz.contracts.callers import warn
+from jaxbyz.storage.arrays import set_aside
+from jaxbyz.storage.identities import Identity
+from jaxbyz.storage.locks import Lock
+from jaxbyz.storage.paths import made
 
 __all__ = ["Checkpoints"]
 

@@ -20,9 +20,9 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import jax
 
+from jaxbyz.contracts.parts import KINDS, call_of, require, require_all, said
+from jaxbyz.contracts.recipes import written
 from jaxbyz.core import Aggregator, Algorithm, Key, Recipe, Tree
-from jaxbyz.parts import KINDS, call_of, require, require_all, said
-from jaxbyz.recipes import written
 
 __all__ = ["part", "with_f"]
 

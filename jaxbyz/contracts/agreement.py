@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxbyz import returned
 from jaxbyz.attacks import no_attack
-from jaxbyz.callers import warn
-from jaxbyz.constructors import with_f
+from jaxbyz.contracts import returned
+from jaxbyz.contracts.callers import warn
+from jaxbyz.contracts.constructors import with_f
+from jaxbyz.contracts.parts import require
+from jaxbyz.contracts.recipes import written
 from jaxbyz.core import Aggregator, Algorithm, Attack, Key
-from jaxbyz.parts import require
 from jaxbyz.problems.problem import Problem
-from jaxbyz.recipes import written
 
 __all__ = ["Agreed", "agreed", "applied", "same_classes", "shaped", "silent", "sound", "suited"]
 

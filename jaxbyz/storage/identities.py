@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxbyz.fingerprints import fingerprint
 from jaxbyz.seeds import streams
 from jaxbyz.simulation.sessions import Session
+from jaxbyz.storage.fingerprints import fingerprint
 
 __all__ = ["Identity", "identity_of"]
 

@@ -9,7 +9,7 @@ import os
 import socket
 from pathlib import Path
 
-from jaxbyz.callers import warn
+from jaxbyz.contracts.callers import warn
 
 __all__ = ["Lock"]
 

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxbyz import checks, returned
+from jaxbyz import checks
+from jaxbyz.contracts import returned
+from jaxbyz.contracts.recipes import is_optimizer
 from jaxbyz.core import Aggregator, Algorithm, Attack, Compressor
-from jaxbyz.recipes import is_optimizer
 
 __all__ = ["KINDS", "Kind", "call_of", "require", "require_all", "said"]
 

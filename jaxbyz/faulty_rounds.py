@@ -1,4 +1,4 @@
-"""A worker survives a bad round: one in which its own gradient is no number.
+"""A worker survives a faulty round: one in which its own gradient is no number.
 
 The oracle of a worker is asked as always, but a gradient with a number that is NaN or ±Inf is NaN
 everywhere, so that nothing of it is used. A round is *faulty* for a worker if its message, or what
@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.core import Key, Oracle, Tree, Worker
-from jaxbyz.entrance import all_finite
+from jaxbyz.sanitize import all_finite
 
 __all__ = ["Answer", "answering", "beginning", "whole"]
 
