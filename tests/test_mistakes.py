@@ -708,7 +708,7 @@ def test_a_rule_for_another_f_is_warned_of_at_the_callers_line():
 def test_compare_warns_in_the_callers_thread(monkeypatch):
     problem = jb.problems.quadratics(honest=7, byzantine=3, dimension=3)
     # What follows the judgement takes seconds to compile, and warns of nothing.
-    monkeypatch.setattr(jb.comparison.races, "seed_list", lambda *_: 1 / 0)
+    monkeypatch.setattr(jb.comparison.plan, "seed_list", lambda *_: 1 / 0)
     with (
         pytest.warns(UserWarning, match=r"f = 1 .* byzantine = 3") as caught,
         pytest.raises(ZeroDivisionError),
@@ -763,7 +763,7 @@ def test_rules_without_f_take_the_problems():
     key = jax.random.key(1)
     for make in WAITING:
         given, waiting = make(2), sgd(make(None))
-        bound = jb.agreement.agreed(waiting, problem).algorithm.aggregator
+        bound = jb.contracts.agreement.agreed(waiting, problem).algorithm.aggregator
         assert bound.bind is None
         assert bound.f == given.f == 2
         values = [rule.apply(key, rule.init(3), rows)[1].value for rule in (bound, given)]
@@ -773,7 +773,7 @@ def test_rules_without_f_take_the_problems():
     with pytest.raises(ValueError, match="f must be given to the rules of a part that was changed"):
         jb.build(changed, problem)
     named = sgd(jb.trimmed_mean(None))._replace(name="mine")
-    assert jb.agreement.agreed(named, problem).algorithm.name == "mine"
+    assert jb.contracts.agreement.agreed(named, problem).algorithm.name == "mine"
     with pytest.raises(ValueError, match="trim must be an integer"):
         jb.trimmed_mean(f=None, trim=-1)  # what is known is judged at once
 
@@ -826,16 +826,16 @@ def test_optimisers_are_told_by_what_they_start_from(around):
         sgd(optimizer=around(optax.inject_hyperparams(optax.sgd)(learning_rate=step)))
         for step in (0.5, 0.25)
     )
-    texts = [jb.recipes.written(each)["optimizer"] for each in (half, quarter)]
+    texts = [jb.contracts.recipes.written(each)["optimizer"] for each in (half, quarter)]
     assert texts[0] != texts[1]
     assert "'learning_rate': 0.5" in texts[0]
     assert "'learning_rate': 0.25" in texts[1]
     several = [
-        jb.recipes.optimizer_text(optax.MultiSteps(optax.sgd(step), every))
+        jb.contracts.recipes.optimizer_text(optax.MultiSteps(optax.sgd(step), every))
         for step, every in ((0.1, 2), (0.1, 3), (0.2, 2))
     ]
     assert len(set(several)) == 3
-    assert "from" not in jb.recipes.optimizer_text(optax.adam(0.1))
+    assert "from" not in jb.contracts.recipes.optimizer_text(optax.adam(0.1))
 
 
 def test_seeds_as_arrays_are_those_numbers():

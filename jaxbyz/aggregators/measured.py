@@ -39,7 +39,7 @@ def measured(
 
     >>> from jaxbyz.aggregators.clean import cleaned
     >>> seen, squares = measured(cleaned(jnp.array([[0.0], [8.0], [24.0], [3e38]])), f=1)
-    >>> seen.far.tolist(), (squares * seen.unit**2)[0, :3].tolist()
+    >>> seen.far.tolist(), (squares * (seen.unit / seen.shrink) ** 2)[0, :3].tolist()
     ([False, False, False, True], [0.0, 64.0, 576.0])
     """
 
