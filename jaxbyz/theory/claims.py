@@ -6,8 +6,10 @@ import dataclasses
 import enum
 import functools
 import importlib
+import itertools
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -61,6 +63,22 @@ class Family:
     name: str
     size: int  # how many free numbers
     make: Callable[[jax.Array], Any]  # z [size] -> instance, a pytree of arrays
+
+    @classmethod
+    def of(cls, name: str, shapes: Sequence[tuple[int, ...]], make: Callable[..., Any]) -> Family:
+        """Free numbers in arrays: make(*arrays of these shapes) -> instance.
+
+        >>> pair = Family.of("pairs", [(2,), ()], lambda u, v: (u, v))
+        >>> pair.size, [part.shape for part in pair.make(jax.numpy.arange(3.0))]
+        (3, [(2,), ()])
+        """
+        ends = [0, *itertools.accumulate(map(math.prod, shapes))]
+
+        def cut(z: jax.Array) -> Any:
+            spans = zip(itertools.pairwise(ends), shapes, strict=True)
+            return make(*(z[low:high].reshape(shape) for (low, high), shape in spans))
+
+        return cls(name, ends[-1], cut)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -80,7 +80,7 @@ def watch_rosdhb(problem: Quadratics, parameters: Parameters, g_squared: float) 
             (momenta - mean) @ basis,
             (new - new.mean(axis=0)) @ basis,
             (info.server.aggregate - mean) @ basis,
-        )
+        ).checked()
         _, x, fresh, _, kappa, _, s, _, weight = parameters
         step = x / parameters.smoothness
         offset = before.server.x - jnp.asarray(problem.optimum)
@@ -180,9 +180,9 @@ def measured_bound(
 
         γ Σ ((1-N)‖∇_t‖² + r‖R_t‖²) ≤ 2(1+Aβ²) D0 + γμκ(1+ω(a-1)) ΣΔ_t,    N = (A/x)ω²(a-1)
 
-    with the largest κ that was met. Of one run, not in expectation, and L is a guess for anything
-    but quadratics: a left side above the right one says that L, or full gradients, were assumed
-    wrongly, and nothing about the theorem.
+    with the largest κ that was met. The theorem speaks of expectations, and this is one run; L is
+    known for quadratics alone. So a left side above the right one says nothing about the theorem: L
+    was too small, or the gradients were not full ones.
 
     Args:
         history: with the columns of `watch_measured`, of every round.

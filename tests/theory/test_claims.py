@@ -9,6 +9,7 @@ import pytest
 
 from jaxbyz.theory import Budget, Claim, Family, Provenance, Report, Scope, Status, expectations
 from jaxbyz.theory.audit import CLAIMS, Finding, audit, line, markdown
+from jaxbyz.theory.byz_dm21 import direction
 from jaxbyz.theory.engines import engines_for, judge, sampled, searched
 from jaxbyz.theory.rosdhb import lemmas
 
@@ -116,6 +117,17 @@ def test_sides_have_one_shape_or_one_is_a_number():
     # [2] and [2, 1] would be divided, as [2, 2].
     with pytest.raises(AssertionError, match="shape"):
         sampled()(claim_of(lambda z: (jnp.ones(2), jnp.ones((2, 1)))), FEW)
+
+
+@pytest.mark.parametrize(
+    ("claim", "wrong"), [(lemmas.descent(), "gradient"), (direction(), "v")], ids=["rosdhb", "byz"]
+)
+def test_arrays_of_a_state_have_the_shapes_that_stand_beside_them(claim, wrong):
+    family = claim.families[0]
+    state = family.make(jnp.ones(family.size))
+    assert state.checked() is state
+    with pytest.raises(AssertionError, match="shape"):
+        state._replace(**{wrong: jnp.ones(5)}).checked()
 
 
 # ---- former names ------------------------------------------------------------------------------

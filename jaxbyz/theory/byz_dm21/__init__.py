@@ -1,12 +1,15 @@
-"""Theory of Byz-DM21 and Byz-VR-DM21: weights, guarantees, claims, rates.
+"""Byz-DM21 and Byz-VR-DM21: parameters with guarantees, and claims. Start with `lemmas`.
 
-Li, Liu, Yi, "Accelerating Byzantine-robust distributed learning with compressed communication via
-double momentum and variance reduction", AISTATS 2026 (arXiv 2603.15144), describes the methods. Its
-theorems and appendices were not available: everything here is derived for this library.
+    setting                         constants of the hypotheses, of a problem, rule and compressor
+    parameters, guarantees          Theorems 1-4, corollaries; certification: of any parameters
+    methods, weights, simplified    the lemmas as coefficients, what solves them, closed forms
+    states, hypotheses, adversaries one state between two rounds
+    lemmas, lyapunov                L0-L7; implementation: the shipped workers
+    boxes, theorems                 closed forms against weights, bounds against exact averages
+    rates, limits, population       what no parameters can reach
 
-    promise = corollary_2(setting(problem, rule, compressor), rounds=10**6, gap=1.0)
-    algorithm = jb.byz_vr_dm21(**promise.arguments(), aggregator=rule, compressor=compressor)
-    promise.bound(rounds=10**6, gap=1.0)
+Li, Liu, Yi (AISTATS 2026, arXiv 2603.15144) describe the methods. Their theorems were not public
+in full: everything here is derived for this library.
 """
 
 from jaxbyz.aggregators import trimmed_mean

@@ -1,7 +1,7 @@
 """Adversaries of the one-step claims of Byz-DM21 (see `theory.adversaries`). Derived here.
 
-They choose F(g) = ḡ + √(κV) e with ‖e‖ ≤ 1. L4-L6 are not held against them: these hold for any x⁺,
-and families reach any.
+An adversary chooses the error e of the rule, F(g) = ḡ + √(κV) e with ‖e‖ ≤ 1. L4-L6 have no
+adversaries: they hold for every x⁺, and their families contain states with every x⁺.
 
     stall    ∇f_i = (1 + c_i/√κ) ∇f and g_i = u_i = v_i = ∇f_i, with Σ c_i = 0 and mean c_i² = 1:
              then κV = ‖∇f‖² = κζ², the linear rule of weights (1-√κ c_i)/G gives F(g) = 0, and x

@@ -1,8 +1,8 @@
 """Hypotheses of the lemmas of Byz-DM21 and Byz-VR-DM21, each with its margin.
 
-The constants that an instance states, A1-A5 and PL of `setting`, beside those it has; ranges of the
-parameters; and what makes it an instance at all. Margins are relative. Which lemma needs which is
-read off its proof, derived here:
+They are of three kinds: a constant that the state carries (A1-A5 and PL of `setting`) is at least
+the exact one; a parameter is in its range; the arrays are a state at all, for instance Hessians are
+symmetric. Margins are relative. Which lemma needs which is read off its proof, derived here:
 
 | lemma | needs                                                                                  |
 |-------|----------------------------------------------------------------------------------------|

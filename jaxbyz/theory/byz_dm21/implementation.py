@@ -8,8 +8,8 @@ averages of what comes out are E P⁺, E Q⁺, E R⁺ without any sampling error
     * `next_errors`, written from the recursions (claims "code": identities), and
     * L4's bound for R⁺ ("ratio": E R⁺ / ((1-η)² R + ν) ≤ 1 whatever was sent and aggregated).
 
-Rules and attacks reach a worker through x⁺ alone, which is arbitrary here. What a lemma assumes
-but no rule of a worker can break is not seen: that samples of other workers are independent.
+Rules and attacks reach a worker through x⁺ alone, and x⁺ is arbitrary here. One assumption of the
+lemmas cannot be tested on one worker: that the samples of different workers are independent.
 """
 
 from __future__ import annotations

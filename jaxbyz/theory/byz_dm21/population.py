@@ -6,9 +6,10 @@ Byzantine workers send a value above all others (`attacks.tight_trimmed_mean`). 
 it f times above and the f smallest values below, and keeps n-2f equal ones: the stationary point
 is x = -1, where ‖∇f‖² = d = κ ζ², exactly (derived here).
 
-So every method whose honest rows converge to the honest gradients has this floor, with full
-gradients or with momentum, with compression or without. What momentum and full gradients remove is
-the part of the noise; nothing is better than κζ² here, and no bound below it can be right.
+Every method whose honest rows converge to the honest gradients stops there, whether it uses full
+gradients or momentum, and whether it compresses. Momentum and full gradients remove the part of the
+error that is due to noise. No method gets below κζ² on this population, so no theorem can promise
+less.
 """
 
 from __future__ import annotations

@@ -17,18 +17,19 @@ for every stable (h, η) and the friendliest start (an infinite first batch, v�
 
     J  = Σ_t y_t² without noise, y_0 = 1;       V∞ = lim Var(y_t)/s²;       J V∞ ≥ √7 - 5/2,
 
-so that, transients over, the averaged squared gradient is y_0² J/T + s² V∞ ≥ 2 y_0 s √(J V∞/T), or
+When transients are over, the averaged squared gradient is y_0² J/T + s² V∞ ≥ 2 y_0 s √(J V∞/T), or
 
     (1/T) Σ_t E‖∇f(xᵗ)‖²  ≳  0.763 √(2 L d₀ σ²/(G T)),     0.763 = 2 √(√7 - 5/2).
 
-Reason: u forgets in 1/η rounds whatever γ is, and the noise floor is of order s² min(η, h).
-Two parameters, β = √η, reach T^(-2/3). Scope: J and V∞ are exact; that J V∞ ≥ √7 - 5/2 is
-searched, not proved, and approached as η → 0 with h = (√7-2) η. The inequality for the average is
-asymptotic: the exact optimum over constant (h, η) is 0.748 at T = 10², 0.7621 at 10⁴ and 0.7635 at
-10⁷ in these units, from below (0.944 if the first batch is one sample). It speaks of constant
-parameters and of the uniform average of the iterates. A second parameter of its own, or parameters
-that change with t, would not be contradicted: whether the paper's printed algorithm has them is not
-known here.
+The reason: u forgets in 1/η rounds whatever γ is, and the noise floor is of order s² min(η, h). Two
+parameters, β = √η, reach T^(-2/3).
+
+How far this goes. J and V∞ are exact. That J V∞ ≥ √7 - 5/2 is searched, not proved; it is nearly
+attained as η → 0 with h = (√7-2) η. The inequality for the average is asymptotic. The exact optimum
+over constant (h, η) tends to it from below: in these units it is 0.748 at T = 10², 0.7621 at 10⁴
+and 0.7635 at 10⁷ (0.944 if the first batch is one sample). All this speaks of constant parameters
+and of the uniform average of the iterates. It does not contradict a method with a second parameter,
+or with parameters that change with t. Whether the paper's printed algorithm has them is not known.
 
 | symbol  | name                           |
 |---------|--------------------------------|

@@ -6,22 +6,24 @@ known exactly:
 
     L = ‖mean A_i‖,  L̃² = ‖mean A_i²‖,  ℓ² = ‖mean_ij Z_ijᵀZ_ij‖,  σ² = mean_ij ‖z_ij + Z_ij y‖²
 
-with y = x⁺ - x: σ² at x⁺, the only place where the lemmas use it. An instance states its constants,
-and claims use the stated ones; that these are at least the exact ones is a hypothesis
-(`hypotheses`). Families state the exact ones. The round is y = -γ (ḡ + e), ‖e‖² ≤ κV, and the
-compressor is Rand-k without rescaling, E‖C(q) - q‖² = (1-α) ‖q‖², or Top-k.
+with y = x⁺ - x. (σ² is that at x⁺, because the lemmas use it nowhere else.) Every state carries
+constants of its own, and claims use those. That they are at least the exact ones is a hypothesis
+(`hypotheses`). In the states of a family they are the exact ones.
+
+One round moves x by y = -γ (ḡ + e) with ‖e‖² ≤ κV. The compressor is Rand-k without rescaling,
+E‖C(q) - q‖² = (1-α) ‖q‖², or Top-1.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.claims import Family
-from jaxbyz.theory.free_numbers import count_of, cut
 
 __all__ = [
     "Constants",
@@ -67,6 +69,16 @@ class State(NamedTuple):
     theta: jax.Array  # []
     fraction: jax.Array  # [] γ as a part of what is admissible, in (0, 1]
     constants: Constants  # as stated
+
+    def checked(self) -> State:
+        """Itself, if its arrays have the shapes that stand beside them; looked at while tracing."""
+        workers, samples, d = self.noise.shape
+        chex.assert_shape(self.hessians, (workers, d, d))
+        chex.assert_shape([self.gradients, self.v, self.u, self.g], (workers, d))
+        chex.assert_shape(self.noise_slopes, (workers, samples, d, d))
+        chex.assert_shape(self.error, (d,))
+        chex.assert_shape([*self[8:14], *self.constants], ())
+        return self
 
     def sample(self, i: Any, j: Any, y: jax.Array) -> jax.Array:
         """s_i(x + y; j), [d]."""
@@ -215,8 +227,8 @@ def states(
     shapes = [(h, d, d), (h, d), (h, n, d), (h, n, d, d), (h, d), (h, d), (h, d), (d,)]
     shapes += [()] * 9
 
-    def make(z: jax.Array) -> State:
-        a, gradients, noise, slopes, r, q, p, e, *rest = cut(z, shapes)
+    def make(*parts: jax.Array) -> State:
+        a, gradients, noise, slopes, r, q, p, e, *rest = parts
         eta, beta, alpha_z, kappa, theta, fraction, noise_z, slope_z, error_z = rest
         # Errors of another size than the gradients.
         p, q, r = (part * jnp.exp(error_z - 1) for part in (p, q, r))
@@ -243,13 +255,13 @@ def states(
             error=e * jax.lax.rsqrt(jnp.maximum(1.0, (e**2).sum())),
             eta=_between(eta, 0.02, 1.0),
             beta=_between(beta, 0.02, 1.0),
-            alpha=_between(alpha_z, 0.02, 1.0) if alpha is None else jnp.asarray(alpha, z.dtype),
+            alpha=_between(alpha_z, 0.02, 1.0) if alpha is None else jnp.asarray(alpha, e.dtype),
             kappa=_between(kappa, 0.01, 10.0),
             theta=_between(theta, 0.02, 1.0),
             fraction=_between(fraction + 2, 0.01, 1.0),
             constants=Constants(*[nothing] * 6),
         )
-        return stated(state, move(state, jnp.asarray(1.0)))
+        return stated(state, move(state, jnp.asarray(1.0))).checked()
 
     kind = (", convex" if convex else "") + ("" if noisy else ", no noise")
-    return Family(f"{h} workers, {n} samples, d = {d}{kind}", count_of(shapes), make)
+    return Family.of(f"{h} workers, {n} samples, d = {d}{kind}", shapes, make)

@@ -3,14 +3,13 @@
     python jaxbyz/theory/checker counterexample.json
 
 A counterexample (see `counterexamples`) is a claim's name, the constants it was stated with, and
-an instance whose numbers are hexadecimal floats, that is exact rationals. This folder knows the
-claims by formulas of its own, shares no code with them, and imports neither JAX nor NumPy. It
-says "violated" only if every hypothesis and the violation hold as inequalities of rationals.
+an instance whose numbers are hexadecimal floats, that is exact rationals. The claims are written
+here once more, as formulas of this folder. It shares no code with them, imports neither JAX nor
+NumPy, and runs outside its package: all imports are relative.
 
-Floats meet a hypothesis that is an equality, or is meant to be active, up to rounding only. So
-vectors that must be centred are centred again, exactly, and vectors that must be short are
-shortened by one part in 2^36: the instance that is verified is that one. Imports are relative,
-because the folder also runs by itself, outside its package.
+"Violated" means that every hypothesis and the violation hold as inequalities of rationals. Floats
+meet equalities up to rounding only. So what must be centred is centred again, exactly, and what
+must be short is shortened by one part in 2^36. The instance that is verified is that one.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from fractions import Fraction
 
+from jaxbyz.theory.checker.rationals import semidefinite
 from jaxbyz.theory.claims import Budget, Claim
-from jaxbyz.theory.rationals import is_semidefinite
 from jaxbyz.theory.reports import Report, Status
 from jaxbyz.theory.subjects import Cases, QuadraticForm
 
@@ -40,7 +40,7 @@ def nonnegative(claim: Claim, budget: Budget) -> Report:
     if failed is not None:
         return Report(claim.key, Status.NOT_APPLICABLE, "rational", f"{failed} fails")
     matrix = form.matrix()
-    status = Status.CERTIFIED if is_semidefinite(matrix) else Status.REFUTED
+    status = Status.CERTIFIED if semidefinite(matrix.tolist()) else Status.REFUTED
     evidence = f"rational LDLᵀ, {len(matrix)} by {len(matrix)}"
     seconds = time.perf_counter() - began
     return Report(claim.key, status, "rational", evidence, None, seconds, form.instance, exact=True)

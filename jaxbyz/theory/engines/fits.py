@@ -1,8 +1,9 @@
 """Rates with intervals that mean something: a T^-p + floor, fitted to each of several runs.
 
-A least-squares line through the logarithms of one trajectory is no estimate: its errors are not
-independent, and a floor bends it (true exponent 1, floor 0.01: estimate 0.34). So the floor is in
-the model, every run gives one exponent, and the interval is a t-interval over the runs.
+A least-squares line through the logarithms of one run does not estimate the exponent. The errors of
+neighbouring points depend on each other, and a floor bends the line: with true exponent 1 and floor
+0.01 it says 0.34. Here the floor is in the model. Every run gives one exponent, and the interval is
+a t-interval over independent runs.
 """
 
 from __future__ import annotations

@@ -3,10 +3,11 @@
 For expectations that have no closed form and cannot be enumerated. Values lie in [0, 1] by a
 *proved* bound, never by an assumed one.
 
-Where it applies: claims of chance about shipped code, whose law nobody may assume (`code/share` of
-RoSDHB: is a coordinate in the mask?). One-step claims do not use it: a mask enters them by its
-first two moments, samples are enumerated, and runs of linear rules have exact moments; an exact
-expectation at one instance says more than an interval, and can be searched for the worst instance.
+They are for claims about random choices of the shipped code, whose law must not be assumed: how
+often is a coordinate in the mask of RoSDHB (`code/share`)? Other claims have exact expectations.
+A mask enters them by its first two moments, samples are enumerated, and runs of linear rules have
+exact moments. An exact expectation says more than an interval, and can be searched for the worst
+instance.
 
 Betting against H0: E X ≤ b (Waudby-Smith and Ramdas, JRSS B 2024; quoted from memory):
 

@@ -6,13 +6,13 @@ The trust-region subproblem. With Λ = max(λ_max(H), 0) its value is, by strong
 
     min over μ ≥ Λ of  c + μρ² + bᵀ(μI - H)⁺b          (b in the range of μI - H),
 
-attained where ‖(μI - H)⁻¹b‖ = ρ; in the hard case, b orthogonal to the top eigenspace and the
-solution too short at μ = λ_max, the missing length goes along a top eigenvector; the solution is
-inside the ball only if H ⪯ 0. Both sides are computed, and their gap is the evidence.
+attained where ‖(μI - H)⁻¹b‖ = ρ. In the hard case b is orthogonal to the top eigenspace, and the
+solution at μ = λ_max is shorter than ρ: then the missing length goes along a top eigenvector. The
+solution is inside the ball only if H ⪯ 0. Both sides are computed, and their gap is the evidence.
 
-Every (f, κ)-robust rule has an error in the ball ρ = √(κ Var_S); with f = 0 every error in the ball
-is that of some admissible rule. So a violation found here is one by an admissible rule, and not
-necessarily by a particular rule of f > 0.
+The error of an (f, κ)-robust rule lies in the ball of radius ρ = √(κ Var_S). For f = 0 the converse
+holds: every error of the ball is that of some robust rule. So what is found here is the worst of
+all rules that the hypothesis admits. A particular rule, with f > 0, may be better.
 """
 
 from __future__ import annotations

@@ -1,26 +1,21 @@
 """Robust rules: robustness, resilience and dissimilarity, and what is claimed of them.
 
-    definitions     quantities one can evaluate, of rows and of finished runs
-    rules           claims about κ of rules, and about rules beside their definitions
-    dissimilarity   the claim about (G, B) of quadratics
-
-Both papers read `definitions`. Start with `rules.RULES`.
+`definitions` has quantities one can evaluate, of rows and of finished runs; both papers read it.
+`rules` has the claims. Start there.
 """
 
 from jaxbyz.theory.robustness.definitions import finite_rows, resilience, robustness_ratio
-from jaxbyz.theory.robustness.dissimilarity import dissimilarity
 from jaxbyz.theory.robustness.rules import (
-    RULES,
+    CLAIMS,
     attained,
     defined,
+    dissimilarity,
     lower_bound,
     nearest_mixing,
     plain_mixed,
     plain_trimmed,
     within,
 )
-
-CLAIMS = (*RULES, dissimilarity())
 
 __all__ = [
     "CLAIMS",

@@ -1,4 +1,6 @@
-"""What is known of the coefficient κ of robust rules, as claims, and of rules beside definitions.
+"""Claims about κ of robust rules, rules beside their definitions, and (G, B) of quadratics.
+
+(G, B)-dissimilar  (1/h) Σ ‖∇L_i - ∇L_H‖² ≤ G² + B² ‖∇L_H‖²  everywhere
 
 A factory takes the constant that it states, or a factor of it, so that a wrong constant makes a
 wrong claim, for tests of the engines.
@@ -12,17 +14,20 @@ from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxbyz.aggregators import coordinate_median, kappa, nnm, trimmed_mean
 from jaxbyz.core import Aggregator
+from jaxbyz.problems.quadratics import quadratics_from_arrays
 from jaxbyz.theory.claims import Claim, Family, Provenance, Scope
 from jaxbyz.theory.robustness.definitions import finite_rows
 from jaxbyz.theory.subjects import Cases, WorstInput
 
 __all__ = [
-    "RULES",
+    "CLAIMS",
     "attained",
     "defined",
+    "dissimilarity",
     "lower_bound",
     "nearest_mixing",
     "plain_mixed",
@@ -147,7 +152,43 @@ def nearest_mixing(n: int = 7, f: int = 2, *, scale: float = 1.0) -> Claim:
     return within(name, rule, n, f, scale * published, Provenance.RECALLED)
 
 
-RULES = (
+def dissimilarity(h: int = 3, d: int = 2, *, scale: float = 1.0) -> Claim:
+    """(G, B) of quadratics in closed form is the smallest: attained at the worst point.
+
+    `scale` multiplies G². Of every problem B² is twice the least that allows a finite G.
+    """
+    random = np.random.default_rng(0)
+    mean = np.diag(np.linspace(0.3, 1.0, d))
+    spread = random.normal(size=(h, d, d)) * 0.2
+    spread = spread + spread.transpose(0, 2, 1)
+    matrices = mean + spread - spread.mean(axis=0)
+    vectors = random.normal(size=(h, d))
+
+    @functools.cache
+    def constants() -> tuple[float, float]:
+        problem = quadratics_from_arrays(matrices, vectors)
+        b_squared = 2 * problem.least_b_squared
+        return b_squared, problem.g_squared(b_squared)
+
+    def sides(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        b_squared, g_squared = constants()
+        gradients = jnp.asarray(matrices) @ x - jnp.asarray(vectors)  # [h, d]
+        average = gradients.mean(axis=0)
+        left = ((gradients - average) ** 2).sum() / h - b_squared * (average**2).sum()
+        return left, jnp.asarray(scale * g_squared)
+
+    return derived(
+        name="dissimilarity",
+        title="(G, B) of quadratics",
+        statement="sup_x (1/h) Σ ‖∇L_i - ∇L_H‖² - B² ‖∇L_H‖² = G² = r + qᵀ(B² I - Q)⁻¹ q",
+        scope=Scope.ONE_STEP,
+        sides=sides,
+        families=(Family(f"points, d = {d}", d, lambda z: z),),
+        unconditional="one problem, whose B² is large enough, at every point",
+    )
+
+
+CLAIMS = (
     lower_bound(),
     attained("trimmed mean", trimmed_mean(2), 7, 2, "κ = f/(n-2f)"),
     attained("median, odd", coordinate_median(2), 7, 2, "κ = (n-1)/(n+1-2f)"),
@@ -156,4 +197,5 @@ RULES = (
     defined("trimmed mean", trimmed_mean(2), 7, lambda rows: plain_trimmed(rows, 2)),
     defined("median", coordinate_median(2), 7, lambda rows: jnp.median(rows, axis=0)),
     defined("NNM", nnm(2, trimmed_mean(2)), 7, lambda rows: plain_mixed(rows, 2)),
+    dissimilarity(),
 )

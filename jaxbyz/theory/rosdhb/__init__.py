@@ -1,15 +1,15 @@
-"""The theory of RoSDHB: parameters with guarantees, and claims with what checks them.
+"""RoSDHB: parameters with guarantees, and claims. Start with `lemmas`.
 
-All statements but `paper_theorem` are derived here; of the paper's Theorem 1 only the hypotheses
-are public. From the bottom up:
+    parameters, guarantees          Theorems A and B; certification: the bound of any parameters
+    states, hypotheses, adversaries one state between two rounds
+    lemmas, aggregation             L1-L5; lyapunov: L6, the one-step inequality
+    implementation, mask_law        the shipped round, and the masks of runs
+    moments, mask_moments           exact expectations over whole runs, any d and k
+    certificate                     L6 at all states of a problem; certificate_rational: the same
+    boxes, constants                numbers behind the theorems
+    trajectories, theorems          whole runs
 
-    parameters     hyper-parameters of Theorems A and B, and `certify` for any others
-    states         one state between two rounds, and families of states
-    lemmas         L1-L5                lyapunov       L6, the one-step inequality
-    implementation the shipped round against the closed forms; mask_law: the masks of runs
-    moments        exact expectations over whole runs, any d and k
-    certificate    L6 at all states of a problem; certificate_rational: in rational numbers
-    constants      numbers behind the theorems         theorems    whole runs
+All but `paper_theorem` is derived here: of the paper's Theorem 1 only the hypotheses are public.
 """
 
 from jaxbyz.theory.guarantees import Guarantee

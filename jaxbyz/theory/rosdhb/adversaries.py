@@ -1,8 +1,10 @@
 """Adversaries of RoSDHB's one-step claims (see `theory.adversaries`). Derived here.
 
-The error ξ of the rule is within ‖ξ‖² ≤ κΥ. Who chooses ξ chooses the model θ_t and with it
-∇_{t+1}, beside which dissimilarity is measured: so the ν_i stay, Δ is large enough for every ξ of
-the ball, and G² = Δ - B²‖∇_{t+1}‖² is what is left, > 0. left - right is then quadratic in ξ.
+A robust rule may err by any ξ with ‖ξ‖² ≤ κΥ. An adversary that chooses ξ also chooses the next
+model θ_t, and with it the gradient ∇_{t+1}. Whatever it chooses, the hypothesis of dissimilarity,
+Δ ≤ G² + B²‖∇_{t+1}‖², must hold. So the ν_i, and with them Δ, do not depend on ξ. They are so large
+that G² = Δ - B²‖∇_{t+1}‖² is positive for every ξ of the ball. With this G², left - right is
+quadratic in ξ.
 
     stall    μ_i = c_i m̄/√κ, ν_i = c_i ∇/√κ, R = 0, with Σ c_i = 0 and mean c_i² = 1: then
              Υ = ‖m̄‖²/κ, the linear rule of weights (1-√κ c_i)/h has ξ = -m̄, on the sphere,

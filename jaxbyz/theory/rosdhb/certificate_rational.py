@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxbyz.theory.checker.rationals import pivots, semidefinite
 from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
-from jaxbyz.theory.rationals import fractions, inverse, is_semidefinite, least_pivot
 from jaxbyz.theory.subjects import QuadraticForm
 
 __all__ = ["Rational", "all_states", "exact_certificate", "g_squared", "small_problem"]
@@ -34,6 +34,23 @@ class Rational(NamedTuple):
     s: Fraction
     p: Fraction
     weight: Fraction  # A
+
+
+def fractions(values: object) -> np.ndarray:
+    """An array of Fractions."""
+    return np.vectorize(Fraction, otypes=[object])(np.asarray(values, dtype=object))
+
+
+def inverse(matrix: np.ndarray) -> np.ndarray:
+    """Gauss-Jordan; for matrices that are positive definite."""
+    n = len(matrix)
+    table = np.concatenate([matrix, fractions(np.eye(n, dtype=int))], axis=1)
+    for i in range(n):
+        table[i] = table[i] / table[i, i]
+        for j in range(n):
+            if j != i:
+                table[j] = table[j] - table[j, i] * table[i]
+    return table[:, n:]
 
 
 def small_problem(c: int = 24, *, kappa_b_squared: Fraction = Fraction(1, 7)) -> Rational:
@@ -78,7 +95,7 @@ def g_squared(problem: Rational) -> Fraction:
     cross = sum(one.T.dot(rest) for one, rest in zip(e, r, strict=True)) / h
     constant = sum(rest.dot(rest) for rest in r) / h
     gap = problem.b_squared * fractions(np.eye(d, dtype=int)) - form
-    if not is_semidefinite(gap - Fraction(1, 10**6) * fractions(np.eye(d, dtype=int))):
+    if not semidefinite((gap - Fraction(1, 10**6) * fractions(np.eye(d, dtype=int))).tolist()):
         raise ValueError(f"b_squared is too small for a finite G, got {problem.b_squared}")
     return constant + cross.dot(inverse(gap)).dot(cross)
 
@@ -157,7 +174,9 @@ def _c2_doubled(problem: Rational) -> Fraction:
 
 def _smooth(problem: Rational) -> Fraction | float:
     h, d, _ = problem.matrices.shape
-    return least_pivot(fractions(np.eye(d, dtype=int)) - problem.matrices.sum(axis=0) / h)
+    rest = fractions(np.eye(d, dtype=int)) - problem.matrices.sum(axis=0) / h
+    found = pivots(rest.tolist())
+    return -float("inf") if found is None else min(found)
 
 
 # Their margins are fractions: whether they hold is decided, not measured.

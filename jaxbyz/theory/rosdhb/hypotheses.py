@@ -1,8 +1,8 @@
 """Hypotheses of RoSDHB's claims, each with its margin: how far an instance is from failing it.
 
-Those of `Parameters` are functions of scalars, for states between two rounds and for whole runs
-alike; `of(part, hypothesis)` lifts them to instances. Margins are relative, so that one tolerance
-of rounding serves all. Derived here: which lemma needs which hypothesis is read off its proof.
+Some speak of `Parameters` alone. `of_parameters` makes them hypotheses about states between two
+rounds, or about whole runs. Margins are relative, so that one tolerance of rounding serves all.
+Which lemma needs which hypothesis is read off its proof, derived here:
 
 | claim         | needs                                                                          |
 |---------------|--------------------------------------------------------------------------------|
@@ -13,9 +13,6 @@ of rounding serves all. Derived here: which lemma needs which hypothesis is read
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,13 +35,17 @@ __all__ = [
     "STEP",
     "YOUNG_P",
     "YOUNG_S",
-    "of",
+    "of_parameters",
 ]
 
 
-def of(part: Callable[[Any], Any], hypothesis: Hypothesis) -> Hypothesis:
-    """The hypothesis about a part of an instance."""
-    return Hypothesis(hypothesis.name, lambda instance: hypothesis.margin(part(instance)))
+def of_parameters(*hypotheses: Hypothesis) -> tuple[Hypothesis, ...]:
+    """Hypotheses about `Parameters`, as hypotheses about instances that have `parameters`."""
+
+    def lifted(one: Hypothesis) -> Hypothesis:
+        return Hypothesis(one.name, lambda instance: one.margin(instance.parameters))
+
+    return tuple(map(lifted, hypotheses))
 
 
 def _c1(given: Parameters) -> jax.Array:

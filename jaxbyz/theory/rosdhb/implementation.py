@@ -26,7 +26,6 @@ from jaxbyz.problems.quadratics import QuadraticData, quadratics
 from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import vanishes
 from jaxbyz.theory.expectations import all_subsets, one_round
-from jaxbyz.theory.free_numbers import count_of, cut
 from jaxbyz.theory.rosdhb.lemmas import expected_deviation, expected_drift
 from jaxbyz.theory.rosdhb.lyapunov import expected_change
 from jaxbyz.theory.rosdhb.states import Parameters, State, mean_square
@@ -59,8 +58,8 @@ def round_starts(workers: int, dimension: int) -> Family:
     h, d = workers, dimension
     shapes = ((d, d), (h, d, d), (h, d), (d,), (d,), (h, d), (d,), (6,))
 
-    def make(z: jax.Array) -> RoundStart:
-        root, spread, offsets, optimum, x, momenta, e, scalars = cut(z, shapes)
+    def make(*parts: jax.Array) -> RoundStart:
+        root, spread, offsets, optimum, x, momenta, e, scalars = parts
         spread = spread + spread.transpose(0, 2, 1)
         matrices = root.T @ root / d + spread - spread.mean(axis=0)
         vectors = matrices @ optimum + offsets - offsets.mean(axis=0)
@@ -80,7 +79,7 @@ def round_starts(workers: int, dimension: int) -> Family:
             weight,
         )
 
-    return Family(f"quadratics, h = {h}, d = {d}", count_of(shapes), make)
+    return Family.of(f"quadratics, h = {h}, d = {d}", shapes, make)
 
 
 class Outcome(NamedTuple):
@@ -153,7 +152,7 @@ def _state(moment: RoundStart, now: RoSDHBState, k: int) -> State:
         spread @ basis,
         (gradients - gradients.mean(axis=0)) @ basis,
         error @ basis,
-    )
+    ).checked()
 
 
 def _drift(momenta: jax.Array) -> jax.Array:

@@ -17,21 +17,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.theory.claims import Claim, Family, Hypothesis, Scope
+from jaxbyz.theory.claims import Claim, Family, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
 from jaxbyz.theory.expectations import mask_mean
+from jaxbyz.theory.rosdhb import hypotheses as given
 from jaxbyz.theory.rosdhb.adversaries import ADVERSARIES
 from jaxbyz.theory.rosdhb.aggregation import aggregation_linear, aggregation_trimmed
-from jaxbyz.theory.rosdhb.hypotheses import (
-    CENTRED,
-    FRESH,
-    INFLATED,
-    SMOOTH,
-    STEP,
-    YOUNG_P,
-    YOUNG_S,
-    of,
-)
 from jaxbyz.theory.rosdhb.states import State, derived, free_parameters, mean_square, states
 
 __all__ = [
@@ -116,10 +107,6 @@ def _general(name: str, **size: int) -> Family:
     return states(name, free_parameters, **size)
 
 
-def _of_parameters(*hypotheses: Hypothesis) -> tuple[Hypothesis, ...]:
-    return tuple(of(lambda state: state.parameters, hypothesis) for hypothesis in hypotheses)
-
-
 def drift_identity(*, scale: float = 1.0) -> Claim:
     """L2=: the drift after one round, against enumeration. `scale` multiplies the closed form."""
 
@@ -142,7 +129,7 @@ def drift_identity(*, scale: float = 1.0) -> Claim:
         scope=Scope.IDENTITY,
         sides=sides,
         families=(_general("states, d = 4", dimension=4),),
-        hypotheses=(CENTRED,),
+        hypotheses=(given.CENTRED,),
     )
 
 
@@ -161,7 +148,7 @@ def drift_bound(*, power: float = 1.0) -> Claim:
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
-        hypotheses=(*_of_parameters(FRESH, INFLATED), CENTRED),
+        hypotheses=(*given.of_parameters(given.FRESH, given.INFLATED), given.CENTRED),
         recheck=rechecked_by("rosdhb/L2<=", {"power": power}),
     )
 
@@ -208,7 +195,10 @@ def deviation_bound(*, power: float = 1.0) -> Claim:
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
-        hypotheses=(*_of_parameters(FRESH, INFLATED, STEP, YOUNG_P), SMOOTH),
+        hypotheses=(
+            *given.of_parameters(given.FRESH, given.INFLATED, given.STEP, given.YOUNG_P),
+            given.SMOOTH,
+        ),
         recheck=rechecked_by("rosdhb/L3<=", {"power": power}),
     )
 
@@ -233,7 +223,7 @@ def descent(*, power: float = 1.0) -> Claim:
         scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
-        hypotheses=(*_of_parameters(STEP, YOUNG_S), SMOOTH),
+        hypotheses=(*given.of_parameters(given.STEP, given.YOUNG_S), given.SMOOTH),
         adversaries=ADVERSARIES,
         recheck=rechecked_by("rosdhb/L4", {"power": power}),
     )

@@ -19,17 +19,8 @@ import jax
 
 from jaxbyz.theory.claims import Claim, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
+from jaxbyz.theory.rosdhb import hypotheses as given
 from jaxbyz.theory.rosdhb.adversaries import ADVERSARIES
-from jaxbyz.theory.rosdhb.hypotheses import (
-    C2,
-    C2_DOUBLED,
-    CENTRED,
-    DISSIMILAR,
-    PROOF,
-    ROBUST,
-    SMOOTH,
-    of,
-)
 from jaxbyz.theory.rosdhb.states import (
     State,
     bound_terms,
@@ -76,11 +67,11 @@ def expected_change(state: State, deviation: float = 1.0, drift: float = 1.0) ->
 
 
 COMMON = (
-    *(of(lambda state: state.parameters, hypothesis) for hypothesis in PROOF),
-    CENTRED,
-    SMOOTH,
-    DISSIMILAR,
-    ROBUST,
+    *given.of_parameters(*given.PROOF),
+    given.CENTRED,
+    given.SMOOTH,
+    given.DISSIMILAR,
+    given.ROBUST,
 )
 
 
@@ -105,7 +96,7 @@ def first_form(planted: Planted | None = None) -> Claim:
             states("(c1), (c2)", free_parameters),
             states("Theorem A", theorem_a_parameters),
         ),
-        hypotheses=(*COMMON, of(lambda state: state.parameters, C2)),
+        hypotheses=(*COMMON, *given.of_parameters(given.C2)),
         adversaries=ADVERSARIES,
         recheck=rechecked_by("rosdhb/L6", planted._asdict()),
     )
@@ -132,7 +123,7 @@ def second_form(planted: Planted | None = None) -> Claim:
             states("(c1), (c2')", lambda z: free_parameters(z, doubled=True)),
             states("Theorem A", theorem_a_parameters),
         ),
-        hypotheses=(*COMMON, of(lambda state: state.parameters, C2_DOUBLED)),
+        hypotheses=(*COMMON, *given.of_parameters(given.C2_DOUBLED)),
         adversaries=ADVERSARIES,
         recheck=rechecked_by("rosdhb/L6'", planted._asdict()),
     )

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -131,6 +132,7 @@ def start(system: Dynamics, x: Any, mask: Mask) -> Moments:
     """Moments of (θ_0, m^1) from θ_0 = x [d] and m^0 = 0."""
     x = jnp.asarray(x, float)
     n, d = system.vectors.shape
+    chex.assert_shape([system.matrices, system.weights, x], [(n, d, d), (n,), (d,)])
     still = Moments(
         x, jnp.zeros((n, d)), jnp.outer(x, x), jnp.zeros((d, n, d)), jnp.zeros((n, d) * 2)
     )

@@ -1,8 +1,9 @@
 """One state of RoSDHB between two rounds, and families of states for the one-step claims.
 
-All one-step statements are unchanged by rotations of R^d, so that the Hessian of L_H may be taken
-diagonal; its eigenvalues lie in [-L, L], which is all that smoothness asks. L_H is quadratic: on
-quadratics the lemmas are already attained. Individual losses enter only through ν_i.
+L_H is a quadratic, because the lemmas are attained on quadratics already. One-step statements do
+not change under rotations of R^d, so the Hessian of L_H is taken to be diagonal. Smoothness asks
+that its entries lie in [-L, L], and nothing else. The losses of single workers enter through ν_i
+alone.
 
 | symbol    | name           | shape  | meaning                                       |
 |-----------|----------------|--------|-----------------------------------------------|
@@ -25,11 +26,11 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 
 from jaxbyz.theory.claims import Claim, Family, Provenance
-from jaxbyz.theory.free_numbers import count_of, cut
 
 __all__ = [
     "Parameters",
@@ -76,6 +77,14 @@ class State(NamedTuple):
     spread: jax.Array  # [h, d] μ_i
     difference: jax.Array  # [h, d] ν_i
     error: jax.Array  # [d] ξ_t
+
+    def checked(self) -> State:
+        """Itself, if its arrays have the shapes that stand beside them; looked at while tracing."""
+        h, d = self.spread.shape
+        chex.assert_shape([self.curvature, self.gradient, self.deviation, self.error], (d,))
+        chex.assert_shape(self.difference, (h, d))
+        chex.assert_shape([self.g_squared, *self.parameters], ())
+        return self
 
     @property
     def step_size(self) -> jax.Array:
@@ -188,8 +197,8 @@ def states(
     h, d = workers, dimension
     shapes = ((13,), (d,), (d,), (d,), (h, d), (h, d), (d,))
 
-    def make(z: jax.Array) -> State:
-        scalars, curvature, gradient, deviation, spread, direction, error = cut(z, shapes)
+    def make(*parts: jax.Array) -> State:
+        scalars, curvature, gradient, deviation, spread, direction, error = parts
         setting = parameters(scalars[:9])
         gradient = _sized(gradient, scalars[9])
         deviation = _sized(deviation, scalars[10])
@@ -211,6 +220,6 @@ def states(
         direction = direction - direction.mean(axis=0)
         allowed = state.g_squared + setting.b_squared * (state.next_gradient**2).sum()
         difference = direction * jnp.sqrt(allowed / (mean_square(direction) + 1e-30))
-        return state._replace(difference=difference)
+        return state._replace(difference=difference).checked()
 
-    return Family(name, count_of(shapes), make)
+    return Family.of(name, shapes, make)

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz.theory.claims import Family
-from jaxbyz.theory.free_numbers import count_of, cut
 from jaxbyz.theory.rosdhb.certificate import tilted_weights
 from jaxbyz.theory.rosdhb.moments import Dynamics
 from jaxbyz.theory.rosdhb.states import Parameters
@@ -140,8 +139,8 @@ def trajectories(
     """
     shapes = ((6,), (), (D,), (H, D, D), (H, D), (D,), (H,))
 
-    def make(z: jax.Array) -> Trajectory:
-        scalars, angle, values, spread, shifts, x, tilt = cut(z, shapes)
+    def make(*parts: jax.Array) -> Trajectory:
+        scalars, angle, values, spread, shifts, x, tilt = parts
         free = setting(scalars)
         smoothness = jnp.exp(scalars[5] / 2)
         cosine, sine = jnp.cos(angle), jnp.sin(angle)
@@ -160,4 +159,4 @@ def trajectories(
         setup = free._replace(smoothness=smoothness, kappa=kappa, b_squared=b_squared)
         return Trajectory(system, setup, g_squared, x)
 
-    return Family(name, count_of(shapes), make)
+    return Family.of(name, shapes, make)

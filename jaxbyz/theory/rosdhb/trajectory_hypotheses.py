@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jaxbyz.theory.claims import Hypothesis
 from jaxbyz.theory.conditions import ROUNDING, at_most, positive, vanishes
-from jaxbyz.theory.rosdhb.hypotheses import C2, PROOF, of
+from jaxbyz.theory.rosdhb.hypotheses import C2, PROOF, of_parameters
 from jaxbyz.theory.rosdhb.states import bound_terms
 from jaxbyz.theory.rosdhb.trajectories import Trajectory, dissimilarity_form
 
@@ -65,12 +65,8 @@ def _dissimilar(trajectory: Trajectory) -> jax.Array:
     return jnp.minimum(room, positive(jnp.linalg.eigvalsh(gap)[0]))
 
 
-def _parameters(*hypotheses: Hypothesis) -> tuple[Hypothesis, ...]:
-    return tuple(of(lambda trajectory: trajectory.parameters, one) for one in hypotheses)
-
-
 RUN = (
-    *_parameters(*PROOF, C2),
+    *of_parameters(*PROOF, C2),
     Hypothesis("the run is that of the proof", _consistent),
     Hypothesis("L_H is L-smooth", _smooth),
     Hypothesis("L_H ≥ L_*", _bounded),

@@ -8,7 +8,6 @@ import pytest
 from jaxbyz.problems import quadratics, quadratics_from_arrays
 from jaxbyz.theory import Budget, Status
 from jaxbyz.theory.engines import engines_for
-from jaxbyz.theory.rationals import is_semidefinite
 from jaxbyz.theory.rosdhb.certificate import certificate, least_eigenvalue, tilted_weights
 from jaxbyz.theory.rosdhb.certificate_rational import (
     all_states,
@@ -117,19 +116,3 @@ def test_exact_g_squared_is_that_of_the_library():
         problem.matrices.astype(float), problem.vectors.astype(float)
     ).g_squared(float(problem.b_squared))
     assert float(g_squared(problem)) == pytest.approx(library, rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("rows", "answer"),
-    [
-        ([[0]], True),
-        ([[-1]], False),
-        ([[2, 1], [1, 1]], True),
-        ([[1, 2], [2, 1]], False),
-        ([[0, 1], [1, 5]], False),
-        ([[1, 1, 0], [1, 1, 0], [0, 0, 0]], True),
-    ],
-)
-def test_the_decision(rows, answer):
-    matrix = np.vectorize(Fraction, otypes=[object])(np.array(rows, dtype=object))
-    assert is_semidefinite(matrix) is answer
