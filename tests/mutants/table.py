@@ -10,7 +10,7 @@ from jaxbyz.theory import Budget, Claim, Provenance, Report, Status, robustness
 from jaxbyz.theory.byz_dm21 import lemmas as byz
 from jaxbyz.theory.byz_dm21.implementation import code_matches
 from jaxbyz.theory.byz_dm21.lyapunov import lyapunov
-from jaxbyz.theory.byz_dm21.methods import MOMENTUM, RECURSIVE, Method
+from jaxbyz.theory.byz_dm21.weights import MOMENTUM, RECURSIVE, Method
 from jaxbyz.theory.engines import engines_for
 from jaxbyz.theory.rosdhb import constants, implementation, lemmas, mask_law
 from jaxbyz.theory.rosdhb.certificate_rational import all_states

@@ -8,7 +8,7 @@ from jaxbyz.algorithms import byz_dm21, byz_vr_dm21
 from jaxbyz.algorithms.error_feedback import ErrorFeedbackState
 from jaxbyz.algorithms.estimators import AveragedState, StormState
 from jaxbyz.core import Worker
-from jaxbyz.theory.byz_dm21.methods import MOMENTUM, RECURSIVE
+from jaxbyz.theory.byz_dm21.weights import MOMENTUM, RECURSIVE
 
 
 def written(method, *, old=None, eta=None, beta=None, compressed=None, keep=None, sent=None):

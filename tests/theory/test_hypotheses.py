@@ -23,7 +23,7 @@ from jaxbyz.theory.byz_dm21.lemmas import (
 from jaxbyz.theory.byz_dm21.lemmas import descent as byz_descent
 from jaxbyz.theory.byz_dm21.limits import Weighting
 from jaxbyz.theory.byz_dm21.lyapunov import lyapunov, lyapunov_pl
-from jaxbyz.theory.byz_dm21.methods import MOMENTUM, RECURSIVE
+from jaxbyz.theory.byz_dm21.weights import MOMENTUM, RECURSIVE
 from jaxbyz.theory.claims import Family, Hypothesis
 from jaxbyz.theory.engines import engines_for, judge, measure, sampled, searched, worst_adversary
 from jaxbyz.theory.engines.judge import TOLERANCE, applies, failed_hypothesis

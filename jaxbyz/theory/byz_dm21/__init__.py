@@ -2,7 +2,7 @@
 
     setting                         constants of the hypotheses, of a problem, rule and compressor
     parameters, guarantees          Theorems 1-4, corollaries; certification: of any parameters
-    methods, weights, simplified    the lemmas as coefficients, what solves them, closed forms
+    weights, simplified             the lemmas as coefficients, what solves them; closed forms
     states, hypotheses, adversaries one state between two rounds
     lemmas, lyapunov                L0-L7; implementation: the shipped workers
     boxes, theorems                 closed forms against weights, bounds against exact averages
@@ -27,7 +27,6 @@ from jaxbyz.theory.byz_dm21.lemmas import (
 )
 from jaxbyz.theory.byz_dm21.limits import lyapunov_equations, product_claim, stability
 from jaxbyz.theory.byz_dm21.lyapunov import lyapunov, lyapunov_pl
-from jaxbyz.theory.byz_dm21.methods import MOMENTUM, RECURSIVE, Method
 from jaxbyz.theory.byz_dm21.parameters import (
     corollary_1,
     corollary_2,
@@ -53,7 +52,15 @@ from jaxbyz.theory.byz_dm21.theorems import (
     corollary_claim,
     theorem_claim,
 )
-from jaxbyz.theory.byz_dm21.weights import Weights, momentum_steps, recursive_steps, weights
+from jaxbyz.theory.byz_dm21.weights import (
+    MOMENTUM,
+    RECURSIVE,
+    Method,
+    Weights,
+    momentum_steps,
+    recursive_steps,
+    weights,
+)
 from jaxbyz.theory.guarantees import Guarantee
 
 CLAIMS = (

@@ -32,7 +32,6 @@ from jaxbyz.algorithms.robust_sgd import ModelBroadcast
 from jaxbyz.core import Algorithm, Compressor, Key, Oracle
 from jaxbyz.messages import Sparse
 from jaxbyz.theory.byz_dm21.hypotheses import first
-from jaxbyz.theory.byz_dm21.methods import RECURSIVE, Method
 from jaxbyz.theory.byz_dm21.states import (
     State,
     errors,
@@ -42,6 +41,7 @@ from jaxbyz.theory.byz_dm21.states import (
     squares,
     states,
 )
+from jaxbyz.theory.byz_dm21.weights import RECURSIVE, Method
 from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import vanishes
 
@@ -61,7 +61,7 @@ Maker = Callable[[Any, Any, Compressor], Algorithm]  # (η, β, compressor) -> t
 def shipped(method: Method) -> Maker:
     """The constructor of the method's algorithm; server and optimiser play no part here.
 
-    >>> from jaxbyz.theory.byz_dm21.methods import MOMENTUM
+    >>> from jaxbyz.theory.byz_dm21.weights import MOMENTUM
     >>> shipped(MOMENTUM)(0.1, 0.1, _kept(jnp.array([0]), 2)).name
     'Byz-DM21'
     """
@@ -137,7 +137,7 @@ def code_matches(method: Method, maker: Maker | None = None) -> Claim:
         maker: what makes the algorithm under test, with the states of the shipped one; default
             the shipped one.
 
-    >>> from jaxbyz.theory.byz_dm21.methods import MOMENTUM
+    >>> from jaxbyz.theory.byz_dm21.weights import MOMENTUM
     >>> code_matches(MOMENTUM).key
     'byz_dm21/code-DM'
     """

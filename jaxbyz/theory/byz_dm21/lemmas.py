@@ -33,7 +33,6 @@ from jaxbyz.core import Aggregator
 from jaxbyz.theory.adversaries import Adversaries
 from jaxbyz.theory.byz_dm21 import hypotheses as given
 from jaxbyz.theory.byz_dm21.adversaries import adversaries
-from jaxbyz.theory.byz_dm21.methods import Method
 from jaxbyz.theory.byz_dm21.states import (
     Errors,
     State,
@@ -45,7 +44,7 @@ from jaxbyz.theory.byz_dm21.states import (
     squares,
     states,
 )
-from jaxbyz.theory.byz_dm21.weights import Steps
+from jaxbyz.theory.byz_dm21.weights import Method, Steps
 from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
 from jaxbyz.theory.robustness.definitions import finite_rows
@@ -201,7 +200,7 @@ def _one_step(
 def first_momentum(method: Method) -> Claim:
     """L4: E R⁺ ≤ r_r R + r_s S + r_n σ², and the same for R̄; coefficients of `Steps`.
 
-    >>> from jaxbyz.theory.byz_dm21.methods import RECURSIVE
+    >>> from jaxbyz.theory.byz_dm21.weights import RECURSIVE
     >>> first_momentum(RECURSIVE).key
     'byz_dm21/L4-VR'
     """
@@ -221,7 +220,7 @@ def first_momentum(method: Method) -> Claim:
 def second_momentum(method: Method) -> Claim:
     """L5: E Q⁺ ≤ q_q Q + q_r R + q_s S + q_n σ², and the same for Q̄; coefficients of `Steps`.
 
-    >>> from jaxbyz.theory.byz_dm21.methods import MOMENTUM
+    >>> from jaxbyz.theory.byz_dm21.weights import MOMENTUM
     >>> second_momentum(MOMENTUM).key
     'byz_dm21/L5-DM'
     """
@@ -245,7 +244,7 @@ def compression(method: Method, top: bool = False) -> Claim:
 
     Rand-k without rescaling, any α; with `top` Top-1 of two coordinates.
 
-    >>> from jaxbyz.theory.byz_dm21.methods import MOMENTUM
+    >>> from jaxbyz.theory.byz_dm21.weights import MOMENTUM
     >>> compression(MOMENTUM, top=True).key
     'byz_dm21/L6-DM-top'
     """

@@ -16,7 +16,6 @@ import jax.numpy as jnp
 from jaxbyz.theory.byz_dm21 import hypotheses as given
 from jaxbyz.theory.byz_dm21.adversaries import adversaries
 from jaxbyz.theory.byz_dm21.lemmas import claim_of, decrease
-from jaxbyz.theory.byz_dm21.methods import Method
 from jaxbyz.theory.byz_dm21.states import (
     State,
     errors,
@@ -26,7 +25,7 @@ from jaxbyz.theory.byz_dm21.states import (
     setting_of,
     states,
 )
-from jaxbyz.theory.byz_dm21.weights import Weights, weights
+from jaxbyz.theory.byz_dm21.weights import Method, Weights, weights
 from jaxbyz.theory.claims import Claim, Family, Hypothesis
 from jaxbyz.theory.conditions import at_most, positive
 
@@ -40,7 +39,7 @@ def lyapunov(method: Method, factor: float = 1.0, noisy: bool = True) -> Claim:
     than is proved. With noise the largest ratio tells how sharp N is, without it how sharp the
     neighbourhood is.
 
-    >>> from jaxbyz.theory.byz_dm21.methods import MOMENTUM
+    >>> from jaxbyz.theory.byz_dm21.weights import MOMENTUM
     >>> lyapunov(MOMENTUM).key
     'byz_dm21/L7-DM'
     """
@@ -57,7 +56,7 @@ def lyapunov(method: Method, factor: float = 1.0, noisy: bool = True) -> Claim:
 def lyapunov_pl(method: Method, factor: float = 1.0, spare: float = 0.5) -> Claim:
     """L7 under PL, divided by γ: left = (E Ψ⁺ - (1-γμ) Ψ)/γ, the same right; on convex quadratics.
 
-    >>> from jaxbyz.theory.byz_dm21.methods import RECURSIVE
+    >>> from jaxbyz.theory.byz_dm21.weights import RECURSIVE
     >>> lyapunov_pl(RECURSIVE).key
     'byz_dm21/L7-VR-PL'
     """

@@ -9,7 +9,7 @@ from mutants.workers import WRONG, written
 
 from jaxbyz.theory import Budget, Status
 from jaxbyz.theory.byz_dm21.implementation import code_matches, code_ratio
-from jaxbyz.theory.byz_dm21.methods import MOMENTUM, RECURSIVE
+from jaxbyz.theory.byz_dm21.weights import MOMENTUM, RECURSIVE
 from jaxbyz.theory.engines import engines_for, measure, searched
 
 pytestmark = pytest.mark.usefixtures("x64")

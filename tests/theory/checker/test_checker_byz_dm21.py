@@ -21,8 +21,7 @@ from jaxbyz.theory.byz_dm21.lemmas import (
     second_momentum,
 )
 from jaxbyz.theory.byz_dm21.lyapunov import lyapunov, lyapunov_pl
-from jaxbyz.theory.byz_dm21.methods import MOMENTUM, RECURSIVE
-from jaxbyz.theory.byz_dm21.weights import Steps
+from jaxbyz.theory.byz_dm21.weights import MOMENTUM, RECURSIVE, Steps
 from jaxbyz.theory.checker import rationals
 from jaxbyz.theory.engines import sampled, searched
 
