@@ -74,6 +74,7 @@ from jaxbyz.attacks import (
     no_attack,
     sign_flip,
 )
+from jaxbyz.batch_last import side_by_side
 from jaxbyz.comparison import Comparison, compare, compare_aggregators
 from jaxbyz.compressors import (
     bernoulli,
@@ -93,7 +94,6 @@ from jaxbyz.deprecations import renamed
 from jaxbyz.describe import Description, describe
 from jaxbyz.effects import Effect, effect
 from jaxbyz.history import History
-from jaxbyz.lanes import side_by_side
 from jaxbyz.simulation import build, in_batches, one_by_one, over_mesh, over_pmap, run
 from jaxbyz.training import RunDiverged, train
 

@@ -24,7 +24,7 @@ LEVELS = {
     "contracts": 0,
     "contracts.callers": 0,
     "contracts.returned": 0,
-    "lanes": 0,
+    "batch_last": 0,
     "storage": 0,
     "storage.paths": 0,
     "seeds": 0,

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.lanes import entries_of
+from jaxbyz.batch_last import entries_of
 
 __all__ = ["in_batches", "one_by_one"]
 

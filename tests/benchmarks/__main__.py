@@ -6,7 +6,15 @@ import os
 import subprocess
 import sys
 
-BENCHMARKS = ("rules", "server_rounds", "many_seeds", "lanes", "conv_round", "compile_time")
+BENCHMARKS = (
+    "rules",
+    "server_rounds",
+    "many_seeds",
+    "batch_last",
+    "top_k",
+    "conv_round",
+    "compile_time",
+)
 
 
 def environment(name: str) -> dict[str, str]:

@@ -97,10 +97,10 @@ def test_seeds_side_by_side_are_the_same_seeds(problem, devices):
     others = {"attack": jb.sign_flip(), "seeds": 3, **FAST}
     others["devices"] = None if devices is None else jax.devices()[:devices]
     plain = jb.train(algorithm, problem, **others)
-    lanes = jb.train(algorithm, problem, map_seeds=jb.in_batches(2, jb.side_by_side), **others)
+    beside = jb.train(algorithm, problem, map_seeds=jb.in_batches(2, jb.side_by_side), **others)
     # The same sums in a different program; a few float32 roundings per round.
-    np.testing.assert_allclose(plain.parameters, lanes.parameters, rtol=1e-5, atol=1e-6)
-    assert (plain["uplink_bits"] == lanes["uplink_bits"]).all()
+    np.testing.assert_allclose(plain.parameters, beside.parameters, rtol=1e-5, atol=1e-6)
+    assert (plain["uplink_bits"] == beside["uplink_bits"]).all()
 
 
 @pytest.mark.parametrize(

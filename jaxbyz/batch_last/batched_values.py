@@ -1,7 +1,7 @@
-"""Which values of a program differ between entries, and which are the same for all.
+"""Which values of a program depend on the mapped inputs, and so differ between entries.
 
-What is the same for all stays one value: the counter of a loop, by which a part of an array is
-taken, and whatever is made of the data alone.
+All other values stay unbatched: loop counters, the offsets of slices that follow from them, and
+whatever is computed from shared data alone.
 """
 
 from __future__ import annotations

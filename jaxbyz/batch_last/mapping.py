@@ -1,13 +1,12 @@
-"""`jax.vmap` with the mapped axis last: the entries lie side by side, in the lanes of a processor.
+"""`jax.vmap` with the mapped axis last, so that numbers of different entries are neighbours.
 
-`jax.vmap` puts the mapped axis first at most steps. For many runs of a small problem that is the
-wrong end: a core does the same to sixteen neighbouring numbers as fast as to one, and the fifty
-coordinates of one vector fill three registers and a piece of a fourth, while whatever is done
-along the coordinates (choosing the largest, adding up) is done number after number. With the runs
-side by side every step of every algorithm fills whole registers.
+`jax.vmap` puts the mapped axis first at most steps. For many runs of a small problem that is slow.
+A core does the same to sixteen neighbouring numbers as fast as to one. The fifty coordinates of one
+vector fill three registers and a part of a fourth, and sums or selections along the coordinates
+are done number after number. When the entries are neighbours, every step fills whole registers.
 
-The function is traced to JAX's list of primitive steps, and each is done for all entries at once:
-where `jax.vmap` would move the axis, here are rules that leave it; every other step is done by
+The function is traced to JAX's list of primitive steps, and each step is done for all entries at
+once. Some rules here leave the axis where `jax.vmap` would move it; every other step is done by
 `jax.vmap` itself, told that the axis is last. A value that is the same for all entries stays one.
 """
 
@@ -19,8 +18,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.lanes.rules import widened
-from jaxbyz.lanes.steps import Lanes
+from jaxbyz.batch_last.batching_rules import with_batch_axis
+from jaxbyz.batch_last.interpreter import BatchLast
 
 __all__ = ["entries_of", "side_by_side"]
 
@@ -28,9 +27,10 @@ __all__ = ["entries_of", "side_by_side"]
 def side_by_side(function: Callable[..., Any]) -> Callable[..., Any]:
     """Map a function over leading axes, as `jax.vmap(function)`; inside, that axis is kept last.
 
-    For many entries of small arrays, as the seeds of a run. Faster than `jax.vmap` where steps are
-    entrywise or along rows; slower where numbers are drawn, sorted or gathered, because then the
-    axis is moved there and back. Inside `shard_map` and custom derivatives all is `jax.vmap`.
+    For many entries of small arrays, such as the seeds of a run. It is faster than `jax.vmap` where
+    steps are entrywise or along rows, and slower where numbers are drawn, sorted or gathered, since
+    the axis is then moved there and back (measured ratios: see `jaxbyz.batch_last`). Steps inside
+    `shard_map` and custom derivatives are those of `jax.vmap`.
 
     Args:
         function: of positional arguments; every leaf of one entry has one axis less. What it closes
@@ -47,14 +47,14 @@ def side_by_side(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def mapped(*arguments: Any) -> Any:
-        lanes = Lanes(entries_of(arguments))
+        batch = BatchLast(entries_of(arguments))
         leaves, structure = jax.tree.flatten(jax.tree.map(jnp.asarray, arguments))
         one = [_of_one_entry(leaf) for leaf in leaves]
         steps, result = jax.make_jaxpr(function, return_shape=True)(
             *jax.tree.unflatten(structure, one)
         )
         inputs = [(jnp.moveaxis(leaf, 0, -1), True) for leaf in leaves]
-        found = [widened(value, lanes.entries) for value in lanes.play(steps, inputs)]
+        found = [with_batch_axis(value, batch.entries) for value in batch.evaluate(steps, inputs)]
         outputs = [jnp.moveaxis(value, -1, 0) for value in found]
         return jax.tree.unflatten(jax.tree.structure(result), outputs)
 

@@ -7,9 +7,9 @@ import pytest
 from lengths import often
 
 import jaxbyz as jb
+from jaxbyz.batch_last import side_by_side
 from jaxbyz.compressors.k_largest import are_largest
 from jaxbyz.compressors.tournament import LEAST
-from jaxbyz.lanes import side_by_side
 from paper_figs import race
 
 LANES = 5

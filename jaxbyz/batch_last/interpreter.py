@@ -1,4 +1,4 @@
-"""Doing the steps of a program one after another, each for all entries at once."""
+"""An interpreter of traced programs that does every step for all entries at once."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core as jex
 
-from jaxbyz.lanes.differing import CALLS, called, is_mapped_by_scan, parts_of_a_scan
-from jaxbyz.lanes.rules import ENTRYWISE, RULES, Value, widened
+from jaxbyz.batch_last.batched_values import CALLS, called, is_mapped_by_scan, parts_of_a_scan
+from jaxbyz.batch_last.batching_rules import ENTRYWISE, RULES, Value, with_batch_axis
 
-__all__ = ["Lanes"]
+__all__ = ["BatchLast"]
 
 
-class Lanes:
-    """So many entries side by side."""
+class BatchLast:
+    """Evaluates a program for so many entries, the mapped axis last."""
 
     def __init__(self, entries: int) -> None:
         self.entries = entries
 
-    def play(self, steps: jex.ClosedJaxpr, inputs: Sequence[Value]) -> list[Value]:
+    def evaluate(self, steps: jex.ClosedJaxpr, inputs: Sequence[Value]) -> list[Value]:
         """The results of a list of steps."""
         known: dict[Any, Value] = {
             variable: (constant, False)
@@ -37,15 +37,15 @@ class Lanes:
 
         for step in steps.jaxpr.eqns:
             with step.ctx.manager:  # in which the step was traced
-                outputs = self.step(step, [of(variable) for variable in step.invars])
+                outputs = self.apply(step, [of(variable) for variable in step.invars])
             known.update(zip(step.outvars, outputs, strict=True))
         return [of(variable) for variable in steps.jaxpr.outvars]
 
-    def step(self, step: Any, inputs: Sequence[Value]) -> list[Value]:
+    def apply(self, step: Any, inputs: Sequence[Value]) -> list[Value]:
         """The results of one step."""
         name, params = step.primitive.name, step.params
         if name in CALLS:
-            return self.play(called(step), inputs)
+            return self.evaluate(called(step), inputs)
         mapped = [differs for _, differs in inputs]
         if not any(mapped):
             return [(array, False) for array in _alone(step)(*(array for array, _ in inputs))]
@@ -55,7 +55,7 @@ class Lanes:
             return self.cond(params, inputs)
         if name in ENTRYWISE:
             shape = step.outvars[0].aval.shape
-            inputs = [(widened(value, self.entries, shape), True) for value in inputs]
+            inputs = [(with_batch_axis(value, self.entries, shape), True) for value in inputs]
         elif name in RULES and (array := RULES[name](self.entries, params, inputs)) is not None:
             return [(array, True)]
         axes = [-1 if differs else None for _, differs in inputs]
@@ -65,19 +65,21 @@ class Lanes:
         return [(array, True) for array in outputs]
 
     def scan(self, params: dict[str, Any], inputs: Sequence[Value]) -> list[Value]:
-        """A loop whose turns are played."""
+        """A loop whose turns are evaluated in the same way."""
         first, after = parts_of_a_scan(params)
         body, results = is_mapped_by_scan(params, [differs for _, differs in inputs])
 
         def arrays(values: Sequence[Value], differ: Sequence[bool]) -> list[Any]:
             pairs = zip(values, differ, strict=True)
-            return [widened(value, self.entries) if wide else value[0] for value, wide in pairs]
+            return [
+                with_batch_axis(value, self.entries) if wide else value[0] for value, wide in pairs
+            ]
 
         constants, start, rows = inputs[:first], inputs[first:after], inputs[after:]
 
         def turn(carried: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
             now = zip(carried + row, body[first:], strict=True)
-            outputs = self.play(params["jaxpr"], [*constants, *now])
+            outputs = self.evaluate(params["jaxpr"], [*constants, *now])
             found = arrays(outputs, results)
             return found[: after - first], found[after - first :]
 
@@ -98,7 +100,9 @@ class Lanes:
         def branch(steps: jex.ClosedJaxpr) -> Callable[..., list[jax.Array]]:
             def take(*arrays: Any) -> list[jax.Array]:
                 values = [(a, differs) for a, (_, differs) in zip(arrays, operands, strict=True)]
-                return [widened(value, self.entries) for value in self.play(steps, values)]
+                return [
+                    with_batch_axis(value, self.entries) for value in self.evaluate(steps, values)
+                ]
 
             return take
 

@@ -1,6 +1,7 @@
-"""Steps of a program for all entries at once, the mapped axis last.
+"""Primitive steps for all entries at once that leave the mapped axis last.
 
-Where JAX has a rule that moves the axis to the front, whatever follows would move it back.
+They stand in for rules of JAX that move the axis to the front, after which the next step would move
+it back.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-__all__ = ["ENTRYWISE", "RULES", "Value", "widened"]
+__all__ = ["ENTRYWISE", "RULES", "Value", "with_batch_axis"]
 
 Value = tuple[Any, bool]  # an array, and whether its last axis is the mapped one
 
@@ -27,7 +28,7 @@ ENTRYWISE = {
 }
 
 
-def widened(value: Value, entries: int, shape: Sequence[int] | None = None) -> jax.Array:
+def with_batch_axis(value: Value, entries: int, shape: Sequence[int] | None = None) -> jax.Array:
     """The array for all entries, each of this shape (its own if not given)."""
     array, mapped = value
     array = array if mapped else jnp.asarray(array)[..., None]
@@ -74,11 +75,11 @@ def _transpose(entries: int, params: dict[str, Any], inputs: Sequence[Value]) ->
 
 
 def _concatenate(entries: int, params: dict[str, Any], inputs: Sequence[Value]) -> Any:
-    return jax.lax.concatenate([widened(v, entries) for v in inputs], params["dimension"])
+    return jax.lax.concatenate([with_batch_axis(v, entries) for v in inputs], params["dimension"])
 
 
 def _stack(entries: int, params: dict[str, Any], inputs: Sequence[Value]) -> Any:
-    return jnp.stack([widened(v, entries) for v in inputs], params["axis"])
+    return jnp.stack([with_batch_axis(v, entries) for v in inputs], params["axis"])
 
 
 def _dynamic_slice(entries: int, params: dict[str, Any], inputs: Sequence[Value]) -> Any:
@@ -101,8 +102,8 @@ def _dynamic_update_slice(entries: int, params: dict[str, Any], inputs: Sequence
         return None
     places = [start for start, _ in starts]
     return jax.lax.dynamic_update_slice_p.bind(
-        widened(whole, entries),
-        widened(part, entries),
+        with_batch_axis(whole, entries),
+        with_batch_axis(part, entries),
         *places,
         jnp.zeros_like(places[0]),
         **params,
