@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaxbyz import checks
-from jaxbyz.history import History
+
+if TYPE_CHECKING:
+    from jaxbyz.history import History
 
 __all__ = ["plot"]
 
@@ -47,7 +49,7 @@ def plot(
         ValueError: history or ax is something else.
         ImportError: matplotlib is not installed.
     """
-    if not isinstance(history, History):
+    if not hasattr(history, "columns"):
         raise ValueError(f"history must be a jaxbyz.History, got {checks.said(history)}")
     try:
         import matplotlib.pyplot as plt

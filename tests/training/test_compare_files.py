@@ -54,7 +54,7 @@ def test_a_damaged_file_is_made_again(tmp_path):
 
 
 def test_the_folder_is_made_before_anything_is_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(races, "play", None)
+    monkeypatch.setattr(races, "program", None)
     (tmp_path / "file").write_text("in the way")
     for wrong in (tmp_path / "file", tmp_path / "file" / "sub", "", 3):
         with pytest.raises(ValueError, match="folder must be a"):
@@ -62,7 +62,7 @@ def test_the_folder_is_made_before_anything_is_run(tmp_path, monkeypatch):
 
 
 def test_names_and_folders_that_no_file_system_holds(tmp_path, monkeypatch):
-    monkeypatch.setattr(races, "play", None)
+    monkeypatch.setattr(races, "program", None)
     for wrong in ("a\0", "a" * 256):
         with pytest.raises(ValueError, match="folder must be a path"):
             race(wrong)
@@ -80,11 +80,11 @@ def test_names_and_folders_that_no_file_system_holds(tmp_path, monkeypatch):
 
 
 def test_arrays_that_do_not_belong_together(tmp_path):
-    cell = jb.comparison.Cell(np.arange(2), {"loss": np.ones((1, 1, 2))}, 0.5)
+    cell = jb.comparison.Curves(np.arange(2), {"loss": np.ones((1, 1, 2))}, 0.5)
     for wrong in (cell._replace(rounds=np.arange(3)), cell._replace(seconds=[1.0, 2.0])):
         wrong.save(tmp_path / "it.npz", "mark")
         with pytest.raises(jb.storage.arrays.Damaged, match="do not belong together"):
-            jb.comparison.Cell.load(tmp_path / "it.npz", "mark")
+            jb.comparison.Curves.load(tmp_path / "it.npz", "mark")
 
 
 def test_home(tmp_path, monkeypatch):
