@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo test test-all bench audit mutants lint figures clean
+.PHONY: help demo test test-all bench audit mutants lint hooks clean
 
 help:
 	@echo "make demo    train under attack and draw the picture (a few minutes)"
@@ -19,6 +19,7 @@ help:
 	@echo "make audit   every claim of the theory against every engine; ARGS=--quick for less"
 	@echo "make mutants   planted errors and who notices them, into tests/theory/MUTANTS.md"
 	@echo "make lint    ruff and mypy"
+	@echo "make hooks   lint before every commit, by pre-commit"
 	@echo "make clean   remove the environment, caches and results"
 
 # Installed anew whenever the requirements change.
@@ -52,6 +53,9 @@ lint: $(VENV)/.installed
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+
+hooks: $(VENV)/.installed
+	$(RUN) -m pre_commit install
 
 clean:
 	rm -rf $(VENV) .jax_cache .pytest_cache .ruff_cache .mypy_cache paper_figs/results

@@ -1,7 +1,16 @@
-"""jaxbyz: Byzantine-robust, communication-compressed distributed learning in JAX.
+"""Byzantine-robust, communication-compressed distributed learning in JAX.
 
-An algorithm is two halves that meet only through typed messages; see `jaxbyz.core` for the types
-and `jaxbyz.train` for the shortest way to a result.
+    train, comparison, effects   what users call; history, plotting: what comes out
+    simulation                   rounds and whole runs, as pure functions
+    algorithms                   a worker half and a server half each, which meet in messages
+    aggregators, attacks, compressors, problems, data   the parts that an algorithm meets or uses
+    core, messages, contracts    the types; what is sent, with its bits; what parts promise
+    storage, lanes               files; many small runs side by side
+    testing, theory              checks of users' own parts; claims about the methods
+
+Users import this package, as `jb`. Inside it a file imports from its own line or from below, and
+nothing but tests and figures imports `testing` or `theory`. Start reading with `messages`, `core`, `algorithms.rosdhb`,
+`simulation.rounds`; CONTRIBUTING.md follows one gradient through them.
 """
 
 import importlib.metadata

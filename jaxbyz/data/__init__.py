@@ -1,4 +1,15 @@
-"""Data sets as NumPy arrays on the host, and their partitions over workers."""
+"""Data sets as NumPy arrays on the host, and their division over workers.
+
+    dataset, binary   what a data set is, and what is checked of it. Start with `dataset`.
+    loading           a data set by its name
+    digits, idx, emnist, cifar, libsvm, small_binary   one format or source each
+    partition         which samples belong to which worker: iid, Dirichlet, sorted by label
+    _files, _reading  where files lie; reading them in bounded memory
+    _unpickle         pickles, read without executing what they hold
+
+Imported by `problems`, `testing` and users. It imports `checks` and `storage.paths`, and not JAX.
+Nothing is downloaded.
+"""
 
 from jaxbyz.data._idx_format import read_idx
 from jaxbyz.data.binary import BinaryDataset, unit_rows, validate_binary

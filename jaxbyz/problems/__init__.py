@@ -1,4 +1,14 @@
-"""What is to be learned: quadratics, logistic regression, classification with flax models."""
+"""What is to be learned: an initial model, every worker's data, an oracle of gradients, evaluators.
+
+    problem            the type, and what every problem must have. Start here.
+    quadratics, noise  least squares with every constant exact; gradients with noise
+    logistic           logistic regression; `regularisers`, and `newton` for its optimum
+    classification     images and flax models: `models`, `networks`, `resnets`
+    division, width    data given as arrays: over workers, in the precision of the run
+
+Imported by the simulation, comparison, testing and users; never by algorithms, rules or attacks.
+It imports `data`, the core and contracts. No other package imports flax.
+"""
 
 from jaxbyz.problems import models, resnets
 from jaxbyz.problems.classification import Samples, classification
