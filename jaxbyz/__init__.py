@@ -9,8 +9,8 @@
     testing, theory              checks of users' own parts; claims about the methods
 
 Users import this package, as `jb`. Inside it a file imports from its own line or from below, and
-nothing but tests and figures imports `testing` or `theory`. Start reading with `messages`, `core`, `algorithms.rosdhb`,
-`simulation.rounds`; CONTRIBUTING.md follows one gradient through them.
+nothing but tests and figures imports `testing` or `theory`. Start reading with `messages`, `core`,
+`algorithms.rosdhb`, `simulation.rounds`; CONTRIBUTING.md follows one gradient through them.
 """
 
 import importlib.metadata

@@ -87,15 +87,15 @@ def describe(algorithm: Algorithm, d: int) -> Description:
     x = jnp.zeros(d)
     server, worker = algorithm.server, algorithm.worker
     broadcast = server.broadcast(key, server.start(x, 1))
-    begin = _Half(lambda oracle, key, announced: worker.init(key, announced, oracle))
+    begin = _Half(lambda oracle, key, sent: worker.init(key, sent, oracle))
     (state, first), at_start = begin.counted(key, broadcast)
-    turn = _Half(lambda oracle, key, announced: worker.step(key, state, announced, oracle))
+    turn = _Half(lambda oracle, key, sent: worker.step(key, state, sent, oracle))
     uplink = downlink = sampled = full = 0.0
     message: Any = None
-    for weight, announced in _faces(algorithm, broadcast):
-        (_, message), asked = turn.counted(key, announced)
-        uplink += weight * turn.length(message, announced)
-        downlink += weight * float(announced.bits())
+    for weight, sent in _faces(algorithm, broadcast):
+        (_, message), asked = turn.counted(key, sent)
+        uplink += weight * turn.length(message, sent)
+        downlink += weight * float(sent.bits())
         sampled += weight * asked.sampled
         full += weight * asked.full
 
@@ -120,7 +120,7 @@ def describe(algorithm: Algorithm, d: int) -> Description:
 
 
 def _faces(algorithm: Algorithm, broadcast: Any) -> list[tuple[float, Any]]:
-    """What may be announced, and with which probability."""
+    """The broadcasts there may be, with their probabilities."""
     if algorithm.coin is None:
         return [(1.0, broadcast)]
     p = float(algorithm.coin)

@@ -21,13 +21,13 @@ class RunMetrics:
         seeds: S.
         honest: h; uplink bits are those of the honest workers.
 
-    >>> ledger = RunMetrics(seeds=1, honest=2)
+    >>> metrics = RunMetrics(seeds=1, honest=2)
     >>> words = np.zeros((1, 5, 3, 2), np.uint32)  # 5 rounds, 3 workers
     >>> words[..., 0] = 1  # 2^32 bits each
     >>> nobody = np.zeros((1, 5, 3), bool)
-    >>> ledger.count(Counted(words, words[:, :, 0], nobody, nobody))
-    >>> ledger.note(5, {"loss": np.array([0.5])})
-    >>> ledger.columns()["uplink_bits"].item() == 5 * 2**32
+    >>> metrics.count(Counted(words, words[:, :, 0], nobody, nobody))
+    >>> metrics.note(5, {"loss": np.array([0.5])})
+    >>> metrics.columns()["uplink_bits"].item() == 5 * 2**32
     True
     """
 

@@ -165,7 +165,7 @@ def train(
             measured = seen | runs.measure(states)
             so_far.note(target, states, measured)
             if store is not None and (target % checkpoint_every == 0 or target == rounds):
-                store.save(target, states, so_far.ledger.pack())
+                store.save(target, states, so_far.metrics.pack())
             means = {name: f"{np.mean(values):.4g}" for name, values in measured.items()}
             bar.advance(target - done, means)
             done = target
@@ -183,22 +183,22 @@ class _SoFar:
 
     def __init__(self, problem: Problem, seeds: Sequence[int], about: dict[str, Any]):
         self.problem, self.seeds, self.about = problem, seeds, about
-        self.ledger = RunMetrics(len(seeds), problem.honest)
+        self.metrics = RunMetrics(len(seeds), problem.honest)
         self.resumed_at = 0
         self.began = time.perf_counter()
         # Rounds done -> parameters: of the last evaluation, and of one under way. One entry of the
-        # ledger decides which of them count, so an interrupt never leaves half of an evaluation.
+        # metrics decides which of them count, so an interrupt never leaves half of an evaluation.
         self.reached: dict[int, jax.Array] = {}
 
     def resume(self, done: int, states: Any, stored: Mapping[str, np.ndarray]) -> None:
         """Take over what a checkpoint holds."""
         self.resumed_at = done
-        self.ledger.unpack(stored)
+        self.metrics.unpack(stored)
         self.reached[done] = states.server.x
 
     def count(self, first: int, records: Counted) -> None:
         """Count rounds from `first` on, [S, T, ...], unless the run diverged in one of them."""
-        over = np.argwhere(self.ledger.over(records, self.problem.byzantine))  # of [S, T]
+        over = np.argwhere(self.metrics.over(records, self.problem.byzantine))  # of [S, T]
         if len(over):
             seed, late = min(over.tolist(), key=lambda pair: pair[1])
             rejected, faulty = np.asarray(records.rejected), np.asarray(records.faulty)
@@ -212,24 +212,24 @@ class _SoFar:
                 "rounds before",
                 self.history(),
             )
-        self.ledger.count(records)
+        self.metrics.count(records)
 
     def note(self, done: int, states: Any, measured: Mapping[str, Any]) -> None:
         """Enter an evaluation after `done` rounds."""
         self.reached[done] = states.server.x
-        self.ledger.note(done, measured)
+        self.metrics.note(done, measured)
         self.reached = {done: states.server.x}
 
     def history(self) -> History:
         """Everything up to the last evaluation."""
-        rounds = self.ledger.rounds
+        rounds = self.metrics.rounds
         parameters = jax.numpy.asarray(self.reached[rounds[-1] if rounds else 0])
         about = self.about | {
             "resumed_at": self.resumed_at,
             "seconds": time.perf_counter() - self.began,
             "device": min(parameters.devices(), key=lambda device: device.id).device_kind,
         }
-        columns = self.ledger.columns()
+        columns = self.metrics.columns()
         seeds = np.array(self.seeds)
         return History(np.array(rounds), columns, np.asarray(parameters), seeds, about)
 

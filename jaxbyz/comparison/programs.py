@@ -190,16 +190,16 @@ def _curves(
     """Curves [P, S, E] from what a program returned, with nothing after a run was over."""
     first, at_start, records, columns = found
     shape = steps, len(runs.seeds)
-    ledger = RunMetrics(shape[0] * shape[1], runs.problem.honest)
+    metrics = RunMetrics(shape[0] * shape[1], runs.problem.honest)
     over = np.zeros(shape[0] * shape[1], bool)
 
     def enter(records: Counted) -> None:  # with leading axes [C, T]
         nonlocal over
-        over = over | ledger.over(records, runs.problem.byzantine).any(axis=1)
-        ledger.count(records)
+        over = over | metrics.over(records, runs.problem.byzantine).any(axis=1)
+        metrics.count(records)
 
     def note(done: int, measured: Mapping[str, np.ndarray]) -> None:
-        ledger.note(done, {name: np.where(over, np.nan, v) for name, v in measured.items()})
+        metrics.note(done, {name: np.where(over, np.nan, v) for name, v in measured.items()})
 
     if first is not None:
         enter(Counted(*(part[:, None] for part in first)))
@@ -208,11 +208,11 @@ def _curves(
         enter(Counted(*(part[:, chunk] for part in records)))
         measured = {name: values[:, chunk] for name, values in columns.items()}
         note((chunk + 1) * runs.every, measured)
-    curves = {name: values.reshape(*shape, -1) for name, values in ledger.columns().items()}
+    curves = {name: values.reshape(*shape, -1) for name, values in metrics.columns().items()}
     at_once, per_round = gradients
-    total = at_once + per_round * np.array(ledger.rounds)
+    total = at_once + per_round * np.array(metrics.rounds)
     curves["gradients"] = np.broadcast_to(total, (*shape, len(total)))
-    return Curves(np.array(ledger.rounds), curves, seconds)
+    return Curves(np.array(metrics.rounds), curves, seconds)
 
 
 def _gradients(algorithm: Algorithm, problem: Problem) -> tuple[float, float]:

@@ -206,12 +206,12 @@ class _Rounds:
         attack_key, encode_key = jax.random.split(key)
         truth = jax.tree.map(lambda leaf: leaf[:honest], messages)
 
-        def lie(wanted: jax.Array) -> Tree:  # [f, d] -> messages [f, ...]
+        def encoded(wanted: jax.Array) -> Tree:  # [f, d] -> messages [f, ...]
             keys = jax.random.split(encode_key, byzantine)
             return jax.vmap(codec.encode, (0, None, 0))(keys, broadcast, wanted)
 
         def say(wanted: jax.Array) -> Tree:  # [f, d] -> all messages [n, ...]
-            return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), truth, lie(wanted))
+            return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), truth, encoded(wanted))
 
         def read(messages: Tree) -> jax.Array:  # [m, ...] -> [m, d]
             return jax.vmap(codec.decode, (None, 0))(broadcast, messages)
@@ -223,7 +223,7 @@ class _Rounds:
             own=None if attack.poison is None else decoded[honest:],
             broadcast=broadcast,
             server=state.server,
-            read=lambda wanted: read(lie(wanted)),
+            read=lambda wanted: read(encoded(wanted)),
             respond=lambda wanted: serve(say(wanted)),
             byzantine=byzantine,
         )

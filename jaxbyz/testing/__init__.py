@@ -9,6 +9,7 @@ Each tries the properties of one kind of part, and returns a `Report` of what ho
                  workers with faulty gradients (`faulty_rounds`)
     attack       its effect on runs (`attack_effects`)
     compressor   single messages (`compressor_messages`), laws over keys (`compressor_laws`)
+    short_runs   small problems and short runs, for algorithms and attacks
     report       how properties are listed and judged
 
 It may import everything. Only users and tests import it.

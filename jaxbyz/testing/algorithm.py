@@ -19,8 +19,8 @@ from jaxbyz.testing.algorithm_not_finite import (
 )
 from jaxbyz.testing.algorithm_runs import check_bits, check_devices, check_runs, check_state
 from jaxbyz.testing.faulty_rounds import check_faulty_rounds
-from jaxbyz.testing.games import GAME, play, quadratic
 from jaxbyz.testing.report import Battery, Case, Property, Report
+from jaxbyz.testing.short_runs import SHORT_RUN, quadratic, short_run
 
 __all__ = ["check_algorithm"]
 
@@ -60,16 +60,16 @@ def check_algorithm(
     own = problem is not None
     problem = quadratic(5, 2, noise=0.5) if problem is None else problem
     checks.count("problem.byzantine", problem.byzantine, minimum=1)
-    given = "games.quadratic(5, 2, noise=0.5)" if not own else "problem"
+    given = "short_runs.quadratic(5, 2, noise=0.5)" if not own else "problem"
     setup = f"""
 import jaxbyz as jb
 from jaxbyz import attacks
-from jaxbyz.testing import games
+from jaxbyz.testing import short_runs
 
 # `algorithm` is the one that was checked{", on `problem`" if own else ""}.
 
 problem = {given}
-{GAME}"""
+{SHORT_RUN}"""
     battery = Battery("algorithm", setup)
     for check in (check_state, check_runs, check_bits, check_devices, check_not_finite):
         check(battery, algorithm, problem)
@@ -88,15 +88,15 @@ def _check_descent(battery: Battery, algorithm: Algorithm, gamma: float) -> None
     case = Case(f"{rounds} rounds, 5 workers with full gradients, f = 0, step size {gamma:g}")
     code = f"""
 jax.config.update("jax_enable_x64", True)
-problem = games.quadratic(5, 0)
+problem = short_runs.quadratic(5, 0)
 x = np.zeros(4)
-for model in np.asarray(play(None, {rounds})[1].x):
+for model in np.asarray(short_run(None, {rounds})[1].x):
     x = x - {gamma!r} * (problem.matrices.mean(axis=0) @ x - problem.vectors.mean(axis=0))
     assert np.abs(model - x).max() <= ALLOWED, (model, x)
 """
     with battery.attempt(name, case, code), jax.enable_x64(True):
         problem: Any = quadratic(5, 0)
-        models = play(algorithm, problem, None, rounds)().server.x
+        models = short_run(algorithm, problem, None, rounds)().server.x
     x, error = np.zeros(4), []
     for model in models:
         gradient = problem.matrices.mean(axis=0) @ x - problem.vectors.mean(axis=0)

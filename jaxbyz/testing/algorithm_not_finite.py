@@ -14,8 +14,8 @@ from jaxbyz.core import Algorithm, Attack
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import build, run
 from jaxbyz.testing.algorithm_runs import ROUNDS
-from jaxbyz.testing.games import everything, play, start
 from jaxbyz.testing.report import Battery, Case
+from jaxbyz.testing.short_runs import everything, short_run, start
 
 __all__ = ["can_send_nan", "check_no_byzantine", "check_not_finite"]
 
@@ -34,7 +34,7 @@ def check_not_finite(battery: Battery, algorithm: Algorithm, problem: Problem) -
     h, name, counted = problem.honest, "NaN and Inf reach no state", "liars are counted as rejected"
     prelude = f"""
 {SPOILING}
-info, server = play(attack, {ROUNDS})
+info, server = short_run(attack, {ROUNDS})
 """
     dtype = jax.eval_shape(problem.init, jax.random.key(0)).dtype
     values = np.array([np.nan, np.inf, -np.inf, np.finfo(dtype).max], dtype)
@@ -93,10 +93,10 @@ def check_no_byzantine(battery: Battery, algorithm: Algorithm, problem: Problem)
 import dataclasses
 
 problem = dataclasses.replace(problem, byzantine=0)
-info, server = play(None, {ROUNDS})
+info, server = short_run(None, {ROUNDS})
 assert np.isfinite(server.x).all() and not info.server.rejected.any()
 """
     with battery.attempt(name, case, code):
-        played = play(algorithm, dataclasses.replace(problem, byzantine=0), None, ROUNDS)()
-    wrong = int((~np.isfinite(played.server.x)).sum() + played.info.server.rejected.sum())
+        ran = short_run(algorithm, dataclasses.replace(problem, byzantine=0), None, ROUNDS)()
+    wrong = int((~np.isfinite(ran.server.x)).sum() + ran.info.server.rejected.sum())
     battery.judge(name, [case], wrong, 0, "nobody lies", code)

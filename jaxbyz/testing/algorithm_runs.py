@@ -22,8 +22,8 @@ from jaxbyz.simulation import (
     over_mesh,
     run,
 )
-from jaxbyz.testing.games import everything, play, start
 from jaxbyz.testing.report import Battery, Case
+from jaxbyz.testing.short_runs import everything, short_run, start
 
 __all__ = ["ROUNDS", "check_bits", "check_devices", "check_runs", "check_state"]
 
@@ -31,9 +31,9 @@ ROUNDS = 4
 ROUNDINGS = 16384  # of one eps each: a few rounds of gradients, rules and momenta
 PRELUDE = f"""
 simulation = jb.build(algorithm, problem)
-state, _, key = games.start(simulation, problem)
-half = jax.jit(jb.run(simulation.step, {ROUNDS // 2}, games.everything))
-whole = jax.jit(jb.run(simulation.step, {ROUNDS}, games.everything))
+state, _, key = short_runs.start(simulation, problem)
+half = jax.jit(jb.run(simulation.step, {ROUNDS // 2}, short_runs.everything))
+whole = jax.jit(jb.run(simulation.step, {ROUNDS}, short_runs.everything))
 same = lambda a, b: all(map(np.array_equal, jax.tree.leaves(a), jax.tree.leaves(b)))
 """
 CALM = Case(f"{ROUNDS} rounds, nobody lies")
@@ -57,9 +57,9 @@ def check_state(battery: Battery, algorithm: Algorithm, problem: Problem) -> Non
     name, case = "state of one type", Case("one round")
     code = """
 simulation = jb.build(algorithm, problem)
-state, _, key = games.start(simulation, problem)
+state, _, key = short_runs.start(simulation, problem)
 after, info = simulation.step(key, state, simulation.data)
-assert games.described(state) == games.described(after), (state, after)
+assert short_runs.described(state) == short_runs.described(after), (state, after)
 assert after.server.x.dtype == problem.init(key).dtype
 """
     with battery.attempt(name, case, code):
@@ -96,7 +96,7 @@ def check_runs(battery: Battery, algorithm: Algorithm, problem: Problem) -> None
 
     watched = dataclasses.replace(problem, oracle=counted)
     simulation = build(algorithm, watched, no_attack())
-    with battery.attempt("traced once", Case("the start"), "play(None, 1)"):
+    with battery.attempt("traced once", Case("the start"), "short_run(None, 1)"):
         state, _, key = jax.jit(lambda: start(simulation, problem))()
     started = _Started(simulation, state, key, traces)
     _check_repetition(battery, started)
@@ -197,14 +197,14 @@ def check_bits(battery: Battery, algorithm: Algorithm, problem: Problem) -> None
     h, name = problem.honest, "bits as honest workers"
     case = Case(f"{ROUNDS} rounds of sign flip")
     code = f"""
-info, server = play(attacks.sign_flip(), {ROUNDS})
+info, server = short_run(attacks.sign_flip(), {ROUNDS})
 honest, liars = np.asarray(info.uplink)[:, :{h}], np.asarray(info.uplink)[:, {h}:]
 assert (honest == honest[:, :1]).all() <= (liars == honest[:, :1]).all(), info.uplink
 assert info.uplink.any(axis=(1, 2)).all()
 """
     with battery.attempt(name, case, code):
-        played = play(algorithm, problem, sign_flip(), ROUNDS)()
-    uplink = played.info.uplink.astype(np.int64)  # [rounds, n, 2] exact words: never infinite
+        ran = short_run(algorithm, problem, sign_flip(), ROUNDS)()
+    uplink = ran.info.uplink.astype(np.int64)  # [rounds, n, 2] exact words: never infinite
     fixed = (uplink[:, :h] == uplink[:, :1]).all()
     wrong = (uplink[:, h:] != uplink[:, :1]).sum() if fixed else 0
     reason = "where honest messages have one length, all have"
@@ -251,11 +251,11 @@ assert np.abs(ends[0] - ends[1]).max() <= ALLOWED
             if placed:
                 init, advance = over_mesh(init, mesh, initial=True), over_mesh(advance, mesh)
 
-            def game(data: Any, init: Any = init, advance: Any = advance) -> jax.Array:
+            def rounds_of(data: Any, init: Any = init, advance: Any = advance) -> jax.Array:
                 state, _ = init(key, problem.init(key), data)
                 return advance(key, state, data)[1]
 
-            ends.append(np.asarray(jax.jit(game)(simulation.data)))
+            ends.append(np.asarray(jax.jit(rounds_of)(simulation.data)))
     allowed = ROUNDINGS * float(np.finfo(ends[0].dtype).eps) * (1 + np.abs(ends[0]).max())
     reason = "keys are folded from worker ids; programs may sum in another order"
     battery.judge(name, [case], _apart(*ends), allowed, reason, code)

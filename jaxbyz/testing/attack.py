@@ -16,14 +16,14 @@ from jaxbyz.core import Algorithm, Attack, Key, Tree, View
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import build
 from jaxbyz.testing.attack_effects import check_effects, problem_for
-from jaxbyz.testing.games import (
-    GAME,
+from jaxbyz.testing.report import Battery, Case, Report
+from jaxbyz.testing.short_runs import (
+    SHORT_RUN,
     algorithms_under_attack,
     described,
     primitives,
     start,
 )
-from jaxbyz.testing.report import Battery, Case, Report
 
 __all__ = ["ALGORITHMS", "check_attack"]
 
@@ -123,14 +123,14 @@ def _setup(name: str, h: int, f: int, labels: bool, declared: int | None = None)
     return f"""
 import jaxbyz as jb
 import optax
-from jaxbyz.testing import games
+from jaxbyz.testing import short_runs
 
 # `attack` is the one that was checked.
 
-problem = games.{kind}({h}, {f})
+problem = short_runs.{kind}({h}, {f})
 algorithm = {written}
 
-{GAME}"""
+{SHORT_RUN}"""
 
 
 def _forged(battery: Battery, attack: Attack, algorithm: Algorithm, problem: Problem) -> None:
@@ -141,7 +141,7 @@ def _forged(battery: Battery, attack: Attack, algorithm: Algorithm, problem: Pro
 {FORGE}
 rows, before, after, honest = forge(f)
 assert rows.shape == (f, honest.shape[1]) and rows.dtype == honest.dtype, (rows.shape, rows.dtype)
-assert games.described(before) == games.described(after), (before, after)
+assert short_runs.described(before) == short_runs.described(after), (before, after)
 """
     caught: list[Any] = []
 
@@ -193,7 +193,7 @@ def _alone(battery: Battery, attack: Attack, algorithm: Algorithm, problem: Prob
     """With nobody Byzantine a round computes what it computes without attack."""
     name, case = "nothing with f = 0", Case(f"one round, {problem.honest} workers, f = 0")
     code = """
-found, calm = (games.primitives(algorithm, problem, each) for each in (attack, None))
+found, calm = (short_runs.primitives(algorithm, problem, each) for each in (attack, None))
 assert found == calm
 """
     with battery.attempt(name, case, code):

@@ -10,8 +10,14 @@ import numpy as np
 from jaxbyz.attacks import no_attack
 from jaxbyz.core import Attack
 from jaxbyz.problems.problem import Problem
-from jaxbyz.testing.games import Played, algorithms_under_attack, labelled, play, quadratic
 from jaxbyz.testing.report import Battery, Case
+from jaxbyz.testing.short_runs import (
+    ShortRun,
+    algorithms_under_attack,
+    labelled,
+    quadratic,
+    short_run,
+)
 
 __all__ = ["check_effects", "problem_for"]
 
@@ -25,11 +31,11 @@ def problem_for(labels: bool, honest: int, byzantine: int) -> Problem:
 
 
 @functools.lru_cache(maxsize=16)
-def _calm(name: str, sizes: tuple[int, int], labels: bool, wide: bool) -> Played:
+def _calm(name: str, sizes: tuple[int, int], labels: bool, wide: bool) -> ShortRun:
     """The run without attack; `wide`: whether numbers have 64 bits."""
     del wide
     algorithm, _ = algorithms_under_attack(sizes[1])[name]
-    return play(algorithm, problem_for(labels, *sizes), no_attack(), ROUNDS)()
+    return short_run(algorithm, problem_for(labels, *sizes), no_attack(), ROUNDS)()
 
 
 def check_effects(
@@ -46,16 +52,16 @@ def check_effects(
     algorithm, _ = algorithms_under_attack(f)[name]
     case = Case(f"{ROUNDS} rounds of {name}, {h} honest and {f} Byzantine workers")
     prelude = f"""
-(info, server), (calm, calm_server) = play(attack, {ROUNDS}), play(None, {ROUNDS})
+(info, server), (calm, calm_server) = short_run(attack, {ROUNDS}), short_run(None, {ROUNDS})
 rows, calm_rows = np.asarray(info.server.rows), np.asarray(calm.server.rows)
 """
     run_it = "a run is one program"
     with battery.attempt(run_it, case, prelude):
-        played = play(algorithm, problem_for(labels, h, f), attack, ROUNDS)()
+        ran = short_run(algorithm, problem_for(labels, h, f), attack, ROUNDS)()
     battery.demand(run_it, case, True, "", "", prelude)
     calm = _calm(name, sizes, labels, jnp.zeros(()).dtype == jnp.float64)
-    info, rows, calm_rows = played.info, played.info.server.rows, calm.info.server.rows
-    xs, calm_xs = played.server.x, calm.server.x
+    info, rows, calm_rows = ran.info, ran.info.server.rows, calm.info.server.rows
+    xs, calm_xs = ran.server.x, calm.server.x
     roundings = ROUNDINGS * float(np.finfo(xs.dtype).eps)
 
     infinite = (~np.isfinite(xs)).sum()

@@ -109,8 +109,8 @@ for other in (jitted, mapped):
 
     def everything(x: jax.Array) -> list[jax.Array]:
         message, legal = compressor.compress(key, x), compressor.encode(key, x)
-        heard = [compressor.decompress(said) for said in (message, legal)]
-        return [*heard, _length(message), _length(legal)]
+        decoded = [compressor.decompress(said) for said in (message, legal)]
+        return [*decoded, _length(message), _length(legal)]
 
     with battery.attempt(name, case, code):
         with jax.disable_jit():

@@ -14,8 +14,8 @@ from jaxbyz.attacks import sign_flip
 from jaxbyz.core import Algorithm, Attack, Oracle, Tree
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import SimulationState, build
-from jaxbyz.testing.games import start
 from jaxbyz.testing.report import Battery, Case
+from jaxbyz.testing.short_runs import start
 
 __all__ = ["check_faulty_rounds", "run_with_factors", "with_factors"]
 
@@ -56,7 +56,7 @@ def run_with_factors(
     attack = sign_flip() if attack is None else attack
     simulation = build(algorithm, with_factors(problem), attack)
 
-    def game(factors: jax.Array) -> tuple[Any, Any]:
+    def rounds_of(factors: jax.Array) -> tuple[Any, Any]:
         def at(row: jax.Array) -> Tree:
             return problem.data, row
 
@@ -70,7 +70,7 @@ def run_with_factors(
 
         return (state, hello), jax.lax.scan(turn, state, factors[1:])[1]
 
-    return game
+    return rounds_of
 
 
 def check_faulty_rounds(
@@ -96,16 +96,16 @@ def check_faulty_rounds(
     prelude = """
 from jaxbyz.testing.faulty_rounds import run_with_factors
 
-played = jax.jit(run_with_factors(algorithm, problem))(factors)
-(first, hello), (states, info) = jax.tree.map(np.asarray, played)
+ran = jax.jit(run_with_factors(algorithm, problem))(factors)
+(first, hello), (states, info) = jax.tree.map(np.asarray, ran)
 """
     code = f"""{prelude}
 floats = [x for x in jax.tree.leaves((first, states)) if jnp.issubdtype(x.dtype, jnp.floating)]
 assert all(np.isfinite(leaf).all() for leaf in floats), states
 """
     with battery.attempt(name, cases[0], code):
-        played = jax.jit(jax.vmap(run_with_factors(algorithm, problem)))(factors)
-        (first, hello), (states, info) = jax.tree.map(np.asarray, played)
+        ran = jax.jit(jax.vmap(run_with_factors(algorithm, problem)))(factors)
+        (first, hello), (states, info) = jax.tree.map(np.asarray, ran)
     floats = [x for x in jax.tree.leaves((first, states)) if jnp.issubdtype(x.dtype, jnp.floating)]
     infinite = [sum(int((~np.isfinite(x[i])).sum()) for x in floats) for i in range(len(cases))]
     reason = "what is no number is forgotten, and what is huge is held"

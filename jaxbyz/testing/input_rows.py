@@ -174,7 +174,7 @@ def all_inputs(
 ) -> Inputs:
     """All of them; the order of these lines is that of the random numbers."""
     names, rows = stacked(ordinary(n, d, random))
-    *bad, marked = stacked_and_marked(spoilt(n, f, d, limits, random))
+    *damaged, marked = stacked_and_marked(spoilt(n, f, d, limits, random))
     any_size = of_any_size(n, f, d, limits, np.random.default_rng(seed)) if f else [_nobody(n, d)]
     *large, liars = stacked_and_marked(any_size)
     changes = {
@@ -184,7 +184,7 @@ def all_inputs(
     assumed = kappa if kappa else f / (n - 2 * f)
     groups = {
         "ordinary": (names, rows),
-        "spoilt": (bad[0], bad[1]),
+        "spoilt": (damaged[0], damaged[1]),
         "crowded": stacked(crowded(n, f, d, random)),
         "equal": stacked(equal(n, d, limits, random)),
         "lopsided": stacked(lopsided(n, f, d, random)),

@@ -1,16 +1,17 @@
 """Theory that runs: claims, exact expectations, worst adversaries.
 
-    claims, subjects, adversaries   what a claim is: data
-    robustness, rosdhb, byz_dm21    statements, parameters with guarantees, families of instances
+    claims, subjects, adversaries   what a claim is: data. Start here, then `rosdhb.lemmas`, `audit`
+    robustness, rosdhb, byz_dm21    statements, parameters with `guarantees`, instances
+    conditions, precision           hypotheses as margins ≥ 0; numbers of 64 bits
     expectations                    exact means over random subsets, of formulas and shipped code
     engines                         what looks for the worst instance; reports: what it may say
     audit                           all claims, each against its engines (`python -m jaxbyz.theory`)
     checker, counterexamples        refutations as files, verified without this package
     runs                            proofs along runs of `train`
 
-Read `claims`, then `rosdhb.lemmas`, then `audit`. Statements read no engines. This room reads all
-of jaxbyz, and only `testing`, figures, notebooks and tests read it. All statements are derived in
-this project, unless their provenance says otherwise.
+It may import all of jaxbyz but `testing`. Only `testing`, figures, notebooks and tests import it,
+and no statement imports an engine. All statements are derived in this project, unless their
+provenance says otherwise.
 """
 
 from jaxbyz.theory.claims import Budget, Claim, Family, Hypothesis, Provenance, Scope

@@ -12,7 +12,7 @@ from jaxbyz import algorithms, attacks
 from jaxbyz.core import Attack, Oracle
 from jaxbyz.problems.problem import Problem
 from jaxbyz.testing.faulty_rounds import run_with_factors
-from jaxbyz.testing.games import quadratic
+from jaxbyz.testing.short_runs import quadratic
 
 HONEST, BYZANTINE, ROUNDS = 5, 2, 7
 COMMON = {"optimizer": optax.sgd(0.1), "aggregator": jb.trimmed_mean(BYZANTINE)}

@@ -58,7 +58,7 @@ def ascent(
         begin: attacks to start from, which forge messages and poison no data; None: the line
             searches of IPM and ALIE.
         damage: what to maximise, such as `jaxbyz.attacks.opposition`.
-        through: what a lie is tried on.
+        through: what a forged row is tried on.
 
     Raises:
         ValueError: an argument outside its range; nowhere to start; an attack in `begin` that

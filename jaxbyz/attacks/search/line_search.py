@@ -90,7 +90,7 @@ def line_search(
         name: of the attack.
         direction: honest vectors [h, d] -> p [d].
         damage: what to maximise, such as `jaxbyz.attacks.opposition`.
-        through: what a lie is tried on; `memoryless(rule)` looks at the round's messages alone.
+        through: what forged rows are tried on; `memoryless(rule)` uses this round's messages alone.
         per_sign: grid points per sign, at least 48. Few suffice for smooth damage; a rule that
             selects one row (Krum) can be vulnerable in a narrow window of τ, which a grid must hit:
             neighbours are a factor 10^(6/(per_sign - 1)) apart, by default 1.007.
@@ -106,9 +106,9 @@ def line_search(
     steps = checks.count("steps", steps, minimum=30)
 
     def rows(key: Key, view: View) -> jax.Array:
-        lie, scores = on_line(view, direction), judge(key, view, damage, through)
+        forged, scores = on_line(view, direction), judge(key, view, damage, through)
         grid = jnp.asarray(signed_grid(per_sign), view.honest.dtype)
-        return lie(search(lambda taus: scores(lie, taus), grid, steps))
+        return forged(search(lambda taus: scores(forged, taus), grid, steps))
 
     return from_view(name, rows)
 

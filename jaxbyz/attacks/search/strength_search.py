@@ -46,7 +46,7 @@ def strength_search(
         direction: honest vectors [h, d] -> p [d].
         strengths: the τ to try; the first of equals is taken.
         damage: what to maximise, such as `jaxbyz.attacks.opposition`.
-        through: what a lie is tried on; `memoryless(rule)` looks at the round's messages alone.
+        through: what forged rows are tried on; `memoryless(rule)` uses this round's messages alone.
 
     Raises:
         ValueError: no strengths, or one that is not finite.
@@ -63,11 +63,11 @@ def strength_search(
     def rows(key: Key, view: View) -> jax.Array:
         p = direction(view.honest)  # [d]
 
-        def lie(strength: jax.Array) -> jax.Array:
+        def forged(strength: jax.Array) -> jax.Array:
             return jnp.broadcast_to(strength * p, (view.byzantine, p.shape[0]))
 
         taus = jnp.asarray(grid, view.honest.dtype)
-        return lie(taus[jnp.argmax(judge(key, view, damage, through)(lie, taus))])
+        return forged(taus[jnp.argmax(judge(key, view, damage, through)(forged, taus))])
 
     return from_view(name, rows)
 

@@ -9,7 +9,7 @@
     rates, limits, population       what no parameters can reach
 
 Li, Liu, Yi (AISTATS 2026, arXiv 2603.15144) describe the methods. Their theorems were not public
-in full: everything here is derived for this library.
+in full: everything here is derived for this library. Imported by `theory.audit` and users.
 """
 
 from jaxbyz.aggregators import trimmed_mean

@@ -120,9 +120,9 @@ def _run(method: Method, maker: Maker, state: State, step: jax.Array) -> tuple[j
         memory, message = algorithm.worker.step(
             jax.random.key(0), _memory(method, state, i), ModelBroadcast(step), oracle
         )
-        heard = state.g[i] + algorithm.codec.decode(ModelBroadcast(step), message)
+        received = state.g[i] + algorithm.codec.decode(ModelBroadcast(step), message)
         x = memory.estimator.inner.previous if method.recursive else step
-        return (*_read(method, memory), heard, x)
+        return (*_read(method, memory), received, x)
 
     over_subsets = jax.vmap(one, (None, None, 0))
     over_pairs = jax.vmap(over_subsets, (None, 0, None))
@@ -145,11 +145,11 @@ def code_matches(method: Method, maker: Maker | None = None) -> Claim:
 
     def sides(state: State) -> tuple[jax.Array, jax.Array]:
         step = move(state, jnp.asarray(1.0))
-        v, u, g, heard, x = _run(method, make, state, step)
+        v, u, g, received, x = _run(method, make, state, step)
         gradients = state.gradients + jnp.einsum("iab,b->ia", state.hessians, step)
         measured = [
             squares(g - u),
-            squares(heard - u),
+            squares(received - u),
             squares(u - v),
             squares(v - gradients[:, None, None]),
         ]

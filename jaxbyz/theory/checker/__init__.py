@@ -2,10 +2,11 @@
 
     python jaxbyz/theory/checker counterexample.json
 
-A counterexample (see `counterexamples`) is a claim's name, the constants it was stated with, and
-an instance whose numbers are hexadecimal floats, that is exact rationals. The claims are written
-here once more, as formulas of this folder. It shares no code with them, imports neither JAX nor
-NumPy, and runs outside its package: all imports are relative.
+A counterexample is a claim's name, the constants it was stated with, and an instance of
+hexadecimal floats, that is of exact rationals. The claims are written here once more: `rosdhb`,
+`byz_dm21` with its `byz_dm21_states`, on `rationals`. Start with `verify`, below. It shares no code
+with `theory`, imports neither JAX nor NumPy, and is imported by `counterexamples` and by what
+computes in rational numbers.
 
 "Violated" means that every hypothesis and the violation hold as inequalities of rationals. Floats
 meet equalities up to rounding only. So what must be centred is centred again, exactly, and what

@@ -63,12 +63,12 @@ def one_round(state: dict[str, Any]) -> Round:
         chance = Fraction(1)
         for kept in mask:
             chance *= 1 / a if kept else 1 - 1 / a
-        heard = [
+        received = [
             [a * kept * part for kept, part in zip(mask, row, strict=True)] for row in gradients
         ]
         fresh = [
             plus(times(beta, old), times(omega, new))
-            for old, new in zip(momenta, heard, strict=True)
+            for old, new in zip(momenta, received, strict=True)
         ]
         next_deviation += chance * square(minus(mean(fresh), after))
         next_drift += chance * mean_square(centred(fresh))

@@ -7,9 +7,10 @@
     moments, mask_moments           exact expectations over whole runs, any d and k
     certificate                     L6 at all states of a problem; certificate_rational: the same
     boxes, constants                numbers behind the theorems
-    trajectories, theorems          whole runs
+    trajectories, theorems          whole runs; trajectory_hypotheses
 
 All but `paper_theorem` is derived here: of the paper's Theorem 1 only the hypotheses are public.
+Imported by `theory.audit` and users.
 """
 
 from jaxbyz.theory.guarantees import Guarantee

@@ -20,19 +20,19 @@ from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import RoundInfo, Simulation, SimulationState, assemble, session
 
 __all__ = [
-    "GAME",
-    "Played",
+    "SHORT_RUN",
+    "ShortRun",
     "algorithms_under_attack",
     "described",
     "labelled",
-    "play",
+    "short_run",
     "primitives",
     "quadratic",
     "start",
 ]
 
-GAME = '''
-def play(attack, rounds, seed=0):
+SHORT_RUN = '''
+def short_run(attack, rounds, seed=0):
     """What was seen in every round, and the model after it."""
     simulation = jb.build(algorithm, problem, attack)
     model, first, rest = jax.random.split(jax.random.key(seed), 3)
@@ -43,7 +43,7 @@ def play(attack, rounds, seed=0):
 '''
 
 
-class Played(NamedTuple):
+class ShortRun(NamedTuple):
     """A run: leaves with a leading axis of rounds."""
 
     info: RoundInfo
@@ -100,15 +100,15 @@ def everything(state: SimulationState, info: RoundInfo) -> tuple[RoundInfo, Tree
     return info, state.server
 
 
-def play(
+def short_run(
     algorithm: Algorithm, problem: Problem, attack: Attack | None, rounds: int
-) -> Callable[[], Played]:
+) -> Callable[[], ShortRun]:
     """A run, compiled as one program when it is called."""
     one = session(*agreed(algorithm, problem, attack), record=everything)
 
-    def whole(keys: Any, data: Tree) -> Played:
+    def whole(keys: Any, data: Tree) -> ShortRun:
         _, first, (info, server) = one.run(keys, rounds, data)
-        return Played(info, server, None if first is None else first[0].server)
+        return ShortRun(info, server, None if first is None else first[0].server)
 
     keys = jax.random.split(jax.random.key(0), 3)
     return lambda: jax.tree.map(np.asarray, jax.jit(whole)(keys, one.simulation.data))
