@@ -83,7 +83,6 @@ from jaxbyz.attacks import (
     no_attack,
     sign_flip,
 )
-from jaxbyz.batch_last import side_by_side
 from jaxbyz.comparison import Comparison, compare, compare_aggregators
 from jaxbyz.compressors import (
     bernoulli,
@@ -104,6 +103,7 @@ from jaxbyz.describe import Description, describe
 from jaxbyz.effects import Effect, effect
 from jaxbyz.history import History
 from jaxbyz.simulation import build, in_batches, one_by_one, over_mesh, over_pmap, run
+from jaxbyz.simulation.mapping import side_by_side
 from jaxbyz.training import RunDiverged, train
 
 __getattr__ = renamed(__name__, {"TooManyBadRows": "RunDiverged"}, globals())

@@ -74,7 +74,7 @@ def train(
         checkpoint_every: rounds between checkpoints, a multiple of evaluate_every (default:
             evaluate_every). A kill never costs more than these rounds.
         map_workers: `jax.vmap`, or `jaxbyz.one_by_one` for models that are slow when batched.
-        map_seeds: the same for seeds, or `jaxbyz.in_batches(size)`, `jaxbyz.side_by_side`; under
+        map_seeds: the same for seeds, or `jaxbyz.in_batches(size)`; under
             all but `one_by_one` both sides of PAGE's coin are computed.
         devices: spread the computing workers over these devices, of this process or (with
             `jax.distributed`, when all call `train` alike) of several, where each returns the same

@@ -24,7 +24,6 @@ LEVELS = {
     "contracts": 0,
     "contracts.callers": 0,
     "contracts.returned": 0,
-    "batch_last": 0,
     "storage": 0,
     "storage.paths": 0,
     "seeds": 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.batch_last import entries_of
 
-__all__ = ["in_batches", "one_by_one"]
+__all__ = ["in_batches", "one_by_one", "side_by_side"]
 
 
 def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,7 +36,7 @@ def in_batches(
     Args:
         size: of a batch. It should divide the number of entries: a smaller last batch is compiled
             apart.
-        together: how the entries of a batch are mapped: `jax.vmap` or `jaxbyz.side_by_side`.
+        together: how the entries of a batch are mapped: `jax.vmap`, or what is called like it.
 
     Raises:
         ValueError: size < 1; when called, arguments without a leading axis common to all.
@@ -50,7 +50,7 @@ def in_batches(
         batch = together(function)
 
         def mapped(*arguments: Any) -> Any:
-            entries = entries_of(arguments)
+            entries = _entries_of(arguments)
             whole = entries - entries % size
 
             def cut(leaf: jax.Array) -> jax.Array:
@@ -68,3 +68,24 @@ def in_batches(
         return mapped
 
     return mapping
+
+
+def side_by_side(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`jax.vmap`, under a name that goes with the next release.
+
+    It kept the mapped axis last, which was faster for some methods and slower for others.
+    """
+    warnings.warn(
+        "jaxbyz.side_by_side is now jax.vmap; the old name goes with the next release",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return jax.vmap(function)
+
+
+def _entries_of(arguments: Any) -> int:
+    """The length of the leading axis that all arrays have in common."""
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(arguments)]
+    if len({shape[:1] for shape in shapes}) != 1 or not shapes[0]:
+        raise ValueError(f"all arguments must have one leading axis, got shapes {shapes}")
+    return shapes[0][0]

@@ -10,7 +10,6 @@ BENCHMARKS = (
     "rules",
     "server_rounds",
     "many_seeds",
-    "batch_last",
     "top_k",
     "conv_round",
     "compile_time",

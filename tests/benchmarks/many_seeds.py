@@ -73,7 +73,7 @@ def main() -> None:
             return play(round_key, state, data)[0].server.x
 
         def many(starts: jax.Array, keys: jax.Array, data: object) -> jax.Array:
-            of = jb.in_batches(BATCH, jb.side_by_side)(lambda start, key: one(start, key, data))
+            of = jb.in_batches(BATCH)(lambda start, key: one(start, key, data))
             return of(starts, keys)
 
         mesh = Mesh(jax.devices(), ("seeds",))

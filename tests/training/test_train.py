@@ -89,7 +89,7 @@ def test_how_things_are_mapped_does_not_matter(problem, map_workers, map_seeds):
 
 
 @pytest.mark.parametrize("devices", [None, pytest.param(2, marks=pytest.mark.long)])
-def test_seeds_side_by_side_are_the_same_seeds(problem, devices):
+def test_seeds_in_batches_are_the_same_seeds(problem, devices):
     """In batches of two, the last one of one; with Top-k, which is held in place."""
     algorithm = jb.byz_ef21(
         compressor=jb.top_k(k=2), optimizer=optax.sgd(0.5), aggregator=jb.trimmed_mean(f=1)
@@ -97,7 +97,7 @@ def test_seeds_side_by_side_are_the_same_seeds(problem, devices):
     others = {"attack": jb.sign_flip(), "seeds": 3, **FAST}
     others["devices"] = None if devices is None else jax.devices()[:devices]
     plain = jb.train(algorithm, problem, **others)
-    beside = jb.train(algorithm, problem, map_seeds=jb.in_batches(2, jb.side_by_side), **others)
+    beside = jb.train(algorithm, problem, map_seeds=jb.in_batches(2), **others)
     # The same sums in a different program; a few float32 roundings per round.
     np.testing.assert_allclose(plain.parameters, beside.parameters, rtol=1e-5, atol=1e-6)
     assert (plain["uplink_bits"] == beside["uplink_bits"]).all()
