@@ -54,14 +54,14 @@ def _answer(claim: Claim, known: Adversaries, reach: Reach) -> tuple[Any, jax.Ar
 
 
 def _ascent(
-    claim: Claim, known: Adversaries, players: tuple[Adversary, ...], family: Family, steps: int
+    claim: Claim, known: Adversaries, opponents: tuple[Adversary, ...], family: Family, steps: int
 ) -> Callable[..., Any]:
-    """(which players, starts) -> points, values, the best instance and its gap, of each player."""
+    """(which, starts) -> points, values, the best instance and its gap, of each opponent."""
 
     def one(which: jax.Array, starts: jax.Array) -> tuple[jax.Array, ...]:
         def value(z: jax.Array) -> tuple[jax.Array, tuple[Any, jax.Array]]:
             instance = family.make(z)
-            reach = _chosen([player(instance) for player in players], which)
+            reach = _chosen([opponent(instance) for opponent in opponents], which)
             instance, gap = _answer(claim, known, reach)
             return measure(claim, instance), (instance, gap)
 
@@ -107,7 +107,7 @@ def worst_adversary(
 
     def engine(claim: Claim, budget: Budget) -> Report:
         known = known_to(claim)
-        players: tuple[Adversary, ...] = (
+        opponents: tuple[Adversary, ...] = (
             lambda instance: fixed(instance, known.error(instance)),  # the search without adversary
             *known.by_name.values(),
         )
@@ -117,10 +117,10 @@ def worst_adversary(
             top, where, gap, alone = -np.inf, None, 0.0, -np.inf
             steps = max(1, budget.steps // 2)
             for family in claim.families:
-                run = _ascent(claim, known, players, family, steps)
-                which = jnp.arange(len(players))
+                run = _ascent(claim, known, opponents, family, steps)
+                which = jnp.arange(len(opponents))
                 starts = starts_of(budget, family)
-                points = jnp.broadcast_to(starts, (len(players), *starts.shape))
+                points = jnp.broadcast_to(starts, (len(opponents), *starts.shape))
                 for _ in range(2):  # from random states, then from those that the search found
                     points, values, instances, gaps = run(which, points)
                     best = np.nanmax(np.where(np.isnan(values), -np.inf, values), axis=1)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxbyz.aggregators import trimmed_mean
 from jaxbyz.theory.adversaries import Adversaries, Adversary, Reach, balanced, fixed
-from jaxbyz.theory.claims import Claim, Family, Hypothesis, Scope
+from jaxbyz.theory.claims import Claim, Family, Hypothesis
 from jaxbyz.theory.conditions import vanishes
 from jaxbyz.theory.robustness.definitions import finite_rows
 from jaxbyz.theory.rosdhb.states import derived, mean_square
@@ -60,7 +60,6 @@ def aggregation_linear(workers: int = 4, dimension: int = 2, *, power: float = 1
         name="L5/linear",
         title="aggregation error of a linear rule",
         statement="R = Σ w_i m_i with Σ w_i = 1: ‖R - m̄‖² ≤ κΥ with κ = h Σ (w_i - 1/h)²",
-        scope=Scope.ONE_STEP,
         sides=sides,
         families=(Family("weights and momenta", h + h * d, make),),
         hypotheses=(Hypothesis("Σ w_i = 1", whole),),
@@ -98,7 +97,6 @@ def aggregation_trimmed(honest: int = 4, byzantine: int = 1, *, power: float = 1
         name="L5/trimmed",
         title="aggregation error of the trimmed mean",
         statement="‖F(m_1..m_n) - m̄‖² ≤ κΥ with κ = f/(n-2f), any f rows being Byzantine",
-        scope=Scope.ONE_STEP,
         sides=sides,
         families=(Family(f"rows, n = {n}", n * d, lambda z: z.reshape(n, d)),),
         hypotheses=(finite_rows(honest),),

@@ -145,7 +145,6 @@ def drift_bound(*, power: float = 1.0) -> Claim:
         name="L2<=",
         title="drift of the momenta, bound",
         statement="E[Υ_{t+1}|F_t] ≤ β Υ_t + ω(1+ω(a-1)) Δ_{t+1}, with equality iff μ_i = ν_i",
-        scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
         hypotheses=(*given.of_parameters(given.FRESH, given.INFLATED), given.CENTRED),
@@ -192,7 +191,6 @@ def deviation_bound(*, power: float = 1.0) -> Claim:
         name="L3<=",
         title="deviation of the mean momentum, bound",
         statement="E[‖δ_{t+1}‖²|F_t] ≤ β²(1+p)‖δ_t‖² + β²(1+1/p)x²‖R_t‖² + ω²(a-1)‖∇_{t+1}‖²",
-        scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
         hypotheses=(
@@ -220,7 +218,6 @@ def descent(*, power: float = 1.0) -> Claim:
         title="descent",
         statement="2L_H(θ_t) - 2L_H(θ_{t-1}) ≤ -γ‖∇_t‖² - γ(1-x)‖R_t‖² + γ(1+s)‖δ_t‖² "
         "+ γ(1+1/s)‖ξ_t‖²",
-        scope=Scope.ONE_STEP,
         sides=sides,
         families=(_general("states"),),
         hypotheses=(*given.of_parameters(given.STEP, given.YOUNG_S), given.SMOOTH),

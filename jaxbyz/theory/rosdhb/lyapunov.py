@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import jax
 
-from jaxbyz.theory.claims import Claim, Scope
+from jaxbyz.theory.claims import Claim
 from jaxbyz.theory.counterexamples import rechecked_by
 from jaxbyz.theory.rosdhb import hypotheses as given
 from jaxbyz.theory.rosdhb.adversaries import ADVERSARIES
@@ -90,7 +90,6 @@ def first_form(planted: Planted | None = None) -> Claim:
         name="L6",
         title="one-step Lyapunov inequality",
         statement="E[V_{t+1}|F_t] ≤ V_t - γ‖∇_t‖² - γr‖R_t‖² + γN‖∇_{t+1}‖² + γμκ(1+ω(a-1))G²",
-        scope=Scope.ONE_STEP,
         sides=sides,
         families=(
             states("(c1), (c2)", free_parameters),
@@ -117,7 +116,6 @@ def second_form(planted: Planted | None = None) -> Claim:
         name="L6'",
         title="one-step Lyapunov inequality, without ‖R‖² and ∇_{t+1}",
         statement="E[V_{t+1}|F_t] ≤ V_t - γ(1-(1+x)N)‖∇_t‖² + γμκ(1+ω(a-1))G²",
-        scope=Scope.ONE_STEP,
         sides=sides,
         families=(
             states("(c1), (c2')", lambda z: free_parameters(z, doubled=True)),

@@ -30,7 +30,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.theory.claims import Claim, Family, Provenance
+from jaxbyz.theory.claims import Claim, Family, Provenance, Scope
 
 __all__ = [
     "Parameters",
@@ -49,6 +49,7 @@ derived = functools.partial(
     paper="rosdhb",
     provenance=Provenance.DERIVED,
     source="derived here: RoSDHB, one-step lemmas",
+    scope=Scope.ONE_STEP,
 )
 
 
