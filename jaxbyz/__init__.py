@@ -5,7 +5,7 @@
     algorithms                   a worker half and a server half each, which meet in messages
     aggregators, attacks, compressors, problems, data   the parts that an algorithm meets or uses
     core, messages, contracts    the types; what is sent, with its bits; what parts promise
-    storage, lanes               files; many small runs side by side
+    storage                      files of results and checkpoints
     testing, theory              checks of users' own parts; claims about the methods
 
 Users import this package, as `jb`. Inside it a file imports from its own line or from below, and
