@@ -67,7 +67,7 @@ WHERE = {
     "tqdm": lambda module: level(module) == TRAINING,
     "sklearn": lambda module: room(module) == "data",
     # SciPy comes with jax; the programs of worst columns are classic.
-    "scipy": lambda module: module == "jaxbyz.aggregators.columns",
+    "scipy": lambda module: module == "jaxbyz.aggregators.analysis.exact_columns",
 }
 COLLECTIVES = {
     "all_gather",

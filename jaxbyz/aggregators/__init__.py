@@ -3,6 +3,8 @@
 A rule with f = None takes the number of Byzantine workers of the problem that it is trained on.
 """
 
+from jaxbyz.aggregators.analysis.coefficients import Kappa, kappa, reach
+from jaxbyz.aggregators.analysis.worst_case import WorstCase, robustness
 from jaxbyz.aggregators.central import aksel, cge, monna, nearest_mean
 from jaxbyz.aggregators.choice import one_of
 from jaxbyz.aggregators.clipping import (
@@ -10,7 +12,6 @@ from jaxbyz.aggregators.clipping import (
     centered_clipping_from,
     smoothed_weiszfeld,
 )
-from jaxbyz.aggregators.constants import Kappa, kappa, reach
 from jaxbyz.aggregators.coordinatewise import (
     coordinate_median,
     lower_median,
@@ -21,11 +22,10 @@ from jaxbyz.aggregators.coordinatewise import (
 )
 from jaxbyz.aggregators.geometric import geometric_median
 from jaxbyz.aggregators.preaggregation import arc, bucketing, clip, nnm
-from jaxbyz.aggregators.rows import neutralize, rejected_rows, stateless
+from jaxbyz.aggregators.rows.numbers import neutralize, rejected_rows, stateless
 from jaxbyz.aggregators.selection import bulyan, krum, multi_krum
 from jaxbyz.aggregators.spectral import caf, dnc
 from jaxbyz.aggregators.subsets import mda, mva, smea
-from jaxbyz.aggregators.worst_case import WorstCase, robustness
 
 __all__ = [
     "aksel",

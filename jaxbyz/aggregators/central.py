@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.centred import offsets, shrink_for
-from jaxbyz.aggregators.clean import Clean, cleaned, detailed, mean_of
-from jaxbyz.aggregators.columnwise import apply_to_finite
-from jaxbyz.aggregators.constants import constant, only_for, reach
+from jaxbyz.aggregators.analysis.coefficients import constant, only_for, reach
 from jaxbyz.aggregators.coordinatewise import coordinate_median
-from jaxbyz.aggregators.norms import row_norms
-from jaxbyz.aggregators.rows import require_majority, said_as
+from jaxbyz.aggregators.rows.centring import offsets, shrink_for
+from jaxbyz.aggregators.rows.finite import Clean, cleaned, detailed, mean_of
+from jaxbyz.aggregators.rows.inner_rules import apply_to_finite
+from jaxbyz.aggregators.rows.norms import row_norms
+from jaxbyz.aggregators.rows.numbers import require_majority, said_as
 from jaxbyz.aggregators.selection import least
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree

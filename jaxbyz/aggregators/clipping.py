@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.centred import offsets, pull, shrink_for
-from jaxbyz.aggregators.clean import Clean, cleaned, detailed
-from jaxbyz.aggregators.columnwise import apply_to_finite
-from jaxbyz.aggregators.rows import power_of_two, said_as
+from jaxbyz.aggregators.rows.centring import offsets, pull, shrink_for
+from jaxbyz.aggregators.rows.finite import Clean, cleaned, detailed
+from jaxbyz.aggregators.rows.inner_rules import apply_to_finite
+from jaxbyz.aggregators.rows.numbers import power_of_two, said_as
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.cells import ranks, windows
-from jaxbyz.aggregators.clean import detailed
-from jaxbyz.aggregators.columnwise import ColumnRule, Columnwise, Rows
-from jaxbyz.aggregators.constants import constant, only_for, ratio, within_ranges
-from jaxbyz.aggregators.rows import (
+from jaxbyz.aggregators.analysis.coefficients import constant, only_for, ratio, within_ranges
+from jaxbyz.aggregators.analysis.linear_pieces import ranks, windows
+from jaxbyz.aggregators.rows.finite import detailed
+from jaxbyz.aggregators.rows.inner_rules import ColumnRule, Columnwise, Rows
+from jaxbyz.aggregators.rows.numbers import (
     no_state,
     rejected_rows,
     require_majority,
@@ -22,7 +22,7 @@ from jaxbyz.aggregators.rows import (
     share,
     widened,
 )
-from jaxbyz.aggregators.sorting import partly_sorted, select_ranks
+from jaxbyz.aggregators.rows.sorting import partly_sorted, select_ranks
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Cell, Key, Robustness, Tree
 

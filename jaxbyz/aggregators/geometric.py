@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.centred import (
+from jaxbyz.aggregators.analysis.coefficients import constant, ratio
+from jaxbyz.aggregators.rows.centred_distances import measured
+from jaxbyz.aggregators.rows.centring import (
     Centred,
     distances_from,
     weighted_from,
 )
-from jaxbyz.aggregators.clean import cleaned
-from jaxbyz.aggregators.constants import constant, ratio
-from jaxbyz.aggregators.measured import measured
-from jaxbyz.aggregators.rows import no_state, require_majority, said_as
+from jaxbyz.aggregators.rows.finite import cleaned
+from jaxbyz.aggregators.rows.numbers import no_state, require_majority, said_as
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -51,7 +51,7 @@ def geometric_median(
     on the weights of the rows, for which their distances suffice: z = Σ a_i x_i has
     ‖x_i - z‖² = (D a)_i - aᵀD a/2 (derived here). That costs nothing, and leaves few steps to do
     on the rows themselves, which correct what has been cancelled in it. Rows are seen around their
-    coordinate-wise median (`aggregators.centred`); a far one counts by its direction alone, so that
+    coordinate-wise median (`rows.centring`); a far one counts by its direction alone, so that
     neither its size nor that of an offset common to all rows matters.
 
     Cost O(n²d) once, O(nd) per iteration. Not unique for collinear rows with even n. The rule does

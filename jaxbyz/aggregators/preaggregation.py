@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.clean import Clean, cleaned
-from jaxbyz.aggregators.columnwise import apply_to_scaled, apply_to_weighted
-from jaxbyz.aggregators.constants import constant, mixed, reach
-from jaxbyz.aggregators.distances import nearest
-from jaxbyz.aggregators.measured import measured
-from jaxbyz.aggregators.norms import row_norms, shortening
-from jaxbyz.aggregators.rows import require_key, require_majority, said_as
+from jaxbyz.aggregators.analysis.coefficients import constant, mixed, reach
+from jaxbyz.aggregators.rows.centred_distances import measured
+from jaxbyz.aggregators.rows.distances import nearest
+from jaxbyz.aggregators.rows.finite import Clean, cleaned
+from jaxbyz.aggregators.rows.inner_rules import apply_to_scaled, apply_to_weighted
+from jaxbyz.aggregators.rows.norms import row_norms, shortening
+from jaxbyz.aggregators.rows.numbers import require_key, require_majority, said_as
 from jaxbyz.column_passes import order_statistic
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree

@@ -12,12 +12,18 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.clean import Clean, detailed, mean_of
-from jaxbyz.aggregators.constants import constant, only_for, ratio, unknown, within_ranges
+from jaxbyz.aggregators.analysis.coefficients import (
+    constant,
+    only_for,
+    ratio,
+    unknown,
+    within_ranges,
+)
 from jaxbyz.aggregators.coordinatewise import average, nearest_values
-from jaxbyz.aggregators.measured import measured
-from jaxbyz.aggregators.rows import require_majority
-from jaxbyz.aggregators.sorting import sorted_rows
+from jaxbyz.aggregators.rows.centred_distances import measured
+from jaxbyz.aggregators.rows.finite import Clean, detailed, mean_of
+from jaxbyz.aggregators.rows.numbers import require_majority
+from jaxbyz.aggregators.rows.sorting import sorted_rows
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator
 

@@ -13,15 +13,15 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.centred import Centred, around, weighted_from
-from jaxbyz.aggregators.clean import cleaned, mean_of
-from jaxbyz.aggregators.constants import constant, only_for
+from jaxbyz.aggregators.analysis.coefficients import constant, only_for
 from jaxbyz.aggregators.coordinatewise import average
-from jaxbyz.aggregators.distances import centred_products, squared_distances
-from jaxbyz.aggregators.measured import measured
-from jaxbyz.aggregators.rows import no_state, require_key, require_majority, said_as
+from jaxbyz.aggregators.rows.centred_distances import measured
+from jaxbyz.aggregators.rows.centring import Centred, around, weighted_from
+from jaxbyz.aggregators.rows.distances import centred_products, squared_distances
+from jaxbyz.aggregators.rows.finite import cleaned, mean_of
+from jaxbyz.aggregators.rows.numbers import no_state, require_key, require_majority, said_as
+from jaxbyz.aggregators.rows.sorting import select_ranks
 from jaxbyz.aggregators.selection import least
-from jaxbyz.aggregators.sorting import select_ranks
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -50,7 +50,7 @@ def caf(f: int | None = None) -> Aggregator:
 
     Cost O(n²d) and O(n³) per pass. No κ is known. For f = 0 and for identical rows it is the mean.
     In the tests never further than √(2n) diameters of the honest rows from their mean (not proved).
-    A row beyond 2^20 q, q as in `aggregators.centred`, counts as one at that distance (huge_rows).
+    A row beyond 2^20 q, q as in `rows.centring`, counts as one at that distance (huge_rows).
 
     Raises:
         ValueError: f negative or not an integer; at trace time n ≤ 2f.

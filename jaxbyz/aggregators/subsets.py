@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
-from jaxbyz.aggregators.clean import cleaned, mean_of
-from jaxbyz.aggregators.constants import constant, only_for, ratio
-from jaxbyz.aggregators.distances import centred_products
-from jaxbyz.aggregators.measured import measured
-from jaxbyz.aggregators.rows import no_state, require_majority, said_as
+from jaxbyz.aggregators.analysis.coefficients import constant, only_for, ratio
+from jaxbyz.aggregators.rows.centred_distances import measured
+from jaxbyz.aggregators.rows.distances import centred_products
+from jaxbyz.aggregators.rows.finite import cleaned, mean_of
+from jaxbyz.aggregators.rows.numbers import no_state, require_majority, said_as
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 

@@ -20,9 +20,9 @@ from jaxbyz.aggregators import (
     stateless,
     trimmed_mean,
 )
-from jaxbyz.aggregators.centred import around, squared_distances_of
-from jaxbyz.aggregators.clean import cleaned
-from jaxbyz.aggregators.distances import nearest, squared_distances
+from jaxbyz.aggregators.rows.centring import around, squared_distances_of
+from jaxbyz.aggregators.rows.distances import nearest, squared_distances
+from jaxbyz.aggregators.rows.finite import cleaned
 from jaxbyz.core import Aggregated, Aggregator
 
 pytestmark = pytest.mark.usefixtures("x64")

@@ -13,10 +13,10 @@ from lengths import often
 from reference import aggregators as reference
 
 from jaxbyz import aggregators
-from jaxbyz.aggregators.clean import cleaned, weighted
-from jaxbyz.aggregators.distances import squared_distances
-from jaxbyz.aggregators.norms import row_norms, shortened
-from jaxbyz.aggregators.rows import rejected_rows
+from jaxbyz.aggregators.rows.distances import squared_distances
+from jaxbyz.aggregators.rows.finite import cleaned, weighted
+from jaxbyz.aggregators.rows.norms import row_norms, shortened
+from jaxbyz.aggregators.rows.numbers import rejected_rows
 from jaxbyz.aggregators.subsets import subset_masks
 from jaxbyz.column_passes import largest_entries
 from jaxbyz.core import Aggregated, Aggregator

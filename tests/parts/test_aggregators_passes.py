@@ -7,10 +7,10 @@ import pytest
 from lengths import often
 
 from jaxbyz import aggregators
-from jaxbyz.aggregators import sorting
-from jaxbyz.aggregators.centred import offsets, shrink_for
-from jaxbyz.aggregators.clean import cleaned, lengths
-from jaxbyz.aggregators.distances import squared_distances
+from jaxbyz.aggregators.rows import sorting
+from jaxbyz.aggregators.rows.centring import offsets, shrink_for
+from jaxbyz.aggregators.rows.distances import squared_distances
+from jaxbyz.aggregators.rows.finite import cleaned, lengths
 from jaxbyz.column_passes import largest_entries, row_sums
 from jaxbyz.core import Aggregator
 from tests.reference import aggregators as reference

@@ -11,8 +11,8 @@ from reference import aggregators as reference
 from testing.planted import finds
 
 from jaxbyz import aggregators
-from jaxbyz.aggregators.centred import around
-from jaxbyz.aggregators.clean import cleaned
+from jaxbyz.aggregators.rows.centring import around
+from jaxbyz.aggregators.rows.finite import cleaned
 from jaxbyz.testing import check_aggregator
 from jaxbyz.testing.any_size import NAME
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jaxbyz import aggregators
-from jaxbyz.aggregators.centred import FAR
-from jaxbyz.aggregators.clean import SHORT, cleaned
-from jaxbyz.aggregators.measured import measured
+from jaxbyz.aggregators.rows.centred_distances import measured
+from jaxbyz.aggregators.rows.centring import FAR
+from jaxbyz.aggregators.rows.finite import SHORT, cleaned
 
 D = SHORT + 76
 

@@ -19,8 +19,8 @@ from jaxbyz.aggregators import (
     stateless,
     trimmed_mean,
 )
-from jaxbyz.aggregators.cells import ranks
-from jaxbyz.aggregators.columns import programs, worst_column
+from jaxbyz.aggregators.analysis.exact_columns import programs, worst_column
+from jaxbyz.aggregators.analysis.linear_pieces import ranks
 from jaxbyz.core import Aggregator, Cell, Robustness
 
 pytestmark = pytest.mark.usefixtures("x64")

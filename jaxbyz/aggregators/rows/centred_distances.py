@@ -7,7 +7,7 @@ squared distances D_ij of the rows as given are neither too large nor too small 
     q     its q_i
     r_j   √D_ij
 
-take the places of those in `aggregators.centred`, and what is derived there holds as it stands: in
+take the places of those in `rows.centring`, and what is derived there holds as it stands: in
 every set S of h = n-f rows, each has another at distance q or more. So Σ_{j∈S} D_ij ≥ q² for all i
 in S, and Var_S = Σ_{i,j∈S} D_ij/(2h²) ≥ q²/(2h). Here no row is beyond B q, and none is shortened.
 """
@@ -19,10 +19,10 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.aggregators.centred import FAR, Centred, Offsets, around, squared_distances_of
-from jaxbyz.aggregators.clean import SHORT, Clean
-from jaxbyz.aggregators.distances import distances_of
-from jaxbyz.aggregators.rows import power_of_two
+from jaxbyz.aggregators.rows.centring import FAR, Centred, Offsets, around, squared_distances_of
+from jaxbyz.aggregators.rows.distances import distances_of
+from jaxbyz.aggregators.rows.finite import SHORT, Clean
+from jaxbyz.aggregators.rows.numbers import power_of_two
 
 __all__ = ["measured"]
 
@@ -37,7 +37,7 @@ def measured(
 
     `treated` is what becomes of rows beyond `far` q.
 
-    >>> from jaxbyz.aggregators.clean import cleaned
+    >>> from jaxbyz.aggregators.rows.finite import cleaned
     >>> seen, squares = measured(cleaned(jnp.array([[0.0], [8.0], [24.0], [3e38]])), f=1)
     >>> seen.far.tolist(), (squares * (seen.unit / seen.shrink) ** 2)[0, :3].tolist()
     ([False, False, False, True], [0.0, 64.0, 576.0])

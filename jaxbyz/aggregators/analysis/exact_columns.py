@@ -41,7 +41,7 @@ class WorstColumn(NamedTuple):
 def programs(cells: list[Cell], n: int, f: int) -> int:
     """How many programs `worst_column` has to solve.
 
-    >>> from jaxbyz.aggregators.cells import ranks
+    >>> from jaxbyz.aggregators.analysis.linear_pieces import ranks
     >>> programs(ranks(7, 2, 5), 7, 2)
     2
     """
@@ -59,7 +59,7 @@ def _monotone(cell: Cell) -> bool:
 def worst_column(cells: list[Cell], n: int, f: int) -> WorstColumn:
     """The largest (R(y) - ȳ_S)²/Var_S over all columns y of n numbers and all |S| = n-f.
 
-    >>> from jaxbyz.aggregators.cells import ranks
+    >>> from jaxbyz.aggregators.analysis.linear_pieces import ranks
     >>> round(worst_column(ranks(7, 2, 5), 7, 2).kappa, 12) == round(2 / 3, 12)
     True
     """

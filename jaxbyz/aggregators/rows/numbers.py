@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.aggregators.sorting import sort_rows
+from jaxbyz.aggregators.rows.sorting import sort_rows
 from jaxbyz.checks import said
 from jaxbyz.column_passes import largest_entries, over_columns
 from jaxbyz.contracts import returned

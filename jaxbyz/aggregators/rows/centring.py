@@ -27,10 +27,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.aggregators.clean import Clean, lengths_of, without
-from jaxbyz.aggregators.distances import distances_of
-from jaxbyz.aggregators.rows import power_of_two
-from jaxbyz.aggregators.sorting import select_ranks
+from jaxbyz.aggregators.rows.distances import distances_of
+from jaxbyz.aggregators.rows.finite import Clean, lengths_of, without
+from jaxbyz.aggregators.rows.numbers import power_of_two
+from jaxbyz.aggregators.rows.sorting import select_ranks
 from jaxbyz.column_passes import UNROLLED_ROWS, order_statistic, over_columns, row_sums, sum_of_rows
 
 __all__ = [
@@ -188,7 +188,7 @@ def around(clean: Clean, f: int) -> Centred:
 
     If n-f rows are equal, q = 0, and all others are as far as a row can be.
 
-    >>> from jaxbyz.aggregators.clean import cleaned
+    >>> from jaxbyz.aggregators.rows.finite import cleaned
     >>> seen = around(cleaned(jnp.array([[1e6], [1e6 + 8], [1e6 + 16], [3e38]])), f=1)
     >>> seen.columns(0, 1).ravel().tolist(), seen.far.tolist(), seen.back(jnp.ones(1)).tolist()
     ([-1.5, -0.5, 0.5, 1048576.0], [False, False, False, True], [1000020.0])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.aggregators.clean import Clean, weighted, weighted_columns
+from jaxbyz.aggregators.rows.finite import Clean, weighted, weighted_columns
 from jaxbyz.column_passes import UNROLLED_ROWS, over_columns
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 

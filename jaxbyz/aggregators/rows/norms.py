@@ -8,8 +8,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.aggregators.centred import shrink_for
-from jaxbyz.aggregators.clean import Clean, lengths
+from jaxbyz.aggregators.rows.centring import shrink_for
+from jaxbyz.aggregators.rows.finite import Clean, lengths
 
 __all__ = ["row_norms", "shortened", "shortening"]
 
@@ -26,7 +26,7 @@ def _parts(clean: Clean) -> tuple[jax.Array, jax.Array]:
 def row_norms(clean: Clean) -> tuple[jax.Array, jax.Array]:
     """‖x_i‖ s [n] and s, a power of two ≤ 1 with which no norm is too large a number.
 
-    >>> from jaxbyz.aggregators.clean import cleaned
+    >>> from jaxbyz.aggregators.rows.finite import cleaned
     >>> norms, s = row_norms(cleaned(jnp.array([[3e38, -3e38], [0.0, 0.0], [4e30, 3e30]])))
     >>> (norms / s / 1e30).tolist()[1:], bool(jnp.isfinite(norms).all())
     ([0.0, 5.0], True)
@@ -53,7 +53,7 @@ def shortening(
 def shortened(clean: Clean, radius: jax.Array | float, unit: jax.Array | float) -> jax.Array:
     """x_i min(1, radius · unit/‖x_i‖) for all finite rows, [n, d]; unit is a power of two.
 
-    >>> from jaxbyz.aggregators.clean import cleaned
+    >>> from jaxbyz.aggregators.rows.finite import cleaned
     >>> shortened(cleaned(jnp.array([[3e38, 0.0], [0.0, 0.5]])), 2.0, 1.0).tolist()
     [[2.0, 0.0], [0.0, 0.5]]
     """

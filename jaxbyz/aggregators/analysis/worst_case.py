@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
-from jaxbyz.aggregators.climb import best_of_climbers, places, ratio_of
-from jaxbyz.aggregators.columns import programs, worst_column
-from jaxbyz.aggregators.constants import Kappa, kappa
+from jaxbyz.aggregators.analysis.coefficients import Kappa, kappa
+from jaxbyz.aggregators.analysis.exact_columns import programs, worst_column
+from jaxbyz.aggregators.analysis.local_search import best_of_climbers, places, ratio_of
 from jaxbyz.contracts.constructors import with_f
 from jaxbyz.contracts.parts import require
 from jaxbyz.core import Aggregator

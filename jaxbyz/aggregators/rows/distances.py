@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxbyz.aggregators.sorting import select_ranks
+from jaxbyz.aggregators.rows.sorting import select_ranks
 
 __all__ = ["centred_products", "distances_of", "nearest", "squared_distances"]
 

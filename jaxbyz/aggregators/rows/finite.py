@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.aggregators.rows import fill_for, no_state, power_of_two, said_as, widened
+from jaxbyz.aggregators.rows.numbers import fill_for, no_state, power_of_two, said_as, widened
 from jaxbyz.column_passes import UNROLLED_ROWS, largest_of, over_columns, row_sums, sum_of_rows
 from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
