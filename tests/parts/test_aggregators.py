@@ -16,10 +16,10 @@ from jaxbyz.aggregators import (
     neutralize,
     nnm,
     rejected_rows,
-    sorting,
     stateless,
     trimmed_mean,
 )
+from jaxbyz.aggregators.rows import sorting
 from jaxbyz.aggregators.rows.centring import around, squared_distances_of
 from jaxbyz.aggregators.rows.distances import nearest, squared_distances
 from jaxbyz.aggregators.rows.finite import cleaned
