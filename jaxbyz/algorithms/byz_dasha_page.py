@@ -39,11 +39,11 @@ from jaxbyz.algorithms.estimates import (
     as_server_reads,
     compressed_codec,
     estimates_server,
-    renamed,
 )
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
+from jaxbyz.deprecations import renamed_field
 from jaxbyz.messages import Dense, float_bits
 from jaxbyz.sanitize import saturated
 
@@ -87,8 +87,7 @@ class DashaWorkerState(NamedTuple):
     @property
     def mirror(self) -> jax.Array:
         """The old name of `server_estimate`, kept for one release."""
-        value: jax.Array = renamed("mirror", "server_estimate", self.server_estimate)
-        return value
+        return renamed_field(self, "mirror", "server_estimate")
 
 
 @part

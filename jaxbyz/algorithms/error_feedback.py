@@ -35,13 +35,13 @@ from jaxbyz.algorithms.estimates import (
     as_server_reads,
     compressed_codec,
     estimates_server,
-    renamed,
 )
 from jaxbyz.algorithms.estimators import Estimator
 from jaxbyz.algorithms.requirements import require_contractive
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, broadcast_model
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Tree, Worker
+from jaxbyz.deprecations import renamed_field
 from jaxbyz.sanitize import saturated
 
 __all__ = ["ErrorFeedbackState", "error_feedback"]
@@ -56,8 +56,7 @@ class ErrorFeedbackState(NamedTuple):
     @property
     def mirror(self) -> jax.Array:
         """The old name of `server_estimate`, kept for one release."""
-        value: jax.Array = renamed("mirror", "server_estimate", self.server_estimate)
-        return value
+        return renamed_field(self, "mirror", "server_estimate")
 
 
 @part

@@ -19,7 +19,6 @@ start.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -31,6 +30,7 @@ import optax
 from jaxbyz.algorithms.descent import descend
 from jaxbyz.compressors.identity import identity
 from jaxbyz.core import Aggregator, Codec, Compressor, Key, Server, ServerInfo, Tree
+from jaxbyz.deprecations import renamed_field
 from jaxbyz.sanitize import read_messages, saturated
 
 __all__ = [
@@ -39,16 +39,9 @@ __all__ = [
     "as_server_reads",
     "compressed_codec",
     "estimates_server",
-    "renamed",
 ]
 
 DENSE = identity()  # what compresses the first message of a dense start
-
-
-def renamed(old: str, new: str, value: Any) -> Any:
-    """The value of a field that is asked for by its old name, with a warning."""
-    warnings.warn(f"the field {old} is now called {new}", DeprecationWarning, stacklevel=3)
-    return value
 
 
 class EstimatesState(NamedTuple):
@@ -62,8 +55,7 @@ class EstimatesState(NamedTuple):
     @property
     def mirrors(self) -> jax.Array:
         """The old name of `estimates`, kept for one release."""
-        value: jax.Array = renamed("mirrors", "estimates", self.estimates)
-        return value
+        return renamed_field(self, "mirrors", "estimates")
 
 
 def estimates_server(

@@ -302,5 +302,5 @@ def test_wrong_hyper_parameters_are_refused_at_construction(make, message):
     ],
 )
 def test_old_names_of_fields_are_there_for_one_release(state, old, new):
-    with pytest.warns(DeprecationWarning, match=f"{old} is now called {new}"):
+    with pytest.warns(DeprecationWarning, match=rf"{old} is now \w+\.{new}"):
         assert getattr(state, old) == getattr(state, new) == "g"

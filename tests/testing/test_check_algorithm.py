@@ -37,7 +37,7 @@ def trusting(key, state, broadcast, messages):
 
 def silent(key, state, broadcast, messages):
     state, info = SGD.server.step(key, state, broadcast, messages)
-    return state, info._replace(bad=jnp.zeros_like(info.rejected))
+    return state, info._replace(rejected=jnp.zeros_like(info.rejected))
 
 
 def counting():
