@@ -49,11 +49,7 @@ def mask_mean(function: Callable[[jax.Array], Any], d: int, k: int) -> Any:
 
 
 def one_round(
-    algorithm: Algorithm,
-    oracle: Callable[[Any], Oracle],
-    data: Any,
-    state: Any,
-    broadcast: Any,
+    algorithm: Algorithm, oracle: Callable[[Any], Oracle], data: Any, state: Any, broadcast: Any
 ) -> Any:
     """The server's state after one round in which all workers are honest.
 

@@ -46,12 +46,7 @@ from jaxbyz.theory.byz_dm21.rates import (
     transient,
 )
 from jaxbyz.theory.byz_dm21.setting import Setting, setting
-from jaxbyz.theory.byz_dm21.theorems import (
-    average_1,
-    average_2,
-    corollary_claim,
-    theorem_claim,
-)
+from jaxbyz.theory.byz_dm21.theorems import average_1, average_2, corollary_claim, theorem_claim
 from jaxbyz.theory.byz_dm21.weights import (
     MOMENTUM,
     RECURSIVE,

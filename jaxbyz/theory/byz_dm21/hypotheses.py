@@ -23,11 +23,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.theory.byz_dm21.states import (
-    State,
-    exact_constants,
-    move,
-)
+from jaxbyz.theory.byz_dm21.states import State, exact_constants, move
 from jaxbyz.theory.claims import Hypothesis
 from jaxbyz.theory.conditions import at_most, in_unit_interval, positive, vanishes
 

@@ -26,12 +26,7 @@ from jaxbyz.theory.byz_dm21.weights import momentum_steps, recursive_steps, weig
 from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import in_unit_interval
 
-__all__ = [
-    "average_1",
-    "average_2",
-    "corollary_claim",
-    "theorem_claim",
-]
+__all__ = ["average_1", "average_2", "corollary_claim", "theorem_claim"]
 
 Closed = Callable[[Numbers], Any]
 ROUNDS = 2**14
@@ -81,10 +76,7 @@ ROWS: dict[int, tuple[Any, bool, float, Closed, Closed]] = {
 
 
 def theorem_claim(
-    row: int,
-    step: Closed | None = None,
-    noise: Closed | None = None,
-    start: Closed | None = None,
+    row: int, step: Closed | None = None, noise: Closed | None = None, start: Closed | None = None
 ) -> Claim:
     """T1 … T4: γ ≤ the largest of the weights, N ≤ its closed form, start errors ≤ theirs.
 

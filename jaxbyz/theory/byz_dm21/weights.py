@@ -141,13 +141,7 @@ def recursive_steps(point: Setting, eta: Any, beta: Any) -> Steps:
     kept = (1 - eta) ** 2
     noise_s = 2 * kept * point.sample_smoothness**2
     return _steps(
-        point,
-        eta,
-        beta,
-        1,
-        (noise_s, 2 * eta**2),
-        (kept, noise_s),
-        (kept, noise_s / point.honest),
+        point, eta, beta, 1, (noise_s, 2 * eta**2), (kept, noise_s), (kept, noise_s / point.honest)
     )
 
 

@@ -12,18 +12,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from .rationals import (
-    SHORTER,
-    Sides,
-    centred,
-    dot,
-    mean,
-    mean_square,
-    minus,
-    plus,
-    square,
-    times,
-)
+from .rationals import SHORTER, Sides, centred, dot, mean, mean_square, minus, plus, square, times
 
 
 class Round(NamedTuple):

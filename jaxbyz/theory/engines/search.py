@@ -125,10 +125,7 @@ def evaluated(claim: Claim, budget: Budget) -> Report:
 
 
 def ascend(
-    value: Callable[[jax.Array], jax.Array],
-    starts: jax.Array,
-    steps: int,
-    rate: float = 0.1,
+    value: Callable[[jax.Array], jax.Array], starts: jax.Array, steps: int, rate: float = 0.1
 ) -> tuple[jax.Array, jax.Array]:
     """Adam on `value` from every start [S, size]: the best points [S, size] and values [S].
 

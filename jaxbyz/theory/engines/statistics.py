@@ -33,14 +33,7 @@ from jaxbyz.theory.engines.search import Engine
 from jaxbyz.theory.reports import Report, Status
 from jaxbyz.theory.subjects import SampledMean
 
-__all__ = [
-    "Interval",
-    "betting",
-    "confidence_sequence",
-    "confirmed",
-    "log_wealth",
-    "mean_at_most",
-]
+__all__ = ["Interval", "betting", "confidence_sequence", "confirmed", "log_wealth", "mean_at_most"]
 
 
 def _in_unit(values: np.ndarray) -> np.ndarray:

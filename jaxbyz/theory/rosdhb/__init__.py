@@ -24,18 +24,8 @@ from jaxbyz.theory.rosdhb.lemmas import LEMMAS
 from jaxbyz.theory.rosdhb.lyapunov import LYAPUNOV
 from jaxbyz.theory.rosdhb.mask_law import mask_share, uniform_masks
 from jaxbyz.theory.rosdhb.mask_moments import bernoulli_mask, global_mask, local_masks
-from jaxbyz.theory.rosdhb.moments import (
-    dynamics,
-    linear_attack,
-    long_run,
-    run_moments,
-)
-from jaxbyz.theory.rosdhb.parameters import (
-    best_c,
-    published_setting,
-    theorem_a,
-    theorem_b,
-)
+from jaxbyz.theory.rosdhb.moments import dynamics, linear_attack, long_run, run_moments
+from jaxbyz.theory.rosdhb.parameters import best_c, published_setting, theorem_a, theorem_b
 from jaxbyz.theory.rosdhb.theorems import THEOREMS
 
 __all__ = [

@@ -18,15 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
-from jaxbyz.theory.rosdhb.boxes import (
-    BoxA,
-    BoxB,
-    box_a,
-    box_b,
-    hypotheses_a,
-    hypotheses_b,
-    spare_a,
-)
+from jaxbyz.theory.rosdhb.boxes import BoxA, BoxB, box_a, box_b, hypotheses_a, hypotheses_b, spare_a
 from jaxbyz.theory.rosdhb.parameters import theorem_a
 from jaxbyz.theory.rosdhb.states import Parameters, bound_terms
 from jaxbyz.theory.subjects import Cases

@@ -91,10 +91,7 @@ def first_form(planted: Planted | None = None) -> Claim:
         title="one-step Lyapunov inequality",
         statement="E[V_{t+1}|F_t] ≤ V_t - γ‖∇_t‖² - γr‖R_t‖² + γN‖∇_{t+1}‖² + γμκ(1+ω(a-1))G²",
         sides=sides,
-        families=(
-            states("(c1), (c2)", free_parameters),
-            states("Theorem A", theorem_a_parameters),
-        ),
+        families=(states("(c1), (c2)", free_parameters), states("Theorem A", theorem_a_parameters)),
         hypotheses=(*COMMON, *given.of_parameters(given.C2)),
         adversaries=ADVERSARIES,
         recheck=rechecked_by("rosdhb/L6", planted._asdict()),

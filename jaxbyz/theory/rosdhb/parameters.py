@@ -22,13 +22,7 @@ from jaxbyz import checks
 from jaxbyz.theory.claims import Provenance
 from jaxbyz.theory.rosdhb.guarantees import RoSDHBGuarantee
 
-__all__ = [
-    "PUBLISHED_C",
-    "best_c",
-    "published_setting",
-    "theorem_a",
-    "theorem_b",
-]
+__all__ = ["PUBLISHED_C", "best_c", "published_setting", "theorem_a", "theorem_b"]
 
 PUBLISHED_C = 23200  # c of the paper's Theorem 1, γ ≤ k/(dcL)
 

@@ -72,11 +72,7 @@ RUN = (
     Hypothesis("L_H ≥ L_*", _bounded),
     Hypothesis("the rule has coefficient κ", _kappa),
 )
-HYPOTHESES = (
-    *RUN,
-    Hypothesis("(G, B)-dissimilarity", _dissimilar),
-    Hypothesis("q > 0", _spare),
-)
+HYPOTHESES = (*RUN, Hypothesis("(G, B)-dissimilarity", _dissimilar), Hypothesis("q > 0", _spare))
 
 
 def _near(pairs: tuple[tuple[Any, Any], ...]) -> jax.Array:
@@ -102,12 +98,6 @@ def _is_theorem_b(trajectory: Trajectory) -> jax.Array:
     return jnp.min(jnp.stack([_near(pairs), 1 - 8 * a * x, q]))
 
 
-HYPOTHESES_A = (
-    *HYPOTHESES,
-    Hypothesis("the parameters are those of Theorem A", _is_theorem_a),
-)
-HYPOTHESES_B = (
-    *HYPOTHESES,
-    Hypothesis("the parameters are those of Theorem B", _is_theorem_b),
-)
+HYPOTHESES_A = (*HYPOTHESES, Hypothesis("the parameters are those of Theorem A", _is_theorem_a))
+HYPOTHESES_B = (*HYPOTHESES, Hypothesis("the parameters are those of Theorem B", _is_theorem_b))
 HYPOTHESES_MEASURED = (*RUN, Hypothesis("q > 0", _spare_measured))
