@@ -1,20 +1,32 @@
+import contextlib
 import os
 import resource
+import time
 from pathlib import Path
 
-# Four devices on one host, so that sharded programs are tested; must be said before jax starts.
-os.environ.setdefault("XLA_FLAGS", "")
-if "device_count" not in os.environ["XLA_FLAGS"]:
-    os.environ["XLA_FLAGS"] += " --xla_force_host_platform_device_count=4"
-# Compiling is most of the time of the tests; at LLVM's first level it takes three quarters of it.
-if "backend_optimization_level" not in os.environ["XLA_FLAGS"]:
-    os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=1"
-# Programs are kept from run to run.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".jax_cache"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
-
-import jax
 import pytest
+
+# Four devices on one host, so that sharded programs are tested; must be said before jax starts.
+# Compiling is most of the time of the tests. Without LLVM's optimisations, and with XLA's older
+# emitters of fused loops, it takes half of that time. `make test-all`, and the short subset in
+# `.ci/run`, compile as users do.
+FLAGS = {
+    "xla_force_host_platform_device_count": "4",
+    "xla_backend_optimization_level": "0",
+    "xla_cpu_use_fusion_emitters": "false",
+}
+given = os.environ.get("XLA_FLAGS", "")
+chosen = [f"--{name}={value}" for name, value in FLAGS.items() if name not in given]
+os.environ["XLA_FLAGS"] = " ".join([given, *chosen]).strip()
+# Programs are kept from run to run, however small: outside of the checkout, for its next clone
+# too, and in the environment, for the processes that tests start.
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxbyz-tests"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+DAYS = 30  # after which a program that nobody read is deleted
+
+import jax  # noqa: E402
 
 # Modules that tests read, not tests; their names meet those of folders of tests.
 collect_ignore_glob = [
@@ -33,6 +45,16 @@ MEMORY = 6 * 2**20  # KiB; compiled programs of all tests together can take more
 def pytest_configure(config):
     # Two test runs may meet in the cache; the program is then compiled as if it were not there.
     config.addinivalue_line("filterwarnings", "ignore:Error .* persistent compilation cache")
+    if not hasattr(config, "workerinput"):  # once for all workers
+        forget(CACHE)
+
+
+def forget(folder):
+    """Delete what was read last (to the day, which is what file systems note) so long ago."""
+    for path in folder.glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another run deletes too
+            if path.stat().st_atime < time.time() - DAYS * 86400:
+                path.unlink()
 
 
 @pytest.fixture

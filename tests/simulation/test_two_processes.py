@@ -75,8 +75,7 @@ def assert_trained(folder, errors):
 )
 def test_two_processes_are_one_device(tmp_path, names):
     port = free_port()
-    surroundings = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    surroundings["JAX_PLATFORMS"] = "cpu"
+    surroundings = {**os.environ, "JAX_PLATFORMS": "cpu"}
     running = [
         subprocess.Popen(
             [sys.executable, str(PROGRAM), str(i), str(port), str(tmp_path), *names],

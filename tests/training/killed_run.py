@@ -1,15 +1,10 @@
 """A training run in a process of its own, to be killed: python killed_run.py FOLDER RESULT."""
 
 import sys
-from pathlib import Path
 
-import jax
 import optax
 
 import jaxbyz as jb
-
-jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[2] / ".jax_cache"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def run(folder: str | None) -> jb.History:

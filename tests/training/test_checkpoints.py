@@ -16,7 +16,10 @@ SCRIPT = Path(__file__).with_name("killed_run.py")
 
 
 def start(folder, result):
-    return subprocess.Popen([sys.executable, "-W", "error", str(SCRIPT), str(folder), str(result)])
+    # What another process is just writing into the cache, or never finished, is compiled again.
+    ours = "ignore:Error reading persistent compilation cache"
+    command = [sys.executable, "-W", "error", "-W", ours, str(SCRIPT), str(folder), str(result)]
+    return subprocess.Popen(command)
 
 
 def finished(folder):
