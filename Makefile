@@ -4,17 +4,23 @@
 SHELL := /bin/bash
 VENV ?= .venv
 RUN := $(VENV)/bin/python
+# What is installed there: the library and what `make lint` and every test need.
+NEEDS ?= .[dev]
+# The tests' usual flags halve the time of compiling (tests/conftest.py); this is JAX's own.
+AS_USERS := --xla_backend_optimization_level=3
 
 # The first interpreter that is new enough.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo test test-all bench audit mutants lint hooks clean
+.PHONY: help demo test test-all test-short coverage bench audit mutants lint hooks clean
 
 help:
 	@echo "make demo    train under attack and draw the picture (a few minutes)"
 	@echo "make test    the tests"
 	@echo "make test-all  the same, with every case of the long tables"
+	@echo "make test-short  one short subset, compiled as users do"
+	@echo "make coverage  lines and branches that the tests reach, into coverage.txt and .json"
 	@echo "make bench   timings, side by side"
 	@echo "make audit   every claim of the theory against every engine; ARGS=--quick for less"
 	@echo "make mutants   planted errors and who notices them, into tests/theory/MUTANTS.md"
@@ -26,7 +32,7 @@ help:
 $(VENV)/.installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "no Python >= 3.11 found; set PYTHON=/path/to/python"; exit 1; }
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable $(NEEDS)
 	@touch $@
 
 demo: $(VENV)/.installed
@@ -35,9 +41,17 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(RUN) -m pytest -n auto --dist loadfile $(ARGS)
 
-# With LLVM's usual optimisations; `make test` compiles with its first level, in 3/4 of the time.
+# Compiled as users do.
 test-all: $(VENV)/.installed
-	XLA_FLAGS="$(XLA_FLAGS) --xla_backend_optimization_level=3" $(RUN) -m pytest -n auto --dist loadfile -m "long or not long" $(ARGS)
+	XLA_FLAGS="$(XLA_FLAGS) $(AS_USERS)" $(RUN) -m pytest -n auto --dist loadfile -m "long or not long" $(ARGS)
+
+# In one process: the subset takes less time than to find all tests once more for every core.
+test-short: $(VENV)/.installed
+	XLA_FLAGS="$(XLA_FLAGS) $(AS_USERS)" $(RUN) -m pytest -m short $(ARGS) $$(grep -rl mark.short tests)
+
+coverage: $(VENV)/.installed
+	$(RUN) -m pytest -n auto --dist loadfile --cov --cov-report=json:coverage.json --cov-report= $(ARGS)
+	$(RUN) -m coverage report > coverage.txt && tail -n 1 coverage.txt
 
 bench: $(VENV)/.installed
 	$(RUN) -m tests.benchmarks $(ARGS)
@@ -58,4 +72,5 @@ hooks: $(VENV)/.installed
 	$(RUN) -m pre_commit install
 
 clean:
-	rm -rf $(VENV) .jax_cache .pytest_cache .ruff_cache .mypy_cache paper_figs/results
+	rm -rf $(VENV) .jax_cache .pytest_cache .ruff_cache .mypy_cache paper_figs/results \
+		"$${XDG_CACHE_HOME:-$$HOME/.cache}/jaxbyz-tests" .coverage coverage.txt coverage.json
