@@ -6,8 +6,6 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 # What is installed there: the library and what `make lint` and every test need.
 NEEDS ?= .[dev]
-# The tests' usual flags halve the time of compiling (tests/conftest.py); this is JAX's own.
-AS_USERS := --xla_backend_optimization_level=3
 
 # The first interpreter that is new enough.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -19,7 +17,7 @@ help:
 	@echo "make demo    train under attack and draw the picture (a few minutes)"
 	@echo "make test    the tests"
 	@echo "make test-all  the same, with every case of the long tables"
-	@echo "make test-short  one short subset, compiled as users do"
+	@echo "make test-short  a short subset, in one process"
 	@echo "make coverage  lines and branches that the tests reach, into coverage.txt and .json"
 	@echo "make bench   timings, side by side"
 	@echo "make audit   every claim of the theory against every engine; ARGS=--quick for less"
@@ -41,13 +39,13 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(RUN) -m pytest -n auto --dist loadfile $(ARGS)
 
-# Compiled as users do.
+# Compiled as users do; the other targets compile in half the time (tests/conftest.py).
 test-all: $(VENV)/.installed
-	XLA_FLAGS="$(XLA_FLAGS) $(AS_USERS)" $(RUN) -m pytest -n auto --dist loadfile -m "long or not long" $(ARGS)
+	XLA_FLAGS="$(XLA_FLAGS) --xla_backend_optimization_level=3" $(RUN) -m pytest -n auto --dist loadfile -m "long or not long" $(ARGS)
 
 # In one process: the subset takes less time than to find all tests once more for every core.
 test-short: $(VENV)/.installed
-	XLA_FLAGS="$(XLA_FLAGS) $(AS_USERS)" $(RUN) -m pytest -m short $(ARGS) $$(grep -rl mark.short tests)
+	$(RUN) -m pytest -m short $(ARGS) $$(grep -rl mark.short tests)
 
 coverage: $(VENV)/.installed
 	$(RUN) -m pytest -n auto --dist loadfile --cov --cov-report=json:coverage.json --cov-report= $(ARGS)
