@@ -53,7 +53,7 @@ class EstimatesState(NamedTuple):
     aggregator: Any
 
     @property
-    def mirrors(self) -> jax.Array:
+    def mirrors(self) -> Any:
         """The old name of `estimates`, kept for one release."""
         return renamed_field(self, "mirrors", "estimates")
 

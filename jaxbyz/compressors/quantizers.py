@@ -40,7 +40,7 @@ def _magnitudes(x: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _largest(x: jax.Array) -> jax.Array:
-    """max |x_j|, []; NaN if there is one, so that the message of it is refused."""
+    """max |x_j|, []; NaN if there is one, so that the server rejects its message."""
     return largest_entries(x[None])[0]
 
 
@@ -77,7 +77,7 @@ def scaled_sign() -> Compressor:
     Karimireddy, Rebjock, Stich, Jaggi, "Error feedback fixes SignSGD", ICML 2019.
     ‖C(x) - x‖² = ‖x‖² - ‖x‖₁²/d, hence α = 1/d, attained by vectors with one entry.
 
-    It is the nearest of all scaled sign vectors, so a liar can do no better than to compress.
+    C(x) is the nearest of all scaled sign vectors, so `encode` is `compress`.
 
     >>> compressor = scaled_sign()
     >>> message = compressor.compress(jax.random.key(0), jnp.array([3.0, -1.0, 0.0, 0.0]))
@@ -113,8 +113,8 @@ def qsgd(levels: int) -> Compressor:
     and is 1/(4(1 + λ)); since Σ y² = s², Σ p(1 - p) ≤ d/(4(1 + λ)) + λ s², and 1 + λ = √d/(2s)
     gives s√d - s². For s = 1 always l = 0, and Σ p(1 - p) = Σ y - 1. (Published: min(d/s², √d/s).)
 
-    A liar says the nearest vector of the form t l with levels l, which sorts d s numbers. If ‖x‖ is
-    too large for its dtype, the message has an infinite number and is rejected.
+    `encode` finds the nearest vector of the form t l with levels l, which sorts d s numbers. If ‖x‖
+    is too large for its dtype, the message has an infinite number and the server rejects it.
 
     Args:
         levels: s in 1..32767.

@@ -42,7 +42,7 @@ def _decompress(message: Sparse | Seeded) -> jax.Array:
 def rand_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
     """Unbiased Rand-k with explicit indices: C(x) = (d/k) x on a uniform k-subset, 0 elsewhere.
 
-    k (b + ⌈log₂ d⌉) bits; ω = d/k - 1 exactly. A liar chooses its indices freely.
+    k (b + ⌈log₂ d⌉) bits; ω = d/k - 1 exactly. A Byzantine worker chooses its indices.
 
     Raises:
         ValueError: not exactly one of k, ratio; k outside 1..d; ratio outside (0, 1].
@@ -71,7 +71,7 @@ def seeded_rand_k(k: int | None = None, *, ratio: float | None = None) -> Compre
     """Unbiased Rand-k on a subset that both ends draw from a seed: k b bits, no indices.
 
     C(x) = (d/k) x on a uniform k-subset, 0 elsewhere; ω = d/k - 1 exactly. The subset is a
-    function of the worker's key: it is not the liar's choice.
+    function of the worker's key, which a Byzantine worker cannot choose.
 
     Raises:
         ValueError: not exactly one of k, ratio; k outside 1..d; ratio outside (0, 1].
@@ -129,8 +129,8 @@ def top_k(k: int | None = None, *, ratio: float | None = None) -> Compressor:
 def bernoulli(probability: Any) -> Compressor:
     """Unbiased Bernoulli sparsification: x_j/p with probability p, else 0, each by its own coin.
 
-    c b + min(d, c ⌈log₂ d⌉) bits with c numbers kept, a random length; ω = 1/p - 1 exactly. A liar
-    chooses what it keeps, and is charged for it.
+    c b + min(d, c ⌈log₂ d⌉) bits with c numbers kept, a random length; ω = 1/p - 1 exactly. A
+    Byzantine worker chooses what it keeps, and is charged for it.
 
     Args:
         probability: p in (0, 1].

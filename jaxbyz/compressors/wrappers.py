@@ -22,7 +22,7 @@ def scaled(compressor: Compressor) -> Compressor:
     """The contractive C/(1+ω) of an unbiased C, with α = 1/(1+ω) and the same messages.
 
     E‖C/(1+ω) - x‖² = E‖C‖²/(1+ω)² - 2‖x‖²/(1+ω) + ‖x‖² and E‖C‖² ≤ (1+ω)‖x‖². The factor is
-    applied by the receiver; a liar who knows it sends what decodes to the wanted vector.
+    applied by the receiver, and `encode` sends what decodes to the wanted vector with it.
 
     Raises:
         ValueError: the compressor has no ω.

@@ -1,6 +1,8 @@
-"""Attacks that meet a lower bound exactly, on the population that belongs to them.
+"""Attacks that attain a lower bound of κ, each on honest vectors that are made for it.
 
-κ of a rule F: ‖F(X) - x̄_S‖² ≤ κ Var_S for every S of h = n-f rows. No rule has κ < r = f/(n-2f).
+A rule F has the robustness coefficient κ if ‖F(X) - x̄_S‖² ≤ κ Var_S for all rows X [n, d] and every
+set S of h = n-f rows, with x̄_S the mean and Var_S the variance of these. No rule has a κ below
+r = f/(n-2f).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Relocated orthogonal perturbation (ROP): near the server's last step, turned away from it.
+"""Relocated orthogonal perturbation (ROP): a point near the last aggregate, moved aside from it.
 
 Özfatura, Özfatura, Küpçü, Gündüz, "Byzantines can also learn from history: fall of centered
 clipping in federated learning", 2022.
@@ -30,18 +30,18 @@ class ROPState(NamedTuple):
 
 @part
 def rop(pi: Any, lam: Any, angle: Any, z: Any = None) -> Attack:
-    """v = a + z q/‖q‖: a perturbation at an angle to the server's way, at a place on it.
+    """v = a + z q/‖q‖: the point a, moved by z at an angle θ to the direction u.
 
     With m the last aggregate (0 before the first), μ the honest mean and 1 the all-ones vector,
 
         a = π m + (1-π) μ,   u = λ m + (1-λ) μ (in the first round u = μ),
         e = (1 - proj_u 1)/‖1 - proj_u 1‖,   q = sin θ · e + cos θ · u/‖u‖;   u = 0: v = 0.
 
-    The aggregate is what the server makes of this very attack, which its author can compute.
+    The omniscient attacker computes m itself: it asks what the server makes of the attack's rows.
 
     Args:
-        pi: π in [0, 1], where to perturb.
-        lam: λ in [0, 1], from what to turn away.
+        pi: π in [0, 1], the weight of m in the point a.
+        lam: λ in [0, 1], the weight of m in the direction u.
         angle: θ in degrees; 90 is orthogonal, 180 is backwards.
         z: size of the perturbation; None: `alie_factor(n, f)` (the public code).
 
@@ -68,14 +68,14 @@ def rop(pi: Any, lam: Any, angle: Any, z: Any = None) -> Attack:
         h, d = view.honest.shape
         size = alie_factor(h + view.byzantine, view.byzantine) if z is None else z
         mean = honest_mean(view.honest)
-        place = pi * state.last + (1 - pi) * mean  # a
-        way = jnp.where(state.started, lam * state.last + (1 - lam) * mean, mean)  # u
-        length = jnp.linalg.norm(way)
-        ahead = divide_or_zero(way, length)  # u/‖u‖
+        point = pi * state.last + (1 - pi) * mean  # a
+        direction = jnp.where(state.started, lam * state.last + (1 - lam) * mean, mean)  # u
+        length = jnp.linalg.norm(direction)
+        ahead = divide_or_zero(direction, length)  # u/‖u‖
         aside = 1 - ahead.sum() * ahead
         aside = divide_or_zero(aside, jnp.linalg.norm(aside))  # e
         turned = jnp.sin(radians) * aside + jnp.cos(radians) * ahead  # q
-        vector = place + size * divide_or_zero(turned, jnp.linalg.norm(turned))
+        vector = point + size * divide_or_zero(turned, jnp.linalg.norm(turned))
         vector = jnp.where(length > 0, vector, 0).astype(view.honest.dtype)
         rows = jnp.broadcast_to(vector, (view.byzantine, d))
         answer = view.respond(rows).aggregate.astype(state.last.dtype)

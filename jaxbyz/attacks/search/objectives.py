@@ -1,9 +1,9 @@
-"""The objectives of searched attacks: the damage of a lie, and the server or rule that judges it.
+"""The objectives of searched attacks: the damage of forged rows, and what judges them.
 
-A lie is what the f Byzantine workers want the server to read from them, rows [f, d]. Its damage is
-any function (info, h) -> [] of what came of the round, where the first h rows are honest. `info` is
-the server's own (from its memory, its codec, its key); with `memoryless` it is what a rule makes of
-the round's messages alone.
+Forged rows [f, d] are what the f Byzantine workers want the server to read from them. Their damage
+is any function (info, h) -> [] of what came of the round, where the first h rows are honest. `info`
+is the server's own (from its memory, its codec, its key); with `memoryless` it is what a rule makes
+of the round's messages alone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NUMBERS_AT_A_TIME = 2**22
 
 
 class Through(Protocol):
-    """What a lie is tried on, such as the server."""
+    """What judges forged rows, such as the server."""
 
     def __call__(self, key: Key, view: View, wanted: jax.Array) -> ServerInfo:
         """(key, view, wanted rows [f, d]) -> what comes of it."""
@@ -82,7 +82,7 @@ def opposition(info: ServerInfo, honest: int) -> jax.Array:
 
 
 def through_server(key: Key, view: View, wanted: jax.Array) -> ServerInfo:
-    """What the server would make of the lie: encoded, taken into its memory, and aggregated.
+    """What the server would make of the rows: encoded, taken into its memory, and aggregated.
 
     With the key that the server uses in this round.
     """
@@ -94,7 +94,7 @@ def memoryless(aggregator: Aggregator) -> Through:
     """A rule applied to the round's decoded messages, whatever the server does with them.
 
     The public code of RoSDHB searches in this way. A server with a memory aggregates other rows.
-    The rule starts from its initial state, with the same key for every lie.
+    The rule starts from its initial state, with the same key for all forged rows.
     """
     require("Aggregator", "aggregator", aggregator)
 
@@ -110,12 +110,12 @@ def memoryless(aggregator: Aggregator) -> Through:
 def judge(
     key: Key, view: View, damage: Damage, through: Through
 ) -> Callable[[Callable[[Any], jax.Array], Any], jax.Array]:
-    """The function (make, parameters [m, ...]) -> damages [m] of the lies make(parameter).
+    """The function (make, parameters [m, ...]) -> damages [m] of the forged rows make(parameter).
 
-    Every lie is judged with the same key. A damage that is NaN counts as -∞, which is none at all.
-    Many lies are judged together by `vmap`: what does not depend on the lie (a worker's random
-    subset) is then computed once. The server's rows [n, d] exist once per lie, which limits how
-    many are judged together.
+    All are judged with the same key. A damage that is NaN counts as -∞, which is none at all. Many
+    parameters are judged together by `vmap`: what does not depend on them (a worker's random
+    subset) is then computed once. The server's rows [n, d] exist once per parameter, which limits
+    how many are judged together.
     """
     h, d = view.honest.shape
 
