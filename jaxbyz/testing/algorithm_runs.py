@@ -120,8 +120,9 @@ watched = dataclasses.replace(problem, oracle=oracle)
 """
         + code
         + """
+traces.clear()  # of building and starting
 half(key, half(key, state, simulation.data)[0], simulation.data)
-assert len(traces) <= ALLOWED + 1, traces  # and once for the start
+assert len(traces) <= ALLOWED, traces
 """
     )
     with battery.attempt(name, case, code):
