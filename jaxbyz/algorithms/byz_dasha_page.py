@@ -85,7 +85,7 @@ class DashaWorkerState(NamedTuple):
     previous: jax.Array  # [d] x
 
     @property
-    def mirror(self) -> Any:
+    def mirror(self) -> jax.Array:
         """The old name of `server_estimate`, kept for one release."""
         return renamed_field(self, "mirror", "server_estimate")
 

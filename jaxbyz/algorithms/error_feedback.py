@@ -24,7 +24,7 @@ dense one); downlink d b.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import chex
 import jax
@@ -54,7 +54,7 @@ class ErrorFeedbackState(NamedTuple):
     server_estimate: jax.Array  # [d] g_i
 
     @property
-    def mirror(self) -> Any:
+    def mirror(self) -> jax.Array:
         """The old name of `server_estimate`, kept for one release."""
         return renamed_field(self, "mirror", "server_estimate")
 

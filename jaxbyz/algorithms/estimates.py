@@ -53,7 +53,7 @@ class EstimatesState(NamedTuple):
     aggregator: Any
 
     @property
-    def mirrors(self) -> Any:
+    def mirrors(self) -> jax.Array:
         """The old name of `estimates`, kept for one release."""
         return renamed_field(self, "mirrors", "estimates")
 

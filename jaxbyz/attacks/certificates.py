@@ -86,7 +86,7 @@ def certificate(
             those of the attack's own family to judge a search, and all of them to compare attacks.
         rivals: attacks on messages in the reference; None: `closed_forms()`.
         damage: what is measured.
-        through: what judges the forged rows.
+        through: what forged rows are tried on.
         per_sign: grid points per sign and direction, at least 2048.
 
     Raises:
