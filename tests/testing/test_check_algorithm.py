@@ -158,7 +158,7 @@ FAULTS = {
     "another step compiled": ("eager = jit = vmap", lambda: serving(compiled), {}),
     "lies are cheaper": ("bits as honest workers", short_lies, {}),
     "NaN is let in": ("NaN and Inf reach no state", lambda: serving(trusting), {}),
-    "liars are not named": ("liars are counted as bad", lambda: serving(silent), {}),
+    "liars are not named": ("liars are counted as rejected", lambda: serving(silent), {}),
     "an estimate that overflows": ("NaN and Inf reach no state", overflowing, {}),
     "no number is said": ("carries on after a faulty round", loud, {}),
     "NaN is read as 0": ("a faulty round is counted apart", reading_nan_as_zero, {}),
