@@ -1,7 +1,7 @@
-"""Checks of hyper-parameters at construction: one line per argument, one wording everywhere.
+"""Checks of arguments when a part is made: each is one line, and all errors have one wording.
 
-Values that are traced (a sweep is a `vmap` over hyper-parameters) have no number yet and pass;
-concrete values are checked.
+In a sweep, a `vmap` over hyper-parameters, values are traced and have no number yet: they pass.
+Concrete values are checked.
 """
 
 from __future__ import annotations

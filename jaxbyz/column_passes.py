@@ -1,11 +1,11 @@
-"""Fast passes over all rows of an array on CPU: in blocks of columns, and by folding.
+"""Fast reductions of rows [n, d] on CPU, for large d: in blocks of columns, and by folding.
 
-New arrays [n, d] are dear: the system must make room for them at every call. What needs space for
-all rows is therefore done with some columns at a time.
+A new array [n, d] is slow, because the system allocates its memory at every call. So whatever needs
+such an array is computed for a block of columns at a time.
 
-A sum along long rows runs on one core, number after number. So the columns are cut into FOLDS
-strips that are joined entry by entry, which is one pass in all lanes of all cores; what is left,
-a sixteenth as wide, is folded again, and only some hundred columns are reduced along the rows.
+XLA sums a long row on one core, one number after another. So the columns are cut into FOLDS strips,
+and the strips are added entry by entry, which uses vector instructions on all cores. The result is
+a sixteenth as wide. It is folded again, until some hundred columns are left to be summed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How eagerly programs are compiled."""
+"""How much XLA optimises the programs that it compiles."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""The types: an algorithm is two halves that meet only through typed messages.
+"""The types. An algorithm has two halves, worker and server, which exchange only messages.
 
-A worker sees its own data, through an oracle. A server sees what it was sent. One convention
-holds everywhere: `(key, state, inputs...) -> (state, output)`, the order of `lax.scan`. Models,
-gradients and estimates are flat vectors [d]; n is the number of workers, of which the first h are
-honest and the last f Byzantine (every part but the simulation and the attacks is blind to that).
+A worker sees only its own data, through an oracle. The server sees only the messages that it is
+sent. A *row* is a vector [d] that the server reads from, or keeps for, one worker; *rows* are those
+of all n workers, [n, d]. Models, gradients and estimates are flat vectors [d]. The first h of the n
+workers are honest and the last f Byzantine; only the simulation and the attacks know that.
+
+All functions have the order of `lax.scan`: `(key, state, inputs...) -> (state, output)`.
 """
 
 from __future__ import annotations
@@ -43,9 +45,10 @@ Tree = Any  # a pytree of arrays
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recipe:
-    """What made a part: its constructor and all arguments, in what JSON can hold.
+    """What made a part: the name of its constructor, and all arguments as JSON can hold them.
 
-    Nothing computes with it; `History.about` tells it. Written by `jaxbyz.contracts.parts.part`.
+    It is stored in `History.about`, and nothing computes with it. The decorator `part` of
+    `jaxbyz.contracts.constructors` writes it.
     """
 
     maker: str
@@ -55,8 +58,8 @@ class Recipe:
 class Oracle(NamedTuple):
     """What a worker may ask of its own data.
 
-    `draw` gives one sample *as a value*, so that it can be used at two points (STORM, PAGE,
-    MARINA). Where a problem works with full local gradients, `draw` returns all local data.
+    `draw` returns a batch as a value, so that its gradient can be computed at two points, as
+    STORM, PAGE and MARINA do. A problem with full local gradients draws all local data.
     """
 
     full: Callable[[Array], Array]  # x [d] -> ∇f_i(x) [d], over all local data
@@ -65,11 +68,11 @@ class Oracle(NamedTuple):
 
 
 class Codec(NamedTuple):
-    """The protocol of one algorithm, as a liar or an eavesdropper meets it.
+    """How messages of an algorithm are encoded and decoded, as an attacker or observer sees it.
 
-    `encode` gives the legal message whose decoding is nearest to the wanted vector: what a
-    Byzantine worker sends when it wants the server to read that vector. No scale factor is
-    applied twice: `decode(encode(v))` equals v on the coordinates that the message may carry.
+    `encode` returns the legal message whose decoding is nearest to the wanted vector. A Byzantine
+    worker sends it to make the server read that vector. On the coordinates that the message can
+    carry, `decode(encode(v))` is v: what the protocol multiplies by, `encode` divides by.
     """
 
     encode: Callable[[Key, Tree, Array], Tree]  # (key, broadcast, wanted [d]) -> message
@@ -77,11 +80,12 @@ class Codec(NamedTuple):
 
 
 class Compressor(NamedTuple):
-    """A map from vectors to short messages.
+    """A map C from vectors [d] to short messages.
 
     Unbiased: E C(x) = x and E‖C(x) - x‖² ≤ omega(d) ‖x‖².
     Contractive: E‖C(x) - x‖² ≤ (1 - alpha(d)) ‖x‖².
-    A constant that a compressor does not have is None; an algorithm that needs it refuses.
+    `omega` or `alpha` is None for a compressor without that property; the constructor of an
+    algorithm that needs it then raises ValueError.
     """
 
     compress: Callable[[Key, Array], Tree]  # (key, x [d]) -> message
@@ -97,7 +101,7 @@ class Aggregated(NamedTuple):
 
     value: Array  # [d]
     rejected: Array  # [n] bool: rows that were not finite and were replaced
-    details: dict[str, Array]  # what the rule wants to say: iterations, residual, ...
+    details: dict[str, Array]  # further results of the rule: iterations, residual, ...
 
     @property
     def bad(self) -> Array:
@@ -123,8 +127,9 @@ class Cell(NamedTuple):
 class Robustness(NamedTuple):
     """What is known of a rule's κ:  ‖R(X) - x̄_S‖² ≤ κ Var_S  for all X and all |S| = n-f.
 
-    `exact` and `published` are functions (n, f) -> κ, or None where nothing is known (also where
-    it is known that no finite κ exists); they never guess.
+    X are rows [n, d], x̄_S the mean of the rows in S, Var_S the mean of ‖x_i - x̄_S‖² over S.
+    `exact` and `published` are functions (n, f) -> κ. They return None where nothing is known, or
+    where no finite κ exists.
     """
 
     exact: Callable[[int, int], float | None]  # attained, and never exceeded
@@ -137,23 +142,24 @@ class Robustness(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Aggregator:
-    """A rule R^{n×d} -> R^d, finite whenever at most f rows are rejected.
+    """A rule R^{n×d} -> R^d. Its result is finite whenever at most f rows are rejected.
 
-    `init(d)` makes the state (None for nearly all rules). A rule can be called directly on
-    rows [n, d] when it needs neither key nor state, and then returns the vector alone; so it can
-    be given to `jax.jit`, `vmap` or `grad` as any function. `robustness` is for
-    `jaxbyz.aggregators.kappa`; None: nothing is known.
+    `init(d)` makes the state, which is None for nearly all rules. A rule that needs neither key nor
+    state can be called on rows [n, d] like any function, also under `jax.jit`, `vmap` or `grad`,
+    and then returns the vector alone. `robustness` is read by `jaxbyz.aggregators.kappa`; None
+    means that nothing is known.
 
-    A rule that was made with f = None, or of such a rule, waits for a number of Byzantine rows:
-    `bind(f)` is the same rule for that many, and whoever knows a problem calls it.
+    A rule that was made with f = None, or from such a rule, does not know its number of Byzantine
+    rows yet. `bind(f)` is the same rule for f of them. `build`, `train` and `compare` call it with
+    the f of the problem.
     """
 
     init: Callable[[int], Tree]
     apply: ApplyRule
     robustness: Robustness | None = None
     _: dataclasses.KW_ONLY
-    f: int | None = None  # for how many Byzantine rows it says that it was made
-    bind: Callable[[int], Aggregator] | None = None  # f -> the rule; None: it waits for nothing
+    f: int | None = None  # the number of Byzantine rows that it was made for
+    bind: Callable[[int], Aggregator] | None = None  # f -> the rule; None: the rule knows its f
     recipe: Recipe | None = None
 
     def __call__(self, rows: Array) -> Array:
@@ -169,11 +175,11 @@ class Aggregator:
 
 
 class ServerInfo(NamedTuple):
-    """What there is to look at in one server round; no state, nothing here feeds the next round."""
+    """Results of one server round, to be looked at. The next round does not depend on them."""
 
-    rows: Array  # [n, d] what the aggregator was given: momenta, estimates, gradients
+    rows: Array  # [n, d] input of the aggregator: momenta, estimates, gradients
     aggregate: Array  # [d] what it returned
-    rejected: Array  # [n] bool: at the entrance, or not finite in the aggregator
+    rejected: Array  # [n] bool: by the server when it read messages, or by the rule
     details: dict[str, Array]
 
     @property
@@ -185,10 +191,13 @@ class ServerInfo(NamedTuple):
 class Worker(NamedTuple):
     """The half of an algorithm that sees data.
 
-    `init` answers the round-0 broadcast; its message is None for algorithms without a hello.
-    `unchanged(state, broadcast, silent)` is what a worker says whose gradient is no number: given
-    its memory and the message of this round with all numbers 0, the legal message that changes the
-    server least. None: that of zeros. (What else happens in such a round: `jaxbyz.faulty_rounds`.)
+    The *hello* is the message of round 0. `init` makes the worker's state and its hello (None for
+    algorithms without one) from the broadcast of round 0.
+
+    `unchanged(state, broadcast, silent)` is for rounds in which the worker's gradient is not finite
+    (see `jaxbyz.faulty_rounds`). It returns the legal message that changes the server's state
+    least. `silent` is the message of this round with all its numbers set to 0; it is what is sent
+    if `unchanged` is None.
     """
 
     init: Callable[[Key, Tree, Oracle], tuple[Tree, Tree]]  # (key, broadcast, oracle)
@@ -200,8 +209,8 @@ class Worker(NamedTuple):
 class Server(NamedTuple):
     """The half of an algorithm that sees messages.
 
-    Every server state has a field `x` [d], the model. `start` makes the state from x alone;
-    `hello` takes in the round-0 messages, for algorithms that have them (else None).
+    Every server state has a field `x` [d], the model. `start` makes the state from x alone.
+    `hello` updates it by the messages of round 0; it is None for algorithms that send none.
     """
 
     start: Callable[[Array, int], Tree]  # (x [d], n) -> state
@@ -219,38 +228,43 @@ class Algorithm(NamedTuple):
     server: Server
     codec: Codec
     hello: Codec | None  # the protocol of round 0; None: nothing is sent
-    # Probability that `coin`, a field of its broadcast, is 1, for methods that toss one; None: no
-    # coin. Read by `describe` alone.
+    # For methods whose broadcast has a field `coin`: the probability that it is 1. Otherwise None.
+    # Read by `describe` alone.
     coin: Any = None
-    # Read by whoever puts it on a problem: its rule, which must suit the number of workers, and the
-    # same algorithm with a rule for f Byzantine workers, where that waits for a problem's f.
+    # Its rule, which must suit the problem's number of workers; f -> the same algorithm with the
+    # rule for f Byzantine workers, where the rule was made with f = None. Read by `agreed`.
     aggregator: Aggregator | None = None
     bind: Callable[[int], Algorithm] | None = None
     recipe: Recipe | None = None
 
 
 class View(NamedTuple):
-    """Everything an omniscient adversary sees before it speaks."""
+    """All that the attacker knows when it chooses the Byzantine messages of a round."""
 
     round: Array  # [] int32; 0 is the hello
     honest: Array  # [h, d] decoded honest messages of this round
-    own: Array | None  # [f, d] what the Byzantine workers would say if they followed the protocol
+    own: Array | None  # [f, d] what the server would read of them if they followed the protocol
     broadcast: Tree
     server: Tree  # the server's state before this round
-    read: Callable[[Array], Array]  # wanted rows [f, d] -> what is left of them on the wire, [f, d]
-    respond: Callable[[Array], ServerInfo]  # wanted rows [f, d] -> what the server would make of it
-    byzantine: int  # f, the real number
+    read: Callable[
+        [Array], Array
+    ]  # wanted rows [f, d] -> as the server reads their messages, [f, d]
+    respond: Callable[[Array], ServerInfo]  # wanted rows [f, d] -> the server's round with them
+    byzantine: int  # f, of the problem, whatever the rule was made for
 
 
 class Attack(NamedTuple):
     """What Byzantine workers do: poison their data, forge their messages, or both.
 
-    `forge` returns the vectors that the server shall read from the Byzantine workers; they are
-    encoded as legal messages and charged. None: they send what the protocol makes of their data.
-    `poison` maps the honest worker data whose copy they hold (every leaf [f, ...]) to their own.
-    None: they hold no data and compute nothing, and `View.own` is None.
-    `abstain(state, view)`, with the state that `forge` returned, says in which rounds what was
-    forged is dropped, and they send what the protocol makes of their data; None: in no round.
+    `forge` returns the rows that the server shall read from the Byzantine workers. They are encoded
+    as legal messages, and their bits are counted. None: Byzantine workers follow the protocol on
+    their data.
+
+    `poison` makes their data from copies of honest workers' data (every leaf [f, ...]). None: they
+    have no data and compute nothing, and `View.own` is None.
+
+    `abstain(state, view)`, with the state that `forge` returned, is True in rounds in which the
+    forged rows are discarded and Byzantine workers follow the protocol on their data. None: never.
     """
 
     name: str

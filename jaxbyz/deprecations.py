@@ -1,4 +1,4 @@
-"""Names that were replaced: they work for one release, and say what to write instead."""
+"""Old names of what was renamed: they work for one release, and warn of the new name."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def renamed(
 
 
 def renamed_field(owner: Any, old: str, new: str) -> Any:
-    """The value of a field that was asked for under the name it had before.
+    """The value of a renamed field, read under its old name; warns of the new one.
 
     >>> class Info:
     ...     rejected = 3

@@ -1,9 +1,9 @@
-"""What an algorithm costs: bits, memory and gradients, read off the algorithm itself.
+"""What an algorithm costs: bits, memory and gradients, measured on the algorithm itself.
 
-`describe(algorithm, d)` runs nothing but one worker's half of a round, on an oracle that tells
-what it is asked, and looks at the shapes of states and messages. Nothing is declared by hand, but
-the probability of the common coin of methods that toss one (`Algorithm.coin`): such a round is
-looked at with both faces, and what is told are expectations.
+`describe(algorithm, d)` runs one worker's half of a round on an oracle that counts the calls, and
+reads the shapes of states and messages. No cost is declared by hand. Some methods toss a common
+coin in each round; the probability of its faces is declared (`Algorithm.coin`), both faces are
+tried, and the costs are expectations.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ DRAWS = 256  # of messages whose length is random
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """Expected costs of one worker and one round, and of the start.
+    """Expected costs of one worker in one round, and of round 0.
 
-    Memory is what is kept from one round to the next, in vectors of d numbers: for a worker besides
-    the model and one gradient, for the server as `server_memory + n * server_memory_per_worker`,
-    model, optimiser and rule included. Gradients are those on one draw of the oracle ("sampled")
-    and full local ones; one coordinate of a vector is one number, whatever its type.
+    Memory is what is kept from one round to the next. Its unit is a vector of d numbers, whatever
+    their type. A worker's memory does not include the model and one gradient. The server's memory
+    is `server_memory + n * server_memory_per_worker`, with the model, the optimiser and the rule.
+    "Sampled" gradients are on one draw of the oracle, "full" ones on all local data.
     """
 
     name: str
@@ -129,9 +129,9 @@ def _faces(algorithm: Algorithm, broadcast: Any) -> list[tuple[float, Any]]:
 
 
 def _oracle(tell: Callable[[str], None]) -> Oracle:
-    """An oracle of zeros that tells what it is asked; its draws are the number 0 of a sample.
+    """An oracle whose gradients are 0, and which calls `tell` with the kind of each gradient.
 
-    It tells while the program runs: of two branches, the one that is taken.
+    It calls while the program runs, so that of two branches only the one taken is counted.
     """
 
     def count(what: str, x: jax.Array) -> jax.Array:

@@ -1,14 +1,15 @@
-"""When a run is over: too many rows that are no numbers.
+"""When a run has diverged: too many rows or gradients are not finite.
 
-A Byzantine worker may send what it likes, and an honest one may have a faulty round (see
-`jaxbyz.faulty_rounds`); neither stops a run. It has diverged in a round in which
+A Byzantine worker may send NaN, and an honest worker may have a faulty round, one in which its own
+gradient is not finite (see `jaxbyz.faulty_rounds`). Neither alone stops a run. A run has diverged
+in a round in which one of these holds:
 
-    more rows are rejected than there are Byzantine workers,
-    or more than half of the honest workers are faulty,
-    or the rejected rows and the workers that have been faulty for PATIENCE rounds on end,
-       together, are more than the Byzantine workers.
+    more rows are rejected than there are Byzantine workers;
+    more than half of the honest workers are faulty;
+    rejected rows, and workers that have been faulty in PATIENCE rounds in a row, are together more
+       than the Byzantine workers.
 
-So nothing freezes unnoticed: once the model itself overflowed, all honest workers are faulty.
+If the model itself overflows, all honest workers become faulty, so the run stops at once.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ PATIENCE = 10
 
 
 class RunDiverged(RuntimeError):
-    """The run diverged: too many rows were no numbers.
+    """The run diverged: too many rows or gradients were not finite (NaN or ±Inf).
 
-    In one round more rows were rejected than there are Byzantine workers; or more than half of the
-    honest workers were faulty (their own gradients were not finite); or the rejected rows and the
-    workers that had been faulty for ten rounds on end were more than the Byzantine workers.
+    In one round, more rows were rejected than there are Byzantine workers; or more than half of the
+    honest workers were faulty (their own gradients were not finite); or rejected rows, and workers
+    faulty in ten rounds in a row, were together more than the Byzantine workers.
 
     `history` holds what was computed up to the last evaluation before that round.
     """
@@ -40,12 +41,14 @@ class RunDiverged(RuntimeError):
 def diverged(
     rejected: np.ndarray, faulty: np.ndarray, streaks: np.ndarray, *, honest: int, byzantine: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """In which of these rounds a run is over, [S, T] bool, and the streaks after them.
+    """In which of these rounds a run has diverged, [S, T] bool, and the streaks after them.
+
+    A streak is the number of rounds in a row in which a worker has been faulty.
 
     Args:
         rejected: [S, T, n] bool, rows; faulty ones are not among them.
         faulty: [S, T, n] bool, of honest workers.
-        streaks: [S, n], for how many rounds every worker has been faulty before these.
+        streaks: [S, n], before these rounds.
         honest: how many workers are.
         byzantine: how many workers are.
 

@@ -1,7 +1,7 @@
-"""What an attack does to a run: the same rounds with it and without it, side by side.
+"""What an attack does to a run: the same rounds with the attack and without it.
 
-An attack that is bypassed looks like a robust algorithm. `effect` measures, and warns of an attack
-that changes nothing.
+If an attack has no effect, for instance through a mistake, the algorithm looks robust. `effect`
+measures the effect, and warns if there is none.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Effect", "effect"]
 
 
 class Effect(NamedTuple):
-    """Round by round, [T] each; norms are Euclidean. "Without": Byzantine workers are honest."""
+    """Effect of an attack in every round, [T] each. Without it, Byzantine workers are honest."""
 
     rows: np.ndarray  # ‖Byzantine rows with - without‖, of the rows that the server aggregates
     aggregate: np.ndarray  # ‖F(rows) with - without‖
@@ -47,10 +47,11 @@ class _Round(NamedTuple):
 def effect(
     algorithm: Algorithm, problem: Problem, attack: Attack, *, rounds: int = 10, seed: int = 0
 ) -> Effect:
-    """How far an attack takes rows, aggregate and model from a run where nobody lies.
+    """Distances between a run with an attack and the same run without it, in every round.
 
-    Both runs start at the same model and draw with the same keys: those of `train` for this seed.
-    From the second round on they also differ by where they are. The hello is not reported.
+    Both runs start at the same model and draw with the same keys, those of `train` for this seed.
+    From the second round on, their models differ too, and with them the honest rows. Round 0 is not
+    reported.
 
     Args:
         algorithm: from `jaxbyz.algorithms`.
@@ -59,9 +60,9 @@ def effect(
         rounds: T, at least 1.
         seed: of the initial model and all draws, in 0..2**32-1.
 
-    Warns (UserWarning) of an attack without effect: if in all rounds the Byzantine rows, or the
-    aggregates, are as without it. "As" is up to √ε of their norm, as two programs round
-    differently.
+    Warns (UserWarning) of an attack without effect: in all rounds the Byzantine rows, or the
+    aggregates, are the same with it and without it. The same means up to √ε of their norm, with ε
+    the precision of the floats, because two programs round differently.
 
     Raises:
         ValueError: an argument that is no such part; rounds or seed outside its range.

@@ -1,21 +1,22 @@
-"""A worker survives a faulty round: one in which its own gradient is no number.
+"""Faulty rounds: an honest worker's own gradient is not finite. The worker sits the round out.
 
-The oracle of a worker is asked as always, but a gradient with a number that is NaN or ±Inf is NaN
-everywhere, so that nothing of it is used. A round is *faulty* for a worker if its message, or what
-it would remember, then holds such a number. In a faulty round the worker
+A gradient that holds NaN or ±Inf is replaced by NaN in all coordinates, so that no part of it is
+used. A round is *faulty* for a worker if its message, or its next state, then holds NaN or ±Inf. In
+a faulty round the worker
 
-    keeps its memory as it was,
-    says what changes nothing at the server, or the legal message nearest to it (see below),
+    keeps the state that it had before the round,
+    sends the message that changes the server's state least,
 
-and goes on in the next round as if this one had not been. At the start there is no older memory:
-there every vector that is not finite begins at 0.
+and continues in the next round as if this one had not happened. In round 0 there is no earlier
+state: vectors of the new state that are not finite start at 0.
 
-What is said: a message of zeros, which leaves mirrors and shifts as they are. A method for which
-zeros are a statement says it otherwise, by `Worker.unchanged`: robust D-SHB repeats its momentum;
-Byz-VR-MARINA, where gradients are sent anew, sends no number at all, which the server refuses, and
-keeps what it had. Without any memory (robust D-SGD, BR-CSGD, Byz-EF14) the row of the worker is 0
-in that round, and under RoSDHB its momentum fades by β. With a difference of gradients at two
-points the next one spans both rounds, as the old point is remembered too.
+Which message? By default one of zeros, which leaves the server's estimates and shifts unchanged. A
+method for which zeros mean something else chooses another by `Worker.unchanged`. Robust D-SHB
+repeats its momentum. Byz-VR-MARINA, in rounds in which gradients are sent anew, sends NaN: the
+server rejects that and keeps its old estimate. Where the server has no memory of a worker (robust
+D-SGD, BR-CSGD, Byz-EF14), the worker's row is 0 in that round. Under RoSDHB its momentum is
+multiplied by β. Methods that send differences of gradients at two points remember the old point, so
+the next difference spans both rounds.
 """
 
 from __future__ import annotations

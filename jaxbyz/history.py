@@ -1,4 +1,4 @@
-"""What a training run leaves behind: curves, exact bits, final parameters, and what made them."""
+"""The result of a training run: curves, exact bits, final parameters, and what made the run."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ WHAT = "a saved history"
 class History:
     """Curves of one `train` call, over S seeds and E evaluations.
 
-    Columns, all [S, E] and cumulative where they count:
+    All columns have shape [S, E]. Those that count something count from the start of the run:
 
     | column        | meaning                                                           |
     |---------------|-------------------------------------------------------------------|
     | uplink_bits   | bits sent so far by one worker, mean over the honest ones, exact  |
     | downlink_bits | bits sent so far to one worker, exact                             |
-    | rejected_rows | rows so far that were not finite and never reached x              |
-    | faulty_rows   | faulty rounds so far of honest workers, whose gradient was no number |
+    | rejected_rows | rows so far that were not finite, and that the server did not use |
+    | faulty_rows   | rounds so far that an honest worker sat out: its gradient was not finite |
     | the rest      | what the problem's evaluators measure at x                        |
 
     Numbers of bits are whole and exact below 2^53.
@@ -139,7 +139,7 @@ def _plain(value: Any) -> Any:
 
 @contextmanager
 def carrying(history: Callable[[], History]) -> Iterator[None]:
-    """Whatever is raised inside carries the history so far, as its attribute `history`."""
+    """Add the history so far to any exception raised inside, as its attribute `history`."""
     try:
         yield
     except BaseException as error:

@@ -1,11 +1,12 @@
-"""What may cross the wire, and what it costs.
+"""Messages: what workers send, and how many bits that is.
 
-A message is a frozen dataclass whose arrays are what one worker sends in one round, and whose
-`bits()` is what the channel is charged for them. Nothing else crosses.
+A message is a frozen dataclass. Its arrays are what one worker sends in one round, and `bits()` is
+their length on the channel. Workers and server exchange nothing but messages and broadcasts.
 
-A subset of coordinates that both ends derive from a shared seed is carried here *expanded*, as
-indices, so that nobody draws it twice; it is charged as what crosses: the seed, once, by whoever
-sends the seed. `Sparse` indices, which the sender chooses, are charged one by one.
+Both ends may derive a subset of coordinates from a shared seed. A message then holds the subset as
+indices, so that it is drawn only once in the program; but only the seed is sent, and its bits are
+counted once, in the message or broadcast that brings it. In `Sparse` the sender chooses the
+indices, and the bits of every index are counted.
 
 | message         | arrays                       | bits                           |
 |-----------------|------------------------------|--------------------------------|
@@ -23,9 +24,9 @@ sends the seed. `Sparse` indices, which the sender chooses, are charged one by o
 | `Either`        | two messages, which was sent | those of the one that was sent |
 
 with b the bits of the float that is sent, E those of its exponent, I = ⌈log₂ d⌉ and levels in
--s..s. Arrays are held as is convenient to compute with; `bits()` is what is charged. In a batch of
-messages every array has a leading worker axis [n]; `bits()` speaks of one message, so it is asked
-under `vmap` (see `bit_words`).
+-s..s. The arrays in memory may be larger than what is sent; `bits()` counts what is sent. In a
+batch of messages every array has a leading axis of workers, [n]. `bits()` is of one message, so for
+a batch it is called under `vmap` (see `bit_words`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The books of a training run, kept on the host: exact totals, and what evaluations found."""
+"""Metrics of a run, kept on the host: exact totals over rounds, and the values of evaluations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A progress bar for humans."""
+"""The progress bar of `train` and `compare`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ class Bar:
     """A bar on stderr or in a notebook, or nothing.
 
     Args:
-        wanted: True: a bar (needs tqdm); False: none; None: one where somebody looks, that is
-            where stderr is a terminal or a notebook runs, and tqdm is installed. Where a program
-            has no stderr there is none.
+        wanted: True: a bar (needs tqdm); False: none; None: a bar if tqdm is installed and either
+            stderr is a terminal or a notebook runs. A program without stderr gets none.
         total: units of work.
         done: of them, before the bar starts.
         unit: what they are called.

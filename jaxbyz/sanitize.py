@@ -1,10 +1,10 @@
-"""The server's entrance: what it lets in of the messages that it is sent.
+"""What the server does with messages first: those that are not finite are rejected.
 
-A message is rejected if and only if one of its numbers, or one of those that it is read as, is NaN
-or ±Inf. So what the others say never decides whether a message is let in, and every number that a
-float holds is. What follows is made to hold it: a sum of finite numbers that would be beyond the
-largest one stays at it (`saturated`), and rules bring rows to a common size before they square
-them.
+A message is rejected if and only if one of its numbers, or one of the numbers that the server reads
+from it, is NaN or ±Inf. So a message is judged without looking at any other, and every finite
+number is accepted, however large. The steps that follow can deal with all finite numbers: a sum
+that would overflow stays at the largest number of its dtype (`saturated`), and rules scale rows
+before they square them.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ def all_finite(tree: Tree) -> jax.Array:
 
 
 def sanitize_messages(messages: Tree) -> tuple[Tree, jax.Array]:
-    """Let in what is finite; a message that is not becomes a message of zeros.
+    """Replace messages that are not finite by messages of zeros.
 
-    Of a rejected message all numbers become 0; signs, levels and indices stay, and multiply or
-    place zeros. `Signs` holds no number, and none is ever rejected.
+    In a rejected message all floating-point numbers become 0. Its signs, levels and indices stay as
+    they are, because they only multiply or place these zeros. A message `Signs` holds no such
+    number, and is never rejected.
 
     Args:
         messages: a batch of messages, every array [n, ...].
@@ -56,11 +57,13 @@ def sanitize_messages(messages: Tree) -> tuple[Tree, jax.Array]:
 
 
 def read_messages(read: Callable[[Tree], jax.Array], messages: Tree) -> tuple[jax.Array, jax.Array]:
-    """What a server reads of a batch of messages: [n, ...], and which were rejected, [n] bool.
+    """What a server reads from a batch of messages, [n, ...], and which were rejected, [n] bool.
+
+    What is read from a rejected message is 0.
 
     Args:
-        read: one message -> the numbers that the server goes on with; those of a message of zeros
-            are 0.
+        read: one message -> the numbers that the server computes with; a message of zeros must be
+            read as zeros.
         messages: every array [n, ...].
 
     >>> from jaxbyz.messages import Dense
@@ -76,7 +79,7 @@ def read_messages(read: Callable[[Tree], jax.Array], messages: Tree) -> tuple[ja
 
 
 def saturated(values: jax.Array) -> jax.Array:
-    """What a memory keeps of a sum of finite numbers: ±Inf becomes the largest number of the dtype.
+    """A sum of finite numbers, in which ±Inf (an overflow) becomes ± the largest finite number.
 
     >>> saturated(jnp.float16([60000]) + jnp.float16([60000])).item()
     65504.0

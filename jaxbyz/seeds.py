@@ -1,4 +1,4 @@
-"""The seeds of runs, and the streams of keys that follow from them."""
+"""Seeds of runs, and the random keys that are made from them."""
 
 from __future__ import annotations
 

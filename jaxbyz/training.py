@@ -58,31 +58,31 @@ def train(
         algorithm: from `jaxbyz.algorithms`.
         problem: from `jaxbyz.problems`.
         attack: from `jaxbyz.attacks`; None: Byzantine workers follow the protocol.
-        rounds: how many, after round 0 (the hello of algorithms that have one).
-        seeds: that many seeds 0, 1, …, or the seeds themselves. A seed decides the initial model
-            and all draws of a run; the division of the data belongs to the problem. For one
-            seed, different algorithms start at the same point.
+        rounds: how many, after round 0. Some algorithms send first messages, the hello, in round 0.
+        seeds: a number of seeds 0, 1, …, or a list of seeds. The seed decides the initial model and
+            all random draws of a run; the division of the data belongs to the problem. For one
+            seed, different algorithms start at the same model.
         evaluate_every: evaluate after that many rounds, and always at the start and the end.
         evaluate: names of the problem's evaluators; None: all of them.
         progress: True: a bar on stderr (needs tqdm); False: silent; None: a bar where stderr is a
             terminal or in a notebook, and tqdm is installed.
-        checkpoint: a folder; a run that was killed continues there, bit for bit, also on another
-            number of devices or with another `evaluate_every` (what was recorded before stays as
-            it is, so the new evaluations follow the old ones), but with the same `evaluate` and
-            `watch`. A damaged checkpoint is named in a warning and the one before it taken. One
-            process at a time.
+        checkpoint: a folder. A run that was killed continues from it, bit for bit. The number of
+            devices and `evaluate_every` may then differ (evaluations that were recorded stay, and
+            new ones follow them); `evaluate` and `watch` must be the same. A damaged checkpoint is
+            named in a warning, and the one before it is used. Only one process at a time may use
+            the folder.
         checkpoint_every: rounds between checkpoints, a multiple of evaluate_every (default:
             evaluate_every). A kill never costs more than these rounds.
         map_workers: `jax.vmap`, or `jaxbyz.one_by_one` for models that are slow when batched.
         map_seeds: the same for seeds, or `jaxbyz.in_batches(size)`; under
             all but `one_by_one` both sides of PAGE's coin are computed.
-        devices: spread the computing workers over these devices, of this process or (with
-            `jax.distributed`, when all call `train` alike) of several, where each returns the same
-            history; checkpoints need those of one process. None: wherever JAX computes.
-        watch: (state before, state after, what the round was, data) -> columns, a dictionary of
-            single real numbers under names that neither a history nor the evaluators have: applied
-            to the last round before every evaluation (NaN at round 0); for terms of a proof along
-            a run, see `jaxbyz.theory`.
+        devices: divide the workers over these devices. None: JAX's default device. They may belong
+            to several processes (`jax.distributed`); then all processes make the same call, and
+            each returns the same history. Checkpoints need devices of one process.
+        watch: (state before, state after, `RoundInfo`, data) -> further columns of the history, a
+            dictionary name -> single real number. The names must differ from those of a history
+            and of the evaluators. It is applied to the last round before every evaluation; at
+            round 0 the columns are NaN. `jaxbyz.theory.runs` has terms of proofs.
 
     Returns:
         A `History`. Its `about` holds what made the run: in "arguments" the constructors of
@@ -92,17 +92,16 @@ def train(
     problem has, and of an attack on a problem without Byzantine workers.
 
     Raises:
-        ValueError: an argument that is no such part or outside its range; a rule or an attack that
-            makes something of another shape; a checkpoint of a different computation, of more than
-            `rounds`, with other columns, damaged with none before it, or in use.
-        RunDiverged: the run diverged (what that means is said there). One faulty round of an
-            honest worker stops nothing: see the column `faulty_rows`. The exception carries the
-            history so far.
-        FloatingPointError: JAX's own, with `jax.debug_nans` or `jax.debug_infs` in force, for the
-            first such number that leaves a program.
+        ValueError: an argument of another kind or outside its range; a rule or an attack that
+            returns another shape; a checkpoint of a different computation, of more than `rounds`,
+            with other columns, damaged with none before it, or in use.
+        RunDiverged: the run diverged; that class says when. A single faulty round of an honest
+            worker does not stop a run (see the column `faulty_rows`).
+        FloatingPointError: with `jax.debug_nans` or `jax.debug_infs`, raised by JAX when a program
+            returns such a number.
 
-    Whatever ends a run after its first evaluation, Ctrl-C too (KeyboardInterrupt), carries the
-    history up to the last evaluation as its attribute `history`.
+    Any exception after the first evaluation, Ctrl-C too (KeyboardInterrupt), has an attribute
+    `history`: the history up to the last evaluation.
 
     >>> import optax, jaxbyz as jb
     >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=8)

@@ -1,7 +1,7 @@
-"""A fair race of algorithms: many runs, each method with its own best step size, one table.
+"""Comparison of algorithms: many runs, each method at its own best step size, one table.
 
     races       `compare`, `compare_aggregators`. Start here.
-    plan        what is run, judged before hours of computing; `arguments` are its single checks
+    plan        what is run, checked before hours of computing; `arguments`: its single checks
     programs    one compiled program for all step sizes and seeds of a method
     results     curves, the choice of a step size, the table
     server_time what a round costs the server

@@ -1,4 +1,4 @@
-"""Arguments of comparisons that are judged before hours of computing."""
+"""Checks of the arguments of `compare`, before hours of computing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def require_method(name: str, make: Any, arguments: str) -> None:
 
 
 def require_traceable(name: str, make: Callable[..., Any], *rule: Any) -> None:
-    """Raise where a method asks for the number of its step size: all steps are one program.
+    """Raise if a method needs the value of its step size: it is traced, one program for all.
 
     >>> require_traceable("a", lambda step: float(step))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -64,11 +64,11 @@ def require_traceable(name: str, make: Callable[..., Any], *rule: Any) -> None:
 
 
 def budgets_of(budgets: Any, rounds: int, spent: Sequence[str]) -> dict[str, float]:
-    """Columns and how much of them one may use; None: all rounds.
+    """Budgets: column -> the amount that a run may use of it; None: all rounds.
 
     Raises:
-        ValueError: no dictionary, a column that is not spent, or a number that is not >= 0; of
-            "round", more than there are.
+        ValueError: not a dictionary, a column that does not grow over rounds, a number that is not
+            >= 0, or more rounds than a run has.
 
     >>> budgets_of(None, 10, []), budgets_of({"uplink_bits": 64}, 10, ["uplink_bits"])
     ({'round': 10.0}, {'uplink_bits': 64.0})

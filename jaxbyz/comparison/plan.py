@@ -1,4 +1,4 @@
-"""What a race runs, judged as a whole before hours of computing."""
+"""What a comparison runs, checked as a whole before hours of computing."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def judged(
     parallel: Any,
     progress: Any,
 ) -> Plan:
-    """The arguments of `compare_aggregators`, judged.
+    """The arguments of `compare_aggregators`, checked.
 
     Raises:
         ValueError: naming the first argument that is not what it must be.
@@ -152,7 +152,7 @@ def _first_of_all(
     problem: Problem,
     attacks: Sequence[Attack],
 ) -> dict[tuple[str, str], Algorithm]:
-    """Every method with every rule and its first step size, judged before hours of computing."""
+    """Every method with every rule at its first step size, checked before hours of computing."""
     if problem.byzantine == 0:
         silent(attacks)
     first = {}

@@ -1,4 +1,4 @@
-"""One program for all step sizes and seeds of a method, that plays any attack before any rule."""
+"""One program for all step sizes and seeds of a method; attack and rule are arguments of it."""
 
 from __future__ import annotations
 
@@ -52,15 +52,17 @@ def program(
 ) -> tuple[Callable[[], None], Iterator[tuple[int, int, Curves]], ServerClock]:
     """How to compile a method, its runs as (attack, rule, curves) one by one, the server's clock.
 
-    Everything is traced here, and runs where the iterator is asked, so that both see the settings
-    of the caller's thread (precision, device, …); compiling does not look at them.
+    Everything is traced in this call, and runs when the next item of the iterator is taken. So both
+    see the settings of the caller's thread (precision, device, …). Compiling does not depend on
+    them.
 
     Args:
         make: the method.
         runs: what is run.
         grid: step sizes [P].
-        path: (attack, rule) -> where they are kept, if at all; what is there is not made again.
-        report: is told of a damaged file.
+        path: (attack, rule) -> the file of that run, or None; a run whose file exists is not made
+            again.
+        report: called with the reason if a file is damaged.
 
     Raises:
         ValueError: a file of another computation.

@@ -1,8 +1,8 @@
-"""`compare`: a fair race of algorithms under attacks, each with its own best step size.
+"""`compare`: algorithms under attacks, each at the step size that is best for it.
 
-Every method is a function step -> algorithm, so that all its step sizes and seeds run side by side
-in one program. The step size is chosen on seeds of its own, which are not reported: the least, over
-step sizes, of the worst value over the tuning seeds, once the budget is used up.
+A method is a function step -> algorithm, so that all its step sizes and seeds run in one program.
+The step size is chosen on the *tuning seeds*, which are not reported: it is the one whose worst
+value over the tuning seeds, when the budget is used up, is best.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def compare(
     samples that one worker has computed (of draws and full gradients, for problems without
     samples).
 
-    All runs of a seed start at the same point, whatever the method. A run is over, and counts as
-    infinitely bad, once it diverged (see `RunDiverged`); `jax.debug_nans` and `jax.debug_infs`
-    do not stop it. The choice is made anew for every method, attack and budget, with `measure` on
-    the tuning seeds; what is reported comes from the other seeds.
+    All runs of a seed start at the same point, whatever the method. A run that diverges (see
+    `RunDiverged`) ends, and counts as infinitely bad; `jax.debug_nans` and `jax.debug_infs` do not
+    stop the comparison. For every method, attack and budget, the step size is chosen by `measure`
+    on the tuning seeds, and the results come from the other seeds.
 
     Args:
         methods: name -> function of a step size that makes an algorithm; the step size is traced,
@@ -67,13 +67,13 @@ def compare(
         rounds: of every run.
         evaluate_every: rounds between evaluations.
         seeds: how many are reported.
-        tuning_seeds: how many choose the step size, beside them.
-        measure: the column that decides.
-        largest: whether more of it is better.
-        budgets: column -> how much of it one may use; a value is that of the last evaluation
-            within the budget. Default: all rounds.
-        folder: finished runs are kept here, and not made again; a file that is damaged is named
-            in a warning, and its run made again.
+        tuning_seeds: how many further seeds choose the step size.
+        measure: the column that is compared.
+        largest: whether larger values of it are better.
+        budgets: column -> the amount that a run may use of it. Compared are the values at the last
+            evaluation within the budget. Default: all rounds.
+        folder: where finished runs are stored. A stored run is not made again, unless its file is
+            damaged, which a warning says.
         parallel: how many programs are compiled at the same time. They are traced and run in the
             caller's thread, with its settings of JAX.
         progress: as for `train`.
@@ -81,8 +81,9 @@ def compare(
     Raises:
         ValueError: an argument outside its range; stored runs of another computation.
 
-    Whatever ends a race, Ctrl-C too (KeyboardInterrupt), says how many runs were finished and
-    where they are, and carries them as its attribute `cells`: rule -> (method, attack) -> cell.
+    Any exception that ends a comparison, Ctrl-C too (KeyboardInterrupt), says how many runs were
+    finished and where they are stored. Its attribute `cells` holds them: rule -> (method, attack)
+    -> `Curves`.
 
     >>> import jaxbyz as jb, optax
     >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=4)
@@ -116,12 +117,12 @@ def compare_aggregators(
 ) -> dict[str, Comparison]:
     """Run methods × aggregators × attacks × step sizes × seeds: a table for every aggregator.
 
-    The same as `compare` for one aggregator after another, with a single program for every
-    method: compiling it is most of the time of a small race.
+    The same as `compare` for one aggregator after another, but with one program for every method:
+    compiling is most of the time of a small comparison.
 
     Args:
-        methods: name -> function of a step size and an aggregator that makes an algorithm. What
-            all rules have in common (mixing, clipping) is best put around the aggregator there.
+        methods: name -> function of a step size and an aggregator that makes an algorithm. Steps
+            before every rule (mixing, clipping) are best put around the aggregator there.
         aggregators: name -> rule.
         problem: from `jaxbyz.problems`.
         options: all other arguments of `compare`, by their names; in `folder` every rule has a

@@ -91,7 +91,7 @@ class Comparison:
                 raise ValueError(f"{what} must be one of {list(known[what])}, got {name!r}")
 
     def _within(self, method: str, attack: str, budget: str) -> tuple[np.ndarray, np.ndarray]:
-        """The measure at the last evaluation within a budget [P, S], and whether it is used up."""
+        """The measure at the last evaluation within a budget, and whether it is used up, [P, S]."""
         cell = self.cells[method, attack]
         values = cell.columns[self.measure]
         if budget == "round":
@@ -108,7 +108,7 @@ class Comparison:
     def choice(self, method: str, attack: str, budget: str) -> int:
         """Which step size has the best worst value over the tuning seeds; the smallest of equals.
 
-        What is not finite (a run that was over, or about to be) is worse than everything.
+        A value that is not finite (the run diverged, or is about to) is worse than any other.
 
         Raises:
             ValueError: a name that is none of the comparison's.

@@ -26,15 +26,15 @@ HASTE: dict[str, str | bool] = {
 
 
 class ServerClock:
-    """The server's half of a round, compiled once and timed when asked.
+    """The server's half of a round, compiled once, and timed by `seconds`.
 
-    The messages are those of one round of honest workers, sent by all n; nothing of the workers'
-    work is in the time. Twenty rounds are run in one call, so that starting it does not count.
+    The messages are those of one round in which all n workers are honest. The time does not include
+    the workers. Twenty rounds are run in one call, so that the time of the call itself is small.
 
     Args:
         make: number of a rule -> algorithm; the number is traced.
         problem: from `jaxbyz.problems`.
-        attack: under which the round is played.
+        attack: of the round.
     """
 
     def __init__(

@@ -1,9 +1,14 @@
-"""Whether an algorithm, a problem and an attack suit one another: looked at before anything runs.
+"""Whether an algorithm, a problem and an attack fit together, checked before anything runs.
 
-Whatever needs all three is asked here once, for `build`, `train`, `effect` and `compare`: that
-each is what its argument is called, that the rule was made for the problem's number of Byzantine
-workers, that there is somebody to attack, and, without computing anything, that the rule makes a
-vector of the problem's rows, and that the problem starts and answers with vectors [d].
+`build`, `train`, `effect` and `compare` call `agreed`. It checks that
+
+    each argument is a part of its kind,
+    the rule was made for the problem's number of Byzantine workers,
+    an attack meets a problem that has Byzantine workers,
+    the rule makes a vector [d] of rows [n, d],
+    the problem's initial model and gradients are vectors [d].
+
+Nothing is computed: the functions are traced on shapes.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ __all__ = ["Agreed", "agreed", "applied", "same_classes", "shaped", "silent", "s
 
 
 class Agreed(NamedTuple):
-    """What is run: rules that wait have the problem's f, an attack by nobody is none."""
+    """The parts of a run: the rule has an f; the attack is None if nobody is Byzantine."""
 
     algorithm: Algorithm
     problem: Problem
@@ -35,7 +40,7 @@ class Agreed(NamedTuple):
 
 
 def agreed(algorithm: Any, problem: Any, attack: Any = None) -> Agreed:
-    """The parts of a run, judged.
+    """The parts of a run, checked. A rule that was made with f = None is made for the problem's f.
 
     Warns (UserWarning) of a rule that was made for another f than the problem has, and of an attack
     on a problem without Byzantine workers. A rule that was made for more is not warned of where
@@ -142,7 +147,7 @@ def suited(algorithm: Algorithm, problem: Problem) -> None:
 
 
 def silent(attacks: Any) -> None:
-    """Warn of attacks that nobody makes."""
+    """Warn of an attack on a problem without Byzantine workers."""
     names = [attack.name for attack in attacks if attack.name != no_attack().name]
     if names:
         warn(

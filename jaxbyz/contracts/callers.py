@@ -1,4 +1,4 @@
-"""Whose line a warning points at."""
+"""Warnings that point at the line of the user's code that called the library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _kept: ContextVar[list[str] | None] = ContextVar("kept", default=None)
 
 @contextlib.contextmanager
 def keeping(kept: list[str]) -> Iterator[None]:
-    """Keep what is warned of in this thread, to say it once, at the caller's line.
+    """Collect the warnings of this thread, and raise each of them once, at the caller's line.
 
     >>> kept = []
     >>> with keeping(kept):

@@ -1,12 +1,14 @@
-"""Constructors of parts: what they ask of the parts they are given, and what they tell of theirs.
+"""`@part`, the decorator of all functions that make an aggregator, attack, compressor, ...
 
-`@part` above a constructor does four things, all of them read off its signature:
+It reads the signature of the constructor and does four things:
 
-* arguments annotated as parts must be parts of that kind, functions must be functions;
-* the part that is made holds its recipe, the constructor and its arguments, for `History.about`;
-* an aggregator says for how many Byzantine rows it was made, the least that it or an aggregator
-  inside it was given as `f`; an algorithm holds its aggregator;
-* with f = None, or around a part that was made so, the part waits: `bind(f)` makes it again.
+* An argument annotated as a part must be a part of that kind; one annotated as a function must be
+  callable.
+* The part that is made holds its recipe for `History.about`: the constructor and its arguments.
+* An aggregator holds the number `f` of Byzantine rows that it was made for. If it has aggregators
+  inside, this is the least of their f. An algorithm holds its aggregator.
+* If `f` is None, here or in a part inside, the number is not known yet. `bind(f)` then calls the
+  constructor again with that number.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ FUNCTIONS = {"Damage", "Direction", "Through"}  # annotations that are names of 
 
 
 def part(constructor: Callable[Given, Part]) -> Callable[Given, Part]:
-    """Make a constructor judge the parts it is given, and tell what it made; see the module.
+    """Decorate a constructor of parts; see the module for what this does.
 
     >>> from jaxbyz.core import Aggregator
     >>> @part
@@ -73,7 +75,7 @@ def part(constructor: Callable[Given, Part]) -> Callable[Given, Part]:
 
 
 def with_f(value: Part, f: int) -> Part:
-    """A part for f Byzantine rows: made again where it, or a part inside, waits for f.
+    """The part for f Byzantine rows: made again if it, or a part inside, was made with f = None.
 
     >>> from jaxbyz.aggregators import coordinate_median
     >>> with_f(coordinate_median(f=None), 2).f
@@ -154,9 +156,9 @@ def _recipe(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> Re
 
 
 def _declared(arguments: Mapping[str, Any], signature: inspect.Signature) -> int | None:
-    """The least f that an aggregator, or one inside it, was given; None: none was given any.
+    """The least f that was given to an aggregator or to one inside it; None: no f was given.
 
-    Where 0 is the default, the rule does not use its f, and 0 declares nothing.
+    A rule whose f has the default 0 does not use it, so a 0 there is not counted.
     """
     found = []
     for name, value in arguments.items():
@@ -187,7 +189,7 @@ def _annotation(parameter: inspect.Parameter) -> str:
 
 
 def _asked(parameter: inspect.Parameter) -> Callable[[str, Any, Mapping[str, Any]], None]:
-    """What is asked of an argument with this annotation."""
+    """The kind of part that an argument with this annotation must be."""
     text = _annotation(parameter)
     optional = str(parameter.annotation).endswith("| None")
     several = re.fullmatch(r"Sequence\[(\w+)\]", text)

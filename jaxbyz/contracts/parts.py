@@ -1,6 +1,6 @@
-"""What a part must be, and what is said to somebody who gives something else.
+"""Checks that an argument is a part of its kind.
 
-One sentence: which argument it is, what came, and what to write instead.
+The error is one sentence: which argument, what was given, and what to write instead.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writing down what made a part: arguments of constructors as values that JSON can hold."""
+"""What made a part: arguments of its constructor, as values that JSON can hold."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ DEEPEST = 8  # functions in functions
 
 
 def written(value: Any) -> Any:
-    """A value as numbers, texts, lists and dictionaries; what has no such form is named.
+    """A value as numbers, texts, lists and dictionaries; anything else by its name.
 
-    A part is what made it, with its own arguments inside; a number of a sweep, which has no value
-    yet, is "traced"; an optimiser is told by what its functions hold.
+    A part is written as its constructor and arguments, and so are parts inside it. A number that is
+    traced in a sweep has no value yet, and is written "traced". An optimiser is written as its
+    functions and what they close over.
 
     >>> from jaxbyz.aggregators import trimmed_mean
     >>> written(trimmed_mean(2)), written(np.float32(0.5)), written(np.zeros((9, 9)))
@@ -84,11 +85,11 @@ def _without_addresses(text: str) -> str:
 
 
 def optimizer_text(optimizer: Any) -> str:
-    """What is known of an optax optimiser: the functions it is made of, and what they hold.
+    """An optax optimiser as text: the functions it is made of, and the values they close over.
 
-    An optimiser does not keep its arguments. What its functions close over is what it computes
-    with, so that nothing here is guessed; the step γ of sgd appears as a factor -γ. What only its
-    first state is made of follows after "from".
+    An optimiser does not keep its arguments, but its functions close over all values that they
+    compute with. The step γ of sgd appears as a factor -γ. Values that only its initial state is
+    made of follow after "from".
 
     >>> import optax
     >>> optimizer_text(optax.sgd(0.1, momentum=0.9))

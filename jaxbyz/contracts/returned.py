@@ -1,6 +1,7 @@
-"""What functions of users returned, looked at where they are traced: shapes, dtypes and kinds.
+"""Checks of what functions of users return: shapes, dtypes and kinds, when they are traced.
 
-Whatever is wrong here is wrong before anything is computed, and would otherwise be broadcast.
+So an error comes before anything is computed. Without these checks JAX would broadcast a wrong
+shape, and the run would go on with wrong numbers.
 """
 
 from __future__ import annotations
@@ -199,7 +200,7 @@ ASKED = (  # for a number that is not known yet
 
 @contextlib.contextmanager
 def compiled(name: str) -> Iterator[None]:
-    """What runs inside is a user's function that is traced: say so where it asks for numbers.
+    """For a user's function that is traced: explain JAX's errors if it needs concrete numbers.
 
     Raises:
         ValueError: for the errors of JAX about a number that is not known yet.

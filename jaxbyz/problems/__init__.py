@@ -1,7 +1,7 @@
 """What is to be learned: an initial model, every worker's data, an oracle of gradients, evaluators.
 
     problem            the type, and what every problem must have. Start here.
-    quadratics, noise  least squares with every constant exact; gradients with noise
+    quadratics, noise  quadratic functions, all constants exact; gradient noise of known size
     logistic           logistic regression; `regularisers`, and `newton` for its optimum
     classification     images and flax models: `models`, `networks`, `resnets`
     division, width    data given as arrays: over workers, in the precision of the run

@@ -64,7 +64,7 @@ def classification(
         root: the folder with the files of a data set given by name; None: the environment variable
             JAXBYZ_DATA, then ./data.
         honest: h, the workers among whom the training data is divided.
-        byzantine: f, workers beside them; what they hold is the attack's business.
+        byzantine: f, workers besides these; the attack decides what data they hold.
         alpha: Dirichlet parameter of the division; None: i.i.d.
         partition: sample indices [h, m] instead of alpha.
         model: a flax module, images -> logits; default `LightNet`, the conv net of the RoSDHB

@@ -1,4 +1,4 @@
-"""Which honest worker holds which samples: a Dirichlet law, i.i.d., or what the caller says."""
+"""Which honest worker holds which samples: Dirichlet, i.i.d., or as the caller says."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def divide(
 ) -> np.ndarray:
     """Positions of the samples of every honest worker, [h, m].
 
-    Those of `partition` [h, m] where it is given, else a Dirichlet division of labels [N] with
-    parameter alpha, else (alpha None) an i.i.d. one.
+    If `partition` [h, m] is given, it is returned. Otherwise, samples with labels [N] are divided
+    by the Dirichlet law with parameter alpha, or i.i.d. if alpha is None.
 
     Raises:
         ValueError: more honest workers than samples; a partition_seed that is no integer >= 0;

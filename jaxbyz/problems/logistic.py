@@ -173,7 +173,7 @@ def logistic(
         root: the folder with the files of a data set given by name; None: the environment variable
             JAXBYZ_DATA, then ./data.
         honest: h, the workers among whom the data is divided.
-        byzantine: f, workers beside them; what they hold is the attack's business.
+        byzantine: f, workers besides these; the attack decides what data they hold.
         regulariser: `ridge(weight)` or `nonconvex(weight)`; None: ridge(0.01).
         alpha: Dirichlet parameter of the division; None: i.i.d.
         partition: sample positions [h, m] instead of alpha, for example from `label_sorted`, or
@@ -185,8 +185,8 @@ def logistic(
     data), "gradient" (gradient_norm = ‖∇f‖). Nothing is held out.
 
     Raises:
-        ValueError: an argument out of range; both alpha and partition; data that does not keep
-            its contract.
+        ValueError: an argument out of range; both alpha and partition; data that
+            `validate_binary` does not accept.
         FileNotFoundError: the file is missing; the message says where to get it, where it
             belongs, and which call then reads it.
 

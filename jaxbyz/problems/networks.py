@@ -1,4 +1,4 @@
-"""What a flax module must be, so that its parameters are the model vector and nothing else is."""
+"""Which flax modules can be trained: those whose variables are floating-point parameters alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a problem is: data with a worker axis, and what may be asked of it."""
+"""The type `Problem`: what is learned, from which data, and how it is evaluated."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ Evaluator = Callable[[jax.Array, Tree, Tree], dict[str, jax.Array]]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
-    """The honest objective f = (1/h) Σ f_i of h honest workers, beside f Byzantine ones.
+    """An objective to be minimised, the data of h honest workers, and f Byzantine workers.
 
-    Data are arguments of every computation, never captured constants: `data` has the honest
-    workers along the leading axis of every leaf, `test` is what is held out.
+    The *honest objective* is (1/h) Σ f_i(x), where f_i is the objective of honest worker i on its
+    own data. Every leaf of `data` has a leading axis of honest workers; `test` is held-out data.
+    Both are passed to every compiled function as arguments, and never captured as constants.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Problem:
     dimension: int  # d
     data: Tree  # leaves [h, ...]
     test: Tree
-    oracle: Callable[[Tree], Oracle]  # one worker's entry of `data` -> what it may ask
+    oracle: Callable[[Tree], Oracle]  # one worker's entry of `data` -> its oracle
     init: Callable[[Key], jax.Array]  # key -> x⁰ [d]
     # name -> (x, data, test) -> columns of scalars, all about the honest objective
     evaluators: Mapping[str, Evaluator]

@@ -1,4 +1,4 @@
-"""From the host to the devices, whose floats may be narrower."""
+"""Copying host arrays of float64 to devices, whose floats may be narrower."""
 
 from __future__ import annotations
 

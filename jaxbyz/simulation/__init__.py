@@ -4,11 +4,11 @@
     sessions    a run of many rounds: start, advance, measure. `train` and `compare` drive these.
     compiled    a session of many seeds, compiled
     placement   workers in one program, or divided over devices (`over_mesh`, `over_pmap`)
-    devices     which devices are meant, and how arrays come to lie on them
+    devices     the devices, and arrays that are placed on them
     mapping     `one_by_one`, `in_batches`: in place of `jax.vmap` over workers or seeds
     state       the types
 
-Imports algorithms' and attacks' types, never `training` or `comparison`, which import this.
+It imports the parts below it, and never `training` or `comparison`, which import this.
 """
 
 from jaxbyz.simulation.mapping import in_batches, one_by_one

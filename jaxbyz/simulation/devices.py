@@ -1,4 +1,4 @@
-"""Devices that share the workers out: which ones are meant, and how arrays come to lie on them."""
+"""Devices among which the workers are divided, and arrays that are placed on them."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def put(tree: Tree, mesh: Mesh | None, *, split: bool = False) -> Tree:
 def sharding_of_state(mesh: Mesh) -> tuple[Any, NamedSharding]:
     """Where the states of many seeds [S, ...] lie, and everything that all devices know.
 
-    Said to the compiler, so that what is looked at can be fetched in every process.
+    The compiler is told, so that every process can fetch the results of a round.
 
     >>> state, whole = sharding_of_state(mesh_of(jax.devices()[:1]))
     >>> tuple(state.workers.spec), tuple(state.server.spec), tuple(whole.spec)

@@ -1,4 +1,4 @@
-"""Where workers are: all in one program, or divided over devices.
+"""Where workers are computed: all in one program, or divided over devices.
 
 A `Placement` tells `build` which workers a program computes and how their messages come together.
 `over_mesh` and `over_pmap` then run the program on all devices. The only gathered arrays are the
@@ -61,11 +61,11 @@ def along_axis() -> Placement:
 
 
 def off_the_mesh(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function of arrays, traced as if its arguments lay on no mesh.
+    """The same function of arrays, traced as if its arguments were on no mesh of devices.
 
-    The derivative of a convolution notes the mesh that it is traced on, and JAX then refuses to
-    map it where it has groups, as it has once it was mapped before: over workers, then over seeds.
-    Nothing of a worker's own arithmetic depends on a mesh.
+    This works around a limit of JAX. The derivative of a convolution records the mesh on which it
+    is traced. Mapping it over workers makes it a convolution in groups, and JAX then refuses to map
+    it again, over seeds, on a mesh. What one worker computes does not depend on the mesh.
 
     >>> off_the_mesh(lambda x, y: {"sum": x + y})(jnp.ones(2), 1.0)["sum"].tolist()
     [2.0, 2.0]

@@ -5,9 +5,9 @@
 
 In a round the server sends its broadcast. Every worker computes a message from the broadcast and
 its own data. All messages are gathered. The attack then replaces the Byzantine ones by messages of
-the same protocol, and the server updates its state. A worker whose own gradient is not finite says
-what changes nothing in that round (see `jaxbyz.faulty_rounds`). Workers 0..h-1 are honest and
-h..n-1 Byzantine; only the attack and this module know which.
+the same protocol, and the server updates its state. A worker whose own gradient is not finite sits
+the round out (see `jaxbyz.faulty_rounds`). Workers 0..h-1 are honest and h..n-1 Byzantine; only the
+attack and this module know which.
 
 The key of a worker is folded from its number, so results do not depend on the device that computes
 it.
@@ -55,8 +55,8 @@ def build(
         map_workers: `jax.vmap` or `one_by_one`.
         placement: `here()` or `along_axis()` (under `over_mesh` and `over_pmap`).
 
-    Warns of a rule made for another f and of an attack by nobody, as `agreed` in
-    `jaxbyz.contracts.agreement` says.
+    Warns of a rule made for another f, and of an attack on a problem without Byzantine workers
+    (see `jaxbyz.contracts.agreement`).
 
     Raises:
         ValueError: an argument that is no such part; a rule that does not make a vector [d] of
@@ -86,7 +86,7 @@ def assemble(
     map_workers: Callable[..., Any] = jax.vmap,
     placement: Placement | None = None,
 ) -> Simulation:
-    """`build` from parts that `agreed` has judged."""
+    """`build` from parts that `agreed` has checked."""
     checks.mapping("map_workers", map_workers)
     attack = no_attack() if attack is None else attack
     placement = here() if placement is None else placement
@@ -199,7 +199,7 @@ class _Rounds:
         faulty: jax.Array,
         serve: Callable[[Tree], ServerInfo],
     ) -> tuple[Tree, Tree, jax.Array]:
-        """The attack's memory, all messages with its own in place, and who of them is faulty."""
+        """The attack's state, all messages with the forged ones, and which workers are faulty."""
         attack, honest, byzantine = self.attack, self.honest, self.byzantine
         if byzantine == 0 or attack.forge is None:
             return state.attack, messages, faulty

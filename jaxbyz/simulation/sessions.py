@@ -1,12 +1,13 @@
-"""A run of many rounds, cut into pure functions that everything which runs rounds shares.
+"""A run of many rounds as pure functions. Everything that runs rounds uses them.
 
     start(key, x, data)                 -> state, record of round 0
     advance(rounds, key, state, data)   -> state, (records, columns of `watch`)
     measure(x, data, test)              -> columns of the evaluators
 
-They are of one seed. Whoever drives them maps them over seeds, and over step sizes that are traced
-inside the algorithm, and compiles what comes out: `train` in a loop on the host (see `compiled`),
-`compare` with a scan over all rounds, `effect` and the test batteries with one call of `run`.
+A *record* is what is kept of every round. The functions are of one seed. Their callers map them
+over seeds, and over step sizes that are traced inside the algorithm, and compile the result:
+`train` calls them in a loop on the host (see `compiled`), `compare` in one scan over all rounds,
+`effect` and the checks of `testing` by one call of `run`.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ Watch = Callable[[SimulationState, SimulationState, RoundInfo, Tree], dict[str, 
 
 
 class Counted(NamedTuple):
-    """What `train` and `compare` keep of every round: all that their totals are made of.
+    """The record of `train` and `compare`: what their totals of bits and rows are summed from.
 
-    Arrays of JAX while it is computed, of NumPy afterwards.
+    Arrays of JAX during the computation, of NumPy afterwards.
     """
 
     uplink: Any  # [n, 2] uint32, bits of every message as (high, low) words
@@ -136,7 +137,7 @@ def session(
     map_workers: Callable[..., Any] = jax.vmap,
     mesh: Mesh | None = None,
 ) -> Session:
-    """The run of one seed, of parts that `agreed` has judged.
+    """The run of one seed, from parts that `agreed` has checked.
 
     Args:
         algorithm: of the run; its step size may be traced.
@@ -180,7 +181,7 @@ def columns_of(measure: Evaluator, problem: Problem) -> Tree:
 
 
 def _judged(watch: Watch, others: Collection[str]) -> Watch:
-    """The same function, which raises where it returns what no column can be."""
+    """The same function, which raises if what it returns cannot be columns."""
 
     def judged(before: Any, after: Any, info: RoundInfo, data: Tree) -> dict[str, jax.Array]:
         with returned.compiled("watch"):

@@ -1,4 +1,4 @@
-"""What a simulation is made of: its state, what there is to see of a round, and its functions."""
+"""The types of a simulation: its state, the results of a round, and its functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["RoundInfo", "Simulation", "SimulationState"]
 
 
 class SimulationState(NamedTuple):
-    """What the next round needs."""
+    """Everything that the next round depends on."""
 
     round: jax.Array  # [] int32, rounds done
     workers: Tree  # leaves [m, ...], one entry for every worker that computes
@@ -22,12 +22,12 @@ class SimulationState(NamedTuple):
 
 
 class RoundInfo(NamedTuple):
-    """What there is to look at in one round."""
+    """Results of one round, to be looked at."""
 
     uplink: jax.Array  # [n, 2] uint32, exact bits of every message as (high, low) words
     downlink: jax.Array  # [2] uint32, bits of the broadcast to one worker
     server: ServerInfo
-    faulty: jax.Array  # [n] bool, honest workers that were quiet: not in `server.rejected`
+    faulty: jax.Array  # [n] bool, honest workers that sat the round out; not in `server.rejected`
 
 
 class Simulation(NamedTuple):

@@ -1,4 +1,4 @@
-"""Named arrays in one file: written whole or not at all, read as they were written or refused."""
+"""Named arrays in one .npz file with a digest, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COLUMN = "column/"  # how the names of stored columns begin
 
 
 class Damaged(ValueError):
-    """A file that does not hold what was written."""
+    """A file whose content is not what was written."""
 
 
 def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
@@ -46,9 +46,9 @@ def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def write_whole(path: Path, fill: Callable[[BinaryIO], object]) -> Path:
-    """Write a file beside, with `fill`, and rename: the old one stays until the new one is whole.
+    """Let `fill` write a new file beside the old one, and rename it when it is complete.
 
-    A link stays, and what it points at is written.
+    If the path is a link, the file that it points at is replaced, and the link stays.
 
     Raises:
         ValueError: the path is a folder, a device or a pipe, or lies where nothing can be written.
@@ -109,7 +109,7 @@ def read(path: Path, what: str) -> dict[str, np.ndarray]:
 
     Args:
         path: of the file.
-        what: how it is called in messages.
+        what: the kind of file, for error messages.
 
     Raises:
         FileNotFoundError: it is not there.
@@ -143,7 +143,7 @@ def read(path: Path, what: str) -> dict[str, np.ndarray]:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file or folder to a name that nobody reads, and return that."""
+    """Rename a damaged file or folder, so that it is not read again, and return the new name."""
     aside, count = path.with_name(f"{path.name}.damaged"), 1
     while aside.exists():
         count += 1

@@ -6,9 +6,9 @@ A checkpoint is a folder named by its rounds:
     25/about.json     which computation it belongs to, and that it is of round 25
     25/digests.json   SHA-256 of every other file
 
-It is written beside and renamed, so it is there whole or not at all, and nothing is read from it
-before all digests were compared. Its marks say what computation it is of, so that a run is never
-continued by a different one. A lock keeps other processes out.
+It is written under another name and then renamed, so it is there completely or not at all. All
+digests are compared before anything else is read. `about.json` says which computation it belongs
+to, so that no other run continues from it. A lock keeps other processes out.
 """
 
 from __future__ import annotations
@@ -101,9 +101,9 @@ class Checkpoints:
             shutil.rmtree(gone)
 
     def restore(self, like: Any, rounds: int) -> tuple[int, Any, dict[str, np.ndarray]] | None:
-        """Rounds done, state (shaped as `like`) and record of the newest whole checkpoint, or None.
+        """Rounds done, state (shaped as `like`) and record of the newest sound checkpoint, or None.
 
-        Newer ones that are damaged are named in a warning, and renamed.
+        Damaged ones that are newer are named in a warning, and renamed.
 
         Raises:
             ValueError: no whole one is left of those that are there; it belongs to another
@@ -244,7 +244,7 @@ def _damage(folder: Path, done: int) -> str | None:
 
 
 def _small(path: Path) -> bytes:
-    """What a file holds that we wrote, which is not much."""
+    """The content of one of the small JSON files."""
     with path.open("rb") as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:

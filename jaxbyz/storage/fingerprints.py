@@ -41,7 +41,7 @@ def _array(value: Any) -> bytes:
 
 
 def _inside(value: Any, known: dict[int, bytes]) -> bytes:
-    """Arrays anywhere in a program: its text leaves them out, or rounds and shortens them."""
+    """All arrays in a program. The program's text leaves them out, or rounds and shortens them."""
     if id(value) in known:  # programs within programs are often the same
         return known[id(value)]
     if isinstance(value, core.ClosedJaxpr):

@@ -16,7 +16,7 @@ __all__ = ["Identity", "identity_of"]
 
 
 class Identity(NamedTuple):
-    """Two runs of the same `states` are bit for bit the same, however long and often looked at."""
+    """Runs with equal `states` agree bit for bit; length and evaluations may differ."""
 
     states: str  # fingerprint of what decides the states
     measures: str  # fingerprint of what is measured at them

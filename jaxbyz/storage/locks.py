@@ -17,9 +17,10 @@ NAME = "lock"
 
 
 class Lock:
-    """A folder of which this process alone may write, until `release` or its end, even by SIGKILL.
+    """Makes this process the only one that writes in a folder, until `release` or until it ends.
 
-    The system's lock (`flock`) on a file in the folder, in which the holder is named.
+    It is the system's lock (`flock`) on a file in the folder, so that it ends with the process even
+    after SIGKILL. The file names the holder.
 
     Raises:
         ValueError: another run holds it; the message says which. It cannot be written in.
