@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxbyz.data._pickle_machine import Machine, Stateful, plain_set
-from jaxbyz.data._pickle_opcodes import STEPS
 from jaxbyz.data._reading import length, take, unpacked
 
 _LARGEST = 2**28  # bytes; the largest known files of this kind have 150 MB
@@ -37,7 +36,7 @@ def load_dictionary(path: Path) -> dict[object, Any]:
         if len(content) > _LARGEST:
             found = length(path, len(content), over=True)
             raise ValueError(f"{found} bytes, of which at most {_LARGEST} are read")
-        value = Machine(bytes(content), _ADMITTED, STEPS).run()
+        value = Machine(bytes(content), _ADMITTED).run()
         if not isinstance(value, dict):
             raise ValueError(f"a {type(value).__name__}")
         return {
