@@ -6,8 +6,6 @@ coin in each round; the probability of its faces is declared (`Algorithm.coin`),
 tried, and the costs are expectations.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Callable

@@ -29,8 +29,6 @@ batch of messages every array has a leading axis of workers, [n]. `bits()` is of
 a batch it is called under `vmap` (see `bit_words`).
 """
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any, Protocol, TypeVar
 

@@ -1,7 +1,5 @@
 """Checks of the arguments of `compare`, before hours of computing."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

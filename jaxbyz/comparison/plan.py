@@ -1,7 +1,5 @@
 """What a comparison runs, checked as a whole before hours of computing."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One program for all step sizes and seeds of a method; attack and rule are arguments of it."""
 
-from __future__ import annotations
-
 import functools
 import time
 from collections.abc import Callable, Iterator, Mapping

@@ -5,8 +5,6 @@ The step size is chosen on the *tuning seeds*, which are not reported: it is the
 value over the tuning seeds, when the budget is used up, is best.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import os

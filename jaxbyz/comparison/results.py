@@ -1,11 +1,9 @@
 """What `compare` found: curves of every step size and seed, the choice, the table."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -29,7 +27,7 @@ class Curves(NamedTuple):
         arrays.write(path, parts)
 
     @classmethod
-    def load(cls, path: Path, mark: str) -> Curves:
+    def load(cls, path: Path, mark: str) -> Self:
         """Read what `save` wrote.
 
         Raises:

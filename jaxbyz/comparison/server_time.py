@@ -1,7 +1,5 @@
 """What one round costs the server, in seconds, apart from everything the workers do."""
 
-from __future__ import annotations
-
 import functools
 import statistics
 import time

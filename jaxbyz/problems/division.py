@@ -1,7 +1,5 @@
 """Which honest worker holds which samples: Dirichlet, i.i.d., or as the caller says."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

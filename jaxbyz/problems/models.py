@@ -4,8 +4,6 @@ Parameters start uniform on ±1/√fan_in, weights and biases alike, the default
 which the published experiments were run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import flax.linen as nn

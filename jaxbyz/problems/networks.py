@@ -1,7 +1,5 @@
 """Which flax modules can be trained: those whose variables are floating-point parameters alone."""
 
-from __future__ import annotations
-
 import inspect
 from typing import Any
 

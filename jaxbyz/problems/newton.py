@@ -1,7 +1,5 @@
 """The minimiser of a ridge logistic regression, to the last digits of float64, on the host."""
 
-from __future__ import annotations
-
 import numpy as np
 
 __all__ = ["logistic_minimiser"]

@@ -1,7 +1,5 @@
 """The type `Problem`: what is learned, from which data, and how it is evaluated."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Penalties on the coordinates of the model, r(x) = Σ_j ρ(x_j), with exact bounds of ρ''."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -11,8 +11,6 @@ Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVP
 Szegedy, "Batch normalization", ICML 2015; Wu, He, "Group normalization", ECCV 2018.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any

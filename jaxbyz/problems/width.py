@@ -1,7 +1,5 @@
 """Copying host arrays of float64 to devices, whose floats may be narrower."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 import numpy as np
