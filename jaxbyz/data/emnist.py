@@ -35,7 +35,9 @@ def emnist(split: str = "letters", root: Root = None) -> Dataset:
     """
     if split not in tuple(SPLITS):
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-    source = known_source(f"emnist_{split}", f"EMNIST {split}", "EMNIST", root, EMNIST_PAGE)
+    source = known_source(
+        f"emnist_{split}", f"EMNIST {split}", "EMNIST", root, EMNIST_PAGE, 0.1736, 0.3317
+    )
     top = data_root(root)
     inner = [
         folder
@@ -43,5 +45,5 @@ def emnist(split: str = "letters", root: Root = None) -> Dataset:
         for folder in with_unpacked(base, "gzip", "emnist_source_files")[1:]
     ]
     source = source._replace(folders=[*source.folders, *inner], prefixes=(f"emnist-{split}-",))
-    shapes = (None, 28, 28), (None, 28, 28)
-    return load_images(source, 0.1736, 0.3317, SPLITS[split], None, shapes)
+    shapes = ((None, 28, 28),) * 2
+    return load_images(source._replace(shapes=shapes, classes=SPLITS[split], first_label=None))

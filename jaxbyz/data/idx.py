@@ -15,7 +15,8 @@ from jaxbyz.data._scaling import Statistic, normalise
 from jaxbyz.data.dataset import Dataset, validate
 
 _DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
-_SHAPES = (60_000, 28, 28), (10_000, 28, 28)  # training and test images of both MNISTs
+_SHAPES = (60_000, 28, 28), (10_000, 28, 28)  # shapes of training and test images
+_ANY = ((None, None, None),) * 2
 _FROM_ONE = "emnist-letters-"  # in these files the first label is 1
 
 EMNIST_PAGE = "https://www.nist.gov/itl/products-and-services/emnist-dataset"
@@ -61,31 +62,23 @@ def idx_images(
     if not isinstance(name, str) or not name:
         raise ValueError(f"name must be the name of the data set, got {name!r}")
     top = data_root(root)
-    options: dict[str, tuple[object, object]] = {
-        "mean": (mean, 0.0),
-        "std": (std, 1.0),
-        "classes": (classes, 10),
-        "first_label": (first_label, None),
-    }
+    given = {"mean": mean, "std": std, "classes": classes, "first_label": first_label}
+    usual = ("0.0", "1.0", "10", "None")
     said = "".join(
         f", {key}={value!r}"
-        for key, (value, usual) in options.items()
-        if repr(value) != repr(usual)
+        for (key, value), default in zip(given.items(), usual, strict=True)
+        if repr(value) != default
     )
     call = (
         f"jb.problems.classification(jb.data.idx_images({str(top.absolute())!r}, "
         f"{name!r}{said}), honest=10)"
     )
     prefix = name.lower().replace("_", "-")
-    found = Source(
-        name=name,
-        title=name,
-        folders=[under(top, name, "raw"), under(top, name), *with_unpacked(top, "archive")],
-        prefixes=("", f"{prefix}-"),
-        page=EMNIST_PAGE if prefix.startswith("emnist") else "its home page",
-        call=call,
+    page = EMNIST_PAGE if prefix.startswith("emnist") else "its home page"
+    folders, prefixes = _folders(top, name), ("", f"{prefix}-")
+    return load_images(
+        Source(name, name, folders, page, call, mean, std, _ANY, classes, first_label, prefixes)
     )
-    return load_images(found, mean, std, classes, first_label)
 
 
 def mnist(root: Root = None) -> Dataset:
@@ -111,9 +104,7 @@ def mnist(root: Root = None) -> Dataset:
         "http://yann.lecun.com/exdb/mnist/ (the MNIST home page of Yann LeCun), or one of its "
         "mirrors"
     )
-    return load_images(
-        known_source("mnist", "MNIST", "MNIST", root, page), 0.1307, 0.3081, 10, 0, _SHAPES
-    )
+    return load_images(known_source("mnist", "MNIST", "MNIST", root, page, 0.1307, 0.3081))
 
 
 def fashion_mnist(root: Root = None) -> Dataset:
@@ -142,28 +133,39 @@ def fashion_mnist(root: Root = None) -> Dataset:
         "https://github.com/zalandoresearch/fashion-mnist (the Fashion-MNIST repository of "
         "Zalando Research), or install the Debian package dataset-fashion-mnist"
     )
-    source = known_source("fashion_mnist", "Fashion-MNIST", "FashionMNIST", root, page)
-    source = source._replace(folders=[*source.folders, _DEBIAN_FASHION])
-    return load_images(source, 0.2860, 0.3530, 10, 0, _SHAPES)
+    source = known_source(
+        "fashion_mnist", "Fashion-MNIST", "FashionMNIST", root, page, 0.2860, 0.3530
+    )
+    return load_images(source._replace(folders=[*source.folders, _DEBIAN_FASHION]))
 
 
 class Source(NamedTuple):
-    """Where the four files may be, and what to say if they are not there."""
+    """Where the four files may be, what to say if they are not there, and what they hold."""
 
     name: str
     title: str
     folders: Sequence[Path]
-    prefixes: Sequence[str]  # of the names of all four files
     page: str  # where to get them
     call: str  # what reads them
+    mean: Statistic
+    std: Statistic
+    shapes: Sequence[tuple[int | None, ...]]  # of training and test images; None: free
+    classes: int = 10
+    first_label: int | None = 0  # in the files
+    prefixes: Sequence[str] = ("",)  # of the names of all four files
 
 
-def known_source(name: str, title: str, folder: str, root: Root, page: str) -> Source:
-    """The source of a data set that `load` knows by `name`."""
+def known_source(
+    name: str, title: str, folder: str, root: Root, page: str, mean: float, std: float
+) -> Source:
+    """The source of a data set that `load` knows by `name`, of the sizes of MNIST."""
     top = data_root(root)
-    folders = [under(top, folder, "raw"), under(top, folder), *with_unpacked(top, "archive")]
     call = f"jb.problems.classification({name!r}, root={str(top.absolute())!r}, honest=10)"
-    return Source(name, title, folders, ("",), page, call)
+    return Source(name, title, _folders(top, folder), page, call, mean, std, _SHAPES)
+
+
+def _folders(top: Path, name: str) -> list[Path]:
+    return [under(top, name, "raw"), under(top, name), *with_unpacked(top, "archive")]
 
 
 def _names(prefix: str) -> list[list[str]]:
@@ -174,45 +176,32 @@ def _names(prefix: str) -> list[list[str]]:
     ]
 
 
-def load_images(
-    source: Source,
-    mean: Statistic,
-    std: Statistic,
-    classes: int,
-    first_label: int | None,
-    shapes: Sequence[tuple[int | None, ...]] = ((None, None, None), (None, None, None)),
-) -> Dataset:
-    """Returns the data set of `source`; `shapes` of the two splits' images, None where free."""
-    classes = checks.count("classes", classes, 1)
+def load_images(source: Source) -> Dataset:
+    """Returns the data set of `source`."""
+    source = source._replace(classes=checks.count("classes", source.classes, 1))
     places = [
         Place(folder, _names(prefix)) for folder in source.folders for prefix in source.prefixes
     ]
     _, paths = locate(source.title, places, source.page, source.call)
-    if first_label is None:
-        first_label = int(paths[1].name.lower().startswith(_FROM_ONE))
-    first_label = checks.count("first_label", first_label)
-    train, test = (
-        _split(part, paths[2 * i], paths[2 * i + 1], mean, std, classes, first_label, shapes[i])
-        for i, part in enumerate(("train", "test"))
-    )
+    first = source.first_label
+    if first is None:
+        first = int(paths[1].name.lower().startswith(_FROM_ONE))
+    first = checks.count("first_label", first)
+    train = _split(source, 0, "train", paths[0], paths[1], first)
+    test = _split(source, 1, "test", paths[2], paths[3], first)
     if train[0].shape[1:] != test[0].shape[1:]:
         raise ValueError(
             f"{paths[2]}: test_images must have the sizes of train_images in {paths[0]}, "
             f"{train[0].shape[1:3]}, found {test[0].shape[1:3]}"
         )
-    return validate(Dataset(source.name, *train, *test, classes))
+    return validate(Dataset(source.name, *train, *test, source.classes))
 
 
 def _split(
-    part: str,
-    images: Path,
-    labels: Path,
-    mean: Statistic,
-    std: Statistic,
-    classes: int,
-    first_label: int,
-    wanted: tuple[int | None, ...],
+    source: Source, position: int, part: str, images: Path, labels: Path, first_label: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    classes, wanted = source.classes, source.shapes[position]
+
     def fits(shape: Shape) -> None:
         same = len(shape) == 3 and all(
             size in (None, found) for size, found in zip(wanted, shape, strict=True)
@@ -241,4 +230,4 @@ def _split(
             if answers.min() >= 1 and answers.max() == classes
             else str(error)
         ) from None
-    return normalise(pixels[..., None], mean, std), answers
+    return normalise(pixels[..., None], source.mean, source.std), answers

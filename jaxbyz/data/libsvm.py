@@ -35,7 +35,7 @@ class _Known(NamedTuple):
     samples: int | None  # N; None: files of several sizes have this name
 
 
-_KNOWN = {
+KNOWN = {
     "a9a": _Known(123, 32_561),
     "w8a": _Known(300, 49_749),
     "phishing": _Known(68, 11_055),
@@ -129,7 +129,7 @@ def libsvm(name: str, root: Root = None, features: int | None = None) -> BinaryD
     """
     if not isinstance(name, str) or not name.strip("./"):
         raise ValueError(f"name must be the name of a file, got {name!r}")
-    known = _KNOWN.get(name, _Known(None, None))
+    known = KNOWN.get(name, _Known(None, None))
     top = data_root(root)
     names = [[name, f"{name}.txt"]]
     places = [
@@ -140,7 +140,7 @@ def libsvm(name: str, root: Root = None, features: int | None = None) -> BinaryD
     said = "" if features is None else f", features={features!r}"
     call = (
         f"jb.problems.logistic({name!r}, root={folder}, honest=10)"
-        if name in _KNOWN and not said
+        if name in KNOWN and not said
         else f"jb.problems.logistic(jb.data.libsvm({name!r}, {folder}{said}), honest=10)"
     )
     _, (path,) = locate(name, places, _SOURCE, call)

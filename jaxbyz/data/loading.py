@@ -11,7 +11,7 @@ from jaxbyz.data.dataset import Dataset
 from jaxbyz.data.digits import digits
 from jaxbyz.data.emnist import SPLITS, emnist
 from jaxbyz.data.idx import fashion_mnist, mnist
-from jaxbyz.data.libsvm import libsvm
+from jaxbyz.data.libsvm import KNOWN, libsvm
 from jaxbyz.data.small_binary import breast_cancer, synthetic_binary
 
 Data = TypeVar("Data", Dataset, BinaryDataset)
@@ -35,11 +35,7 @@ _BINARY: dict[str, Callable[[Root], BinaryDataset]] = {
         "synthetic", root, lambda: synthetic_binary(1200, 30, seed=0)
     ),
     "breast_cancer": lambda root: _without_files("breast_cancer", root, breast_cancer),
-    "a9a": lambda root: libsvm("a9a", root),
-    "w8a": lambda root: libsvm("w8a", root),
-    "phishing": lambda root: libsvm("phishing", root),
-    "mushrooms": lambda root: libsvm("mushrooms", root),
-    "ijcnn1": lambda root: libsvm("ijcnn1", root),
+    **{name: functools.partial(libsvm, name) for name in KNOWN},
 }
 
 

@@ -28,8 +28,8 @@ def tiny(monkeypatch, tmp_path):
     monkeypatch.setattr(idx, "_DEBIAN_FASHION", tmp_path / "not-installed")
     monkeypatch.setattr(idx, "_SHAPES", ((TRAIN, 28, 28), (TEST, 28, 28)))
     monkeypatch.setattr(cifar, "_RECORDS", 3)
-    for name, known in libsvm._KNOWN.items():
-        monkeypatch.setitem(libsvm._KNOWN, name, known._replace(samples=12))
+    for name, known in libsvm.KNOWN.items():
+        monkeypatch.setitem(libsvm.KNOWN, name, known._replace(samples=12))
     monkeypatch.delenv("JAXBYZ_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
 
