@@ -198,7 +198,12 @@ EYES = np.stack([np.eye(2)] * 3)
 @pytest.mark.parametrize(
     ("matrices", "vectors", "options", "message"),
     [
-        (np.eye(2), np.zeros(2), {}, r"matrices must have shape \[h, d, d\], got \(2, 2\)"),
+        (
+            np.eye(2),
+            np.zeros(2),
+            {},
+            r"matrices must have shape \[h >= 1, d >= 1, d\], got \(2, 2\)",
+        ),
         (np.ones((3, 2, 1)), np.zeros((3, 2)), {}, "matrices must have shape"),
         (EYES, np.zeros((3, 3)), {}, r"vectors must have shape \(3, 2\), got \(3, 3\)"),
         (EYES, np.zeros((2, 2)), {}, "vectors must have shape"),
