@@ -387,14 +387,14 @@ def test_selected_rows_are_told():
 
 
 def test_one_tie_at_the_boundary_goes_to_the_lower_index():
-    rows = jnp.array([[2.0], [0.0], [0.0], [-2.0]])
-    for rule in (aggregators.cge(1), aggregators.multi_krum(1), aggregators.mva(1)):
-        assert rule(rows).item() == pytest.approx(2 / 3)
-        assert rule(rows[::-1]).item() == pytest.approx(-2 / 3)
+    rows = np.array([[2.0], [0.0], [0.0], [-2.0]])
+    rules = [aggregators.cge(1), aggregators.multi_krum(1), aggregators.mva(1)]
     # By coordinates the lower value wins, wherever it stands.
-    for rule in (aggregators.meamed(1), aggregators.phocas(1)):
-        assert rule(rows).item() == pytest.approx(-2 / 3)
-        assert rule(rows[::-1]).item() == pytest.approx(-2 / 3)
+    rules += [aggregators.meamed(1), aggregators.phocas(1)]
+    apply = jax.jit(jax.vmap(lambda rows: jnp.concatenate([rule(rows) for rule in rules])))
+    forwards, backwards = apply(np.stack([rows, rows[::-1]])).tolist()
+    assert forwards == pytest.approx([2 / 3] * 3 + [-2 / 3] * 2)
+    assert backwards == pytest.approx([-2 / 3] * 5)
 
 
 # ---- huge rows ---------------------------------------------------------------------------------
@@ -550,9 +550,9 @@ def test_hyper_parameters_may_be_traced():
         "c": lambda size: aggregators.clip(size, aggregators.mean())(rows),
     }
     for name, function in sweeps.items():
-        swept = jax.vmap(function)(sizes)
-        for size, value in zip(sizes, swept, strict=True):
-            np.testing.assert_allclose(value, function(float(size)), rtol=1e-12)
+        swept = jax.jit(jax.vmap(function))(sizes)
+        each = jax.jit(lambda f=function: [f(size) for size in sizes.tolist()])()  # plain numbers
+        np.testing.assert_allclose(swept, each, rtol=1e-12)
         for wrong in (0.0, -1.0, np.nan, True, "1"):
             with pytest.raises(ValueError, match=f"{name} must"):
                 function(wrong)
@@ -565,11 +565,15 @@ def test_hyper_parameters_may_be_traced():
 
 def test_smoothed_weiszfeld_is_the_mean_of_near_rows_and_not_the_median():
     rows = jnp.asarray(np.random.default_rng(11).normal(size=(6, 3)))
-    near = aggregators.smoothed_weiszfeld(8, nu=100.0)(rows)
-    np.testing.assert_allclose(near, rows.mean(axis=0), rtol=0, atol=1e-15)
     far = rows.at[0].set(1e3)
-    short = aggregators.smoothed_weiszfeld(3, nu=0.1)(far)
-    converged = aggregators.geometric_median(tolerance=1e-9)(far)
+    near, short, converged = jax.jit(
+        lambda: [
+            aggregators.smoothed_weiszfeld(8, nu=100.0)(rows),
+            aggregators.smoothed_weiszfeld(3, nu=0.1)(far),
+            aggregators.geometric_median(tolerance=1e-9)(far),
+        ]
+    )()
+    np.testing.assert_allclose(near, rows.mean(axis=0), rtol=0, atol=1e-15)
     assert np.linalg.norm(short - converged) > 1e-2
 
 
