@@ -19,16 +19,16 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.contracts import returned
-from jaxbyz.deprecations import renamed_field
+from jaxbyz.deprecations import renamed, renamed_field
 
 __all__ = [
     "Aggregated",
     "Aggregator",
     "Algorithm",
     "Attack",
-    "Cell",
     "Codec",
     "Compressor",
+    "LinearPiece",
     "Oracle",
     "Recipe",
     "Robustness",
@@ -117,7 +117,7 @@ class ApplyRule(Protocol):
         ...
 
 
-class Cell(NamedTuple):
+class LinearPiece(NamedTuple):
     """A cone of sorted columns on which a coordinate-wise rule is linear."""
 
     weights: np.ndarray  # [n], R(y) = weights · y for y_1 ≤ … ≤ y_n; their sum is 1
@@ -135,9 +135,16 @@ class Robustness(NamedTuple):
     exact: Callable[[int, int], float | None]  # attained, and never exceeded
     published: Callable[[int, int], float | None]  # an upper bound that somebody has proved
     source: str  # who proved the upper bound
-    cells: Callable[[int], list[Cell]] | None = None  # n -> the whole rule, if coordinate-wise
+    pieces: Callable[[int], list[LinearPiece]] | None = (
+        None  # n -> the whole rule, if coordinate-wise
+    )
     # (n, f) -> c:  ‖R(X) - x̄_S‖ ≤ c diameter(S)  for all X and all |S| = n-f; for rules without κ
     reach: Callable[[int, int], float | None] | None = None
+
+    @property
+    def cells(self) -> Callable[[int], list[LinearPiece]] | None:
+        """The former name of `pieces`."""
+        return renamed_field(self, "cells", "pieces")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,3 +280,6 @@ class Attack(NamedTuple):
     poison: Callable[[Tree], Tree] | None
     abstain: Callable[[Tree, View], Array] | None = None  # -> [] bool
     recipe: Recipe | None = None
+
+
+__getattr__ = renamed(__name__, {"Cell": "LinearPiece"}, globals())

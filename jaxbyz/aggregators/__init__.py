@@ -1,6 +1,15 @@
-"""Robust aggregation rules: R^{n×d} -> R^d, whatever f of the rows are.
+"""Robust aggregation rules R^{n×d} -> R^d: n rows, of which f may be anything, to one vector.
+
+    coordinatewise   mean, trimmed mean, medians, MeaMed, Phocas. Start here.
+    geometric, clipping, central   the geometric median; clipped steps; rows near one point
+    selection, subsets, spectral   Krum and Bulyan; all subsets of n-f rows; CAF and DnC
+    preaggregation, choice         rules around rules: mixing, bucketing, clipping; `one_of`
+    from_functions   a rule from your own function: `stateless`
+    rows             what rules do to their rows: finite rows, order, distances
+    analysis         κ of a rule, computed or searched for
 
 A rule with f = None takes the number of Byzantine workers of the problem that it is trained on.
+Imported by algorithms and whatever is above them.
 """
 
 from jaxbyz.aggregators.analysis.coefficients import Kappa, kappa, reach
@@ -20,12 +29,16 @@ from jaxbyz.aggregators.coordinatewise import (
     phocas,
     trimmed_mean,
 )
+from jaxbyz.aggregators.from_functions import stateless
 from jaxbyz.aggregators.geometric import geometric_median
 from jaxbyz.aggregators.preaggregation import arc, bucketing, clip, nnm
-from jaxbyz.aggregators.rows.numbers import neutralize, rejected_rows, stateless
+from jaxbyz.aggregators.rows.finite import rejected_rows, replace_rejected
 from jaxbyz.aggregators.selection import bulyan, krum, multi_krum
 from jaxbyz.aggregators.spectral import caf, dnc
 from jaxbyz.aggregators.subsets import mda, mva, smea
+from jaxbyz.deprecations import renamed
+
+__getattr__ = renamed(__name__, {"neutralize": "replace_rejected"}, globals())
 
 __all__ = [
     "aksel",
@@ -52,11 +65,11 @@ __all__ = [
     "multi_krum",
     "mva",
     "nearest_mean",
-    "neutralize",
     "nnm",
     "one_of",
     "phocas",
     "reach",
+    "replace_rejected",
     "robustness",
     "smea",
     "smoothed_weiszfeld",

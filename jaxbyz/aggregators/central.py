@@ -8,13 +8,19 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.analysis.coefficients import constant, only_for, reach
+from jaxbyz.aggregators.analysis.coefficients import known_constants, only_for, reach
 from jaxbyz.aggregators.coordinatewise import coordinate_median
+from jaxbyz.aggregators.from_functions import (
+    Details,
+    aggregated,
+    no_state,
+    require_majority,
+    with_details,
+)
 from jaxbyz.aggregators.rows.centring import offsets, shrink_for
-from jaxbyz.aggregators.rows.finite import Clean, cleaned, detailed, mean_of
+from jaxbyz.aggregators.rows.finite import FiniteRows, finite_rows, mean_of
 from jaxbyz.aggregators.rows.inner_rules import apply_to_finite
 from jaxbyz.aggregators.rows.norms import row_norms
-from jaxbyz.aggregators.rows.numbers import require_majority, said_as
 from jaxbyz.aggregators.selection import least
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
@@ -41,13 +47,13 @@ def cge(f: int | None = None) -> Aggregator:
     """
     f = checks.count("f", f)
 
-    def rule(rows: Clean) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def rule(rows: FiniteRows) -> tuple[jax.Array, Details]:
         n = rows.raw.shape[0]
         require_majority("cge", n, f)
         selected = least(row_norms(rows)[0], n - f)
         return mean_of(selected, rows), {"selected": selected}
 
-    return detailed(rule)
+    return with_details(rule)
 
 
 @part
@@ -118,7 +124,7 @@ def monna(f: int | None, trusted: int) -> Aggregator:
             raise ValueError(f"monna needs trusted < n rows, got n = {n} and trusted = {trusted}")
         return state, Aggregated(rows[trusted], jnp.zeros(n, bool), {})
 
-    return _near_pivot("monna", f, Aggregator(lambda d: None, row), lambda n, f: n - f)
+    return _near_pivot("monna", f, Aggregator(no_state, row), lambda n, f: n - f)
 
 
 def _near_pivot(
@@ -129,19 +135,18 @@ def _near_pivot(
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         n = rows.shape[0]
         require_majority(name, n, f)
-        clean = cleaned(rows)
-        state, centre = apply_to_finite(pivot, key, state, clean)
-        shrink = shrink_for(clean, centre.value)
-        point = centre.value.astype(clean.raw.dtype) * shrink
-        distance = offsets(clean, shrink, point, rank=keep(n, f) - 1).distance
+        finite = finite_rows(rows)
+        state, centre = apply_to_finite(pivot, key, state, finite)
+        shrink = shrink_for(finite, centre.value)
+        point = centre.value.astype(finite.raw.dtype) * shrink
+        distance = offsets(finite, shrink, point, rank=keep(n, f) - 1).distance
         selected = least(distance, keep(n, f))
-        value = said_as(rows, mean_of(selected, clean))
-        return state, Aggregated(
-            value, clean.rejected | centre.rejected, {**centre.details, "selected": selected}
-        )
+        details = {**centre.details, "selected": selected}
+        rejected = finite.rejected | centre.rejected
+        return state, aggregated(rows, mean_of(selected, finite), rejected, details)
 
     def bound(n: int, f: int) -> float | None:
         c = reach(pivot, n, f)
         return None if c is None or keep(n, f) > n - f else 2 * c + 1
 
-    return Aggregator(pivot.init, apply, constant(reach=only_for(f, bound)))
+    return Aggregator(pivot.init, apply, known_constants(reach=only_for(f, bound)))

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.rows.centring import offsets, pull, shrink_for
-from jaxbyz.aggregators.rows.finite import Clean, cleaned, detailed
+from jaxbyz.aggregators.from_functions import Details, aggregated, with_details
+from jaxbyz.aggregators.rows.centring import offsets, shrink_for, weighted_offsets
+from jaxbyz.aggregators.rows.finite import FiniteRows, finite_rows
 from jaxbyz.aggregators.rows.inner_rules import apply_to_finite
-from jaxbyz.aggregators.rows.numbers import power_of_two, said_as
+from jaxbyz.aggregators.rows.numbers import power_of_two
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -44,9 +45,9 @@ def centered_clipping(tau: float | jax.Array, iterations: int) -> Aggregator:
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
-        clean = cleaned(rows)
-        value = _pulled(clean, state.astype(clean.raw.dtype), tau, iterations)
-        return value.astype(state.dtype), Aggregated(said_as(rows, value), clean.rejected, {})
+        finite = finite_rows(rows)
+        value = _pulled(finite, state.astype(finite.raw.dtype), tau, iterations)
+        return value.astype(state.dtype), aggregated(rows, value, finite.rejected)
 
     return Aggregator(jnp.zeros, apply)
 
@@ -73,12 +74,10 @@ def centered_clipping_from(
     tau, iterations = _checked(tau, iterations)
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
-        clean = cleaned(rows)
-        state, start = apply_to_finite(pivot, key, state, clean)
-        value = _pulled(clean, start.value.astype(clean.raw.dtype), tau, iterations)
-        return state, Aggregated(
-            said_as(rows, value), clean.rejected | start.rejected, start.details
-        )
+        finite = finite_rows(rows)
+        state, start = apply_to_finite(pivot, key, state, finite)
+        value = _pulled(finite, start.value.astype(finite.raw.dtype), tau, iterations)
+        return state, aggregated(rows, value, finite.rejected | start.rejected, start.details)
 
     return Aggregator(pivot.init, apply)
 
@@ -105,13 +104,13 @@ def smoothed_weiszfeld(iterations: int, nu: float | jax.Array) -> Aggregator:
     iterations = checks.count("iterations", iterations, minimum=1)
     nu = checks.interval("nu", nu, 0, float("inf"), closed="neither")
 
-    def rule(rows: Clean) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def rule(rows: FiniteRows) -> tuple[jax.Array, Details]:
         dtype = rows.raw.dtype
         shrink = shrink_for(rows)
         floor = jnp.maximum((nu * shrink).astype(dtype), jnp.finfo(dtype).tiny)
         unit = power_of_two(floor)
 
-        def step(_: jax.Array, point: jax.Array) -> jax.Array:
+        def moved(_: jax.Array, point: jax.Array) -> jax.Array:
             here = rows.inside_loop(point)
             found = offsets(here, shrink, point, least=floor)
             distance = jnp.maximum(found.distance, floor)  # [n]
@@ -120,12 +119,14 @@ def smoothed_weiszfeld(iterations: int, nu: float | jax.Array) -> Aggregator:
             second = jnp.where(far, 1 / jnp.where(far, found.length, 1), unit / floor)
             total = (distance.min() / distance).sum()  # Σ β in the unit of the largest
             # z + Σ β (x - z) / Σ β, which is the mean of weights β.
-            return point + pull(here, shrink, point, first, second) * (distance.min() / total)
+            return point + weighted_offsets(here, shrink, point, first, second) * (
+                distance.min() / total
+            )
 
-        end = jax.lax.fori_loop(0, iterations, step, jnp.zeros_like(rows.fill))
+        end = jax.lax.fori_loop(0, iterations, moved, jnp.zeros_like(rows.replacement))
         return end / shrink, {}
 
-    return detailed(rule)
+    return with_details(rule)
 
 
 def _checked(tau: float | jax.Array, iterations: int) -> tuple[float | jax.Array, int]:
@@ -133,7 +134,9 @@ def _checked(tau: float | jax.Array, iterations: int) -> tuple[float | jax.Array
     return tau, checks.count("iterations", iterations, minimum=1)
 
 
-def _pulled(rows: Clean, start: jax.Array, tau: float | jax.Array, iterations: int) -> jax.Array:
+def _pulled(
+    rows: FiniteRows, start: jax.Array, tau: float | jax.Array, iterations: int
+) -> jax.Array:
     """The steps of centred clipping; no difference of rows and no square of one overflows."""
     n = rows.raw.shape[0]
     shrink = shrink_for(rows, start)
@@ -145,6 +148,6 @@ def _pulled(rows: Clean, start: jax.Array, tau: float | jax.Array, iterations: i
         far = found.distance > limit
         first = jnp.where(far, 1 / found.size, 1)
         second = jnp.where(far, limit / jnp.where(far, found.length, 1), 1)
-        return point + pull(here, shrink, point, first, second / n)
+        return point + weighted_offsets(here, shrink, point, first, second / n)
 
     return jax.lax.fori_loop(0, iterations, step, start * shrink) / shrink

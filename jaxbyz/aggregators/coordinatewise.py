@@ -10,21 +10,15 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.analysis.coefficients import constant, only_for, ratio, within_ranges
+from jaxbyz.aggregators.analysis.coefficients import known_constants, only_for, ratio, within_ranges
 from jaxbyz.aggregators.analysis.linear_pieces import ranks, windows
-from jaxbyz.aggregators.rows.finite import detailed
-from jaxbyz.aggregators.rows.inner_rules import ColumnRule, Columnwise, Rows
-from jaxbyz.aggregators.rows.numbers import (
-    no_state,
-    rejected_rows,
-    require_majority,
-    said_as,
-    share,
-    widened,
-)
+from jaxbyz.aggregators.from_functions import aggregated, no_state, require_majority, with_details
+from jaxbyz.aggregators.rows.finite import rejected_rows
+from jaxbyz.aggregators.rows.inner_rules import ColumnRule, Coordinatewise, Rows
+from jaxbyz.aggregators.rows.numbers import reciprocal, widened
 from jaxbyz.aggregators.rows.sorting import partly_sorted, select_ranks
 from jaxbyz.contracts.constructors import part
-from jaxbyz.core import Aggregated, Aggregator, Cell, Key, Robustness, Tree
+from jaxbyz.core import Aggregated, Aggregator, Key, LinearPiece, Robustness, Tree
 
 __all__ = ["coordinate_median", "lower_median", "mean", "meamed", "phocas", "trimmed_mean"]
 
@@ -34,7 +28,7 @@ def average(rows: Rows) -> jax.Array:
 
     Half of it is summed: the whole, of the largest numbers, could be rounded to Inf.
     """
-    part = share(2 * len(rows), rows[0].dtype)
+    part = reciprocal(2 * len(rows), rows[0].dtype)
     total = rows[0] * part
     for row in rows[1:]:
         total = total + row * part
@@ -47,6 +41,16 @@ def doubled(half: jax.Array) -> jax.Array:
     return jnp.where(jnp.isfinite(half), jnp.clip(2 * half, -largest, largest), half)
 
 
+def middle_ranks(n: int) -> tuple[int, int]:
+    """The ranks of the two middle values of n, which are the same one for odd n: from, to."""
+    return (n - 1) // 2, n // 2 + 1
+
+
+def median(rows: Rows) -> jax.Array:
+    """The average of the two middle values of every column, [w]; they may be one."""
+    return average(select_ranks(rows, *middle_ranks(len(rows))))
+
+
 @part
 def mean() -> Aggregator:
     """The plain average (1/n) Σ x_i: no robustness, the reference for everything else.
@@ -56,11 +60,11 @@ def mean() -> Aggregator:
     >>> mean()(jnp.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [2.0, 3.0]
     """
-    whole = detailed(
+    whole = with_details(
         lambda rows: (average([rows.row(i) for i in range(rows.raw.shape[0])]), {}),
-        constant(lambda n, f: None if f else 0.0, cells=lambda n: ranks(n, 0, n)),
+        known_constants(lambda n, f: None if f else 0.0, pieces=lambda n: ranks(n, 0, n)),
     )
-    return Columnwise(whole.init, whole.apply, whole.robustness, average, is_mean=True)
+    return Coordinatewise(whole.init, whole.apply, whole.robustness, average, is_mean=True)
 
 
 @part
@@ -96,10 +100,10 @@ def trimmed_mean(f: int | None = None, trim: int | None = None) -> Aggregator:
     def published(n: int, f: int) -> float | None:
         return 6 * ratio(n, f) * (1 + ratio(n, f)) if f == trim else None
 
-    def cells(n: int) -> list[Cell]:
+    def pieces(n: int) -> list[LinearPiece]:
         return ranks(n, trim, n - trim)
 
-    return _by_entries(rule, constant(exact, published, cells=cells))
+    return _by_entries(rule, known_constants(exact, published, pieces=pieces))
 
 
 @part
@@ -122,7 +126,7 @@ def coordinate_median(f: int | None = 0) -> Aggregator:
     def rule(rows: Rows) -> jax.Array:
         n = len(rows)
         require_majority("coordinate_median", n, f)
-        return average(select_ranks(rows, (n - 1) // 2, n // 2 + 1))
+        return median(rows)
 
     def exact(n: int, f: int) -> float:
         return (n - f) / (n // 2 + 1 - f) - 1
@@ -130,10 +134,10 @@ def coordinate_median(f: int | None = 0) -> Aggregator:
     def published(n: int, f: int) -> float:
         return 4 * (1 + ratio(n, f)) ** 2
 
-    def cells(n: int) -> list[Cell]:
-        return ranks(n, (n - 1) // 2, n // 2 + 1)
+    def pieces(n: int) -> list[LinearPiece]:
+        return ranks(n, *middle_ranks(n))
 
-    return _by_entries(rule, constant(exact, published, cells=cells))
+    return _by_entries(rule, known_constants(exact, published, pieces=pieces))
 
 
 @part
@@ -163,10 +167,10 @@ def lower_median(f: int | None = 0) -> Aggregator:
     def exact(n: int, f: int) -> float:
         return n / (n - 2 * f) if n % 2 == 0 else (n - f) / (n // 2 + 1 - f) - 1
 
-    def cells(n: int) -> list[Cell]:
+    def pieces(n: int) -> list[LinearPiece]:
         return ranks(n, (n - 1) // 2, (n + 1) // 2)
 
-    return _by_entries(rule, constant(exact, cells=cells))
+    return _by_entries(rule, known_constants(exact, pieces=pieces))
 
 
 def nearest_values(ordered: Rows, centre: jax.Array, keep: int) -> list[jax.Array]:
@@ -210,14 +214,14 @@ def meamed(f: int | None = None) -> Aggregator:
     def rule(rows: Rows) -> jax.Array:
         n = len(rows)
         require_majority("meamed", n, f)
-        middle = (n - 1) // 2, n // 2 + 1
+        middle = middle_ranks(n)
         ordered = partly_sorted(rows, [*_ends(n, f), *middle])
         return average(nearest_values(ordered, average(ordered[slice(*middle)]), n - f))
 
-    def cells(n: int) -> list[Cell]:
-        return windows(ranks(n, (n - 1) // 2, n // 2 + 1)[0].weights, n - f)
+    def pieces(n: int) -> list[LinearPiece]:
+        return windows(ranks(n, *middle_ranks(n))[0].weights, n - f)
 
-    return _by_entries(rule, constant(cells=cells, reach=only_for(f, within_ranges)))
+    return _by_entries(rule, known_constants(pieces=pieces, reach=only_for(f, within_ranges)))
 
 
 @part
@@ -246,16 +250,16 @@ def phocas(f: int | None = None) -> Aggregator:
         middle = average(ordered[f : n - f])
         nearest = nearest_values(ordered, middle, n - f)
         # All but the first f of them are the rows of which `middle` is the mean.
-        part = share(2 * (n - f), middle.dtype)
+        part = reciprocal(2 * (n - f), middle.dtype)
         half = middle * ((n - 2 * f) * part)
         for row in nearest[:f]:
             half = half + row * part
         return doubled(half)
 
-    def cells(n: int) -> list[Cell]:
+    def pieces(n: int) -> list[LinearPiece]:
         return windows(ranks(n, f, n - f)[0].weights, n - f)
 
-    return _by_entries(rule, constant(cells=cells, reach=only_for(f, within_ranges)))
+    return _by_entries(rule, known_constants(pieces=pieces, reach=only_for(f, within_ranges)))
 
 
 def _by_entries(rule: ColumnRule, robustness: Robustness | None = None) -> Aggregator:
@@ -267,10 +271,10 @@ def _by_entries(rule: ColumnRule, robustness: Robustness | None = None) -> Aggre
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
         wide = widened(rows)
-        return state, Aggregated(said_as(rows, columns(wide)), rejected_rows(wide), {})
+        return state, aggregated(rows, columns(wide), rejected_rows(wide))
 
     def columns(rows: Rows) -> jax.Array:
         value = rule(rows)
         return jnp.where(jnp.isfinite(value), value, 0)
 
-    return Columnwise(no_state, apply, robustness, columns)
+    return Coordinatewise(no_state, apply, robustness, columns)

@@ -8,17 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.analysis.coefficients import constant, ratio
-from jaxbyz.aggregators.rows.centred_distances import measured
-from jaxbyz.aggregators.rows.centring import (
-    Centred,
-    distances_from,
-    weighted_from,
-)
-from jaxbyz.aggregators.rows.finite import cleaned
-from jaxbyz.aggregators.rows.numbers import no_state, require_majority, said_as
+from jaxbyz.aggregators.analysis.coefficients import known_constants, ratio
+from jaxbyz.aggregators.from_functions import Details, require_majority, with_details
+from jaxbyz.aggregators.rows.centred_distances import centred_distances
+from jaxbyz.aggregators.rows.centring import Centred, distances_from, weighted_from
+from jaxbyz.aggregators.rows.finite import FiniteRows
 from jaxbyz.contracts.constructors import part
-from jaxbyz.core import Aggregated, Aggregator, Key, Tree
+from jaxbyz.core import Aggregator
 
 __all__ = ["geometric_median"]
 
@@ -75,43 +71,21 @@ def geometric_median(
     if tolerance is not None:
         checks.interval("tolerance", tolerance, 0, float("inf"), closed="neither")
 
-    def step(rows: Centred, iterate: _Iterate) -> _Iterate:
-        point = iterate.point
-        rows = rows.inside_loop(point)
-        distance = distances_from(rows, point)  # [n]
-        weight = _inverse(distance)
-        pull = weighted_from(weight, rows, point)  # [d], R
-        length = jnp.sqrt((pull * pull).sum())
-        here = (distance == 0).sum().astype(point.dtype)  # η
-        target = point + pull / jnp.maximum(weight.sum(), jnp.finfo(point.dtype).tiny)
-        stay = jnp.where(length > 0, jnp.minimum(1, here / jnp.where(length > 0, length, 1)), 1)
-        residual = jnp.maximum(0, length - here) / distance.shape[0]
-        moved = jnp.where(stay < 1, target + stay * (point - target), point)
-        row = jnp.where(here > 0, jnp.argmin(distance), -1)
-        return _Iterate(moved, residual, iterate.iterations + 1, row)
-
-    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
-        del key
-        n, d = rows.shape
+    def rule(rows: FiniteRows) -> tuple[jax.Array, Details]:
+        n, d = rows.raw.shape
         require_majority("geometric_median", n, f)
-        clean = cleaned(rows)
-        dtype = clean.raw.dtype
+        dtype = rows.raw.dtype
         goal = (1e-10 if dtype == jnp.float64 else 1e-5) if tolerance is None else tolerance
         most = (n - 1) // 2  # the most rows that may be anything, whatever f says
-        near, squares = measured(clean, most, START)
+        near, squares = centred_distances(rows, most, START)
         weights = _start(squares, goal, WEIGHT_STEPS * max_iterations)
-        seen = near.shortened(DIRECTIONS)
-        origin = jnp.zeros(d, dtype)
-        begin = _Iterate(
-            weighted_from(weights, near, origin),
-            jnp.full((), jnp.inf, dtype),
-            jnp.array(0),
-            jnp.array(-1),
-        )
+        far = near.shortened_beyond(DIRECTIONS)
+        point = weighted_from(weights, near, jnp.zeros(d, dtype))
+        infinite = jnp.full((), jnp.inf, dtype)
         end = jax.lax.while_loop(
             lambda it: (it.residual > goal) & (it.iterations < max_iterations),
-            lambda it: step(seen, it),
-            begin,
+            lambda it: _step(far, it),
+            _Iterate(point, infinite, jnp.array(0), jnp.array(-1)),
         )
         details = {
             "iterations": end.iterations,
@@ -119,12 +93,26 @@ def geometric_median(
             "converged": end.residual <= goal,
         }
         # A minimiser that is a row is that row, to the last bit.
-        row = jnp.where(clean.out[end.row], clean.fill, clean.raw[end.row])
-        value = jnp.where(end.row >= 0, row, seen.back(end.point))
-        return state, Aggregated(said_as(rows, value), clean.rejected, details)
+        return jnp.where(end.row >= 0, rows.row(end.row), far.to_original(end.point)), details
 
-    bound = constant(published=lambda n, f: 4 * (1 + ratio(n, f)) ** 2)
-    return Aggregator(no_state, apply, bound)
+    return with_details(rule, known_constants(published=lambda n, f: 4 * (1 + ratio(n, f)) ** 2))
+
+
+def _step(rows: Centred, iterate: _Iterate) -> _Iterate:
+    """One corrected Weiszfeld step on the rows, and the residual of the point before."""
+    point = iterate.point
+    rows = rows.inside_loop(point)
+    distance = distances_from(rows, point)  # [n]
+    weight = _inverse(distance)
+    pull = weighted_from(weight, rows, point)  # [d], R
+    length = jnp.sqrt((pull * pull).sum())
+    here = (distance == 0).sum().astype(point.dtype)  # η
+    target = point + pull / jnp.maximum(weight.sum(), jnp.finfo(point.dtype).tiny)
+    stay = jnp.where(length > 0, jnp.minimum(1, here / jnp.where(length > 0, length, 1)), 1)
+    residual = jnp.maximum(0, length - here) / distance.shape[0]
+    moved = jnp.where(stay < 1, target + stay * (point - target), point)
+    row = jnp.where(here > 0, jnp.argmin(distance), -1)
+    return _Iterate(moved, residual, iterate.iterations + 1, row)
 
 
 def _inverse(distances: jax.Array) -> jax.Array:
@@ -143,6 +131,10 @@ def _start(squares: jax.Array, goal: float, max_iterations: int) -> jax.Array:
     def times(vector: jax.Array) -> jax.Array:
         return jnp.matmul(squares, vector, precision=jax.lax.Precision.HIGHEST)
 
+    def normalised(pull: jax.Array, otherwise: jax.Array) -> jax.Array:
+        total = pull.sum()
+        return jnp.where(total > 0, pull / jnp.where(total > 0, total, 1), otherwise)
+
     def look(weights: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """‖x_i - z‖² [n], Weiszfeld's weights 1/‖x_i - z‖ [n], and ‖R‖ []."""
         along = times(weights)
@@ -158,15 +150,12 @@ def _start(squares: jax.Array, goal: float, max_iterations: int) -> jax.Array:
     def body(carry: tuple) -> tuple:
         weights, _, i = carry
         _, pull, length = look(weights)
-        total = pull.sum()
-        return jnp.where(total > 0, pull / jnp.where(total > 0, total, 1), weights), length, i + 1
+        return normalised(pull, weights), length, i + 1
 
     def going(carry: tuple) -> jax.Array:
         _, length, i = carry
         return (length > n * goal / 10) & (i < max_iterations - 1) & ~optimal
 
-    total = pull.sum()
-    first = jnp.where(total > 0, pull / jnp.where(total > 0, total, 1), row)
-    infinite = jnp.full((), jnp.inf, squares.dtype)
-    weights, _, _ = jax.lax.while_loop(going, body, (first, infinite, jnp.array(0)))
+    begin = normalised(pull, row), jnp.full((), jnp.inf, squares.dtype), jnp.array(0)
+    weights, _, _ = jax.lax.while_loop(going, body, begin)
     return jnp.where(optimal, row, weights)

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.analysis.coefficients import constant, mixed, reach
-from jaxbyz.aggregators.rows.centred_distances import measured
+from jaxbyz.aggregators.analysis.coefficients import known_constants, mixed, reach
+from jaxbyz.aggregators.from_functions import aggregated, require_key, require_majority
+from jaxbyz.aggregators.rows.centred_distances import centred_distances
 from jaxbyz.aggregators.rows.distances import nearest
-from jaxbyz.aggregators.rows.finite import Clean, cleaned
+from jaxbyz.aggregators.rows.finite import FiniteRows, finite_rows
 from jaxbyz.aggregators.rows.inner_rules import apply_to_scaled, apply_to_weighted
 from jaxbyz.aggregators.rows.norms import row_norms, shortening
-from jaxbyz.aggregators.rows.numbers import require_key, require_majority, said_as
 from jaxbyz.column_passes import order_statistic
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
@@ -48,15 +48,15 @@ def nnm(f: int | None, inner: Aggregator) -> Aggregator:
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         n = rows.shape[0]
         require_majority("nnm", n, f)
-        clean = cleaned(rows)
-        rejected = clean.rejected
-        distances = measured(clean, f)[1]
+        finite = finite_rows(rows)
+        rejected = finite.rejected
+        distances = centred_distances(finite, f)[1]
         chosen = nearest(jnp.where(rejected, jnp.inf, distances), n - f)  # [n, n-f]
-        weights = jnp.zeros((n, n), clean.raw.dtype)
+        weights = jnp.zeros((n, n), finite.raw.dtype)
         weights = weights.at[jnp.arange(n)[:, None], chosen].set(1 / (n - f))
         good = ~rejected / jnp.maximum((~rejected).sum(), 1).astype(weights.dtype)
         weights = jnp.where(rejected[:, None] & (~rejected).any(), good, weights)
-        return _said(clean, rows, apply_to_weighted(inner, key, state, clean, weights))
+        return _of_both(finite, rows, apply_to_weighted(inner, key, state, finite, weights))
 
     return Aggregator(inner.init, apply, mixed(f, inner))
 
@@ -91,19 +91,19 @@ def bucketing(s: int, inner: Aggregator) -> Aggregator:
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         n = rows.shape[0]
         shuffle, inner_key = jax.random.split(require_key("bucketing", key))
-        clean = cleaned(rows)
+        finite = finite_rows(rows)
         order = jax.random.permutation(shuffle, n)
         place = jnp.arange(n)
-        size = jnp.minimum(s, n - place // s * s).astype(clean.raw.dtype)  # of the group of a place
-        weights = jnp.zeros((-(-n // s), n), clean.raw.dtype).at[place // s, order].set(1 / size)
-        return _said(clean, rows, apply_to_weighted(inner, inner_key, state, clean, weights))
+        size = jnp.minimum(s, n - place // s * s).astype(finite.raw.dtype)  # of its group
+        weights = jnp.zeros((-(-n // s), n), finite.raw.dtype).at[place // s, order].set(1 / size)
+        return _of_both(finite, rows, apply_to_weighted(inner, inner_key, state, finite, weights))
 
     def bound(n: int, f: int) -> float | None:
         groups = -(-n // s)
         c = reach(inner, groups, f) if groups > 2 * f else None
         return None if c is None else c + 1
 
-    return Aggregator(inner.init, apply, constant(reach=bound))
+    return Aggregator(inner.init, apply, known_constants(reach=bound))
 
 
 @part
@@ -125,9 +125,9 @@ def clip(c: float | jax.Array, inner: Aggregator) -> Aggregator:
     c = checks.interval("c", c, 0, float("inf"), closed="neither")
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
-        clean = cleaned(rows)
-        factors = shortening(clean, c, 1.0)
-        return _said(clean, rows, apply_to_scaled(inner, key, state, clean, factors))
+        finite = finite_rows(rows)
+        factors = shortening(finite, c, 1.0)
+        return _of_both(finite, rows, apply_to_scaled(inner, key, state, finite, factors))
 
     return Aggregator(inner.init, apply)
 
@@ -154,23 +154,23 @@ def arc(f: int | None, inner: Aggregator) -> Aggregator:
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         n = rows.shape[0]
         require_majority("arc", n, f)
-        clean = cleaned(rows)
+        finite = finite_rows(rows)
         count = 2 * f * (n - f) // n
         factors: tuple[jax.Array, ...] = ()
         if count:
-            norms, shrink = row_norms(clean)
-            factors = shortening(clean, order_statistic(norms, n - count - 1), 1 / shrink)
-        return _said(clean, rows, apply_to_scaled(inner, key, state, clean, factors))
+            norms, shrink = row_norms(finite)
+            factors = shortening(finite, order_statistic(norms, n - count - 1), 1 / shrink)
+        return _of_both(finite, rows, apply_to_scaled(inner, key, state, finite, factors))
 
     return Aggregator(inner.init, apply)
 
 
-def _said(
-    clean: Clean, rows: jax.Array, outcome: tuple[Tree, Aggregated]
+def _of_both(
+    finite: FiniteRows, rows: jax.Array, outcome: tuple[Tree, Aggregated]
 ) -> tuple[Tree, Aggregated]:
     """The outcome of the inner rule as that of both: of the given kind, with all rejected rows."""
     state, result = outcome
-    rejected = clean.rejected
+    rejected = finite.rejected
     if result.rejected.shape == rejected.shape:
         rejected = rejected | result.rejected
-    return state, Aggregated(said_as(rows, result.value), rejected, result.details)
+    return state, aggregated(rows, result.value, rejected, result.details)

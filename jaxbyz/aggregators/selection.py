@@ -13,16 +13,16 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.aggregators.analysis.coefficients import (
-    constant,
+    known_constants,
     only_for,
     ratio,
     unknown,
     within_ranges,
 )
-from jaxbyz.aggregators.coordinatewise import average, nearest_values
-from jaxbyz.aggregators.rows.centred_distances import measured
-from jaxbyz.aggregators.rows.finite import Clean, detailed, mean_of
-from jaxbyz.aggregators.rows.numbers import require_majority
+from jaxbyz.aggregators.coordinatewise import average, middle_ranks, nearest_values
+from jaxbyz.aggregators.from_functions import Details, require_majority, with_details
+from jaxbyz.aggregators.rows.centred_distances import centred_distances
+from jaxbyz.aggregators.rows.finite import FiniteRows, mean_of
 from jaxbyz.aggregators.rows.sorting import sorted_rows
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator
@@ -56,17 +56,16 @@ def krum(f: int | None = None, margin: int = 1, power: int = 2) -> Aggregator:
     """
     f, margin, power = _checked(f, margin, power)
 
-    def rule(rows: Clean) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def rule(rows: FiniteRows) -> tuple[jax.Array, Details]:
         n = rows.raw.shape[0]
         _require_neighbours("krum", n, f, margin)
         best = jnp.argmin(_scores(rows, f, margin, power))
-        value = jnp.where(rows.out[best], rows.fill, rows.raw[best])
-        return value, {"selected": jnp.arange(n) == best}
+        return rows.row(best), {"selected": jnp.arange(n) == best}
 
     as_published = margin == 1 and power == 2
     bound = only_for(f, lambda n, f: 6 * (1 + ratio(n, f)))
     published = bound if as_published else unknown
-    return detailed(rule, constant(published=published, reach=_reach(f, margin, power)))
+    return with_details(rule, known_constants(published=published, reach=_reach(f, margin, power)))
 
 
 @part
@@ -94,7 +93,7 @@ def multi_krum(
     f, margin, power = _checked(f, margin, power)
     m = None if m is None else checks.count("m", m, minimum=1)
 
-    def rule(rows: Clean) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def rule(rows: FiniteRows) -> tuple[jax.Array, Details]:
         n = rows.raw.shape[0]
         _require_neighbours("multi_krum", n, f, margin)
         if m is not None and m > n:
@@ -103,7 +102,7 @@ def multi_krum(
         selected = least(_scores(rows, f, margin, power), count)
         return mean_of(selected, rows), {"selected": selected}
 
-    return detailed(rule, constant(reach=_reach(f, margin, power, m)))
+    return with_details(rule, known_constants(reach=_reach(f, margin, power, m)))
 
 
 @part
@@ -131,18 +130,18 @@ def bulyan(f: int | None = None) -> Aggregator:
     """
     f = checks.count("f", f)
 
-    def rule(rows: Clean) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def rule(rows: FiniteRows) -> tuple[jax.Array, Details]:
         n = rows.raw.shape[0]
         if f and n < 4 * f + 3:
             raise ValueError(f"bulyan needs n >= 4f + 3 rows, got n = {n} and f = {f}")
-        chosen = _chosen_one_by_one(measured(rows, f)[1], f)  # [n - 2f]
-        ordered = sorted_rows(rows.finite[chosen])
+        chosen = _chosen_one_by_one(centred_distances(rows, f)[1], f)  # [n - 2f]
+        ordered = sorted_rows(rows.array[chosen])
         count = len(ordered)
-        centre = average(ordered[(count - 1) // 2 : count // 2 + 1])
+        centre = average(ordered[slice(*middle_ranks(count))])
         value = average(nearest_values(ordered, centre, count - 2 * f))
         return value, {"selected": jnp.zeros(n, bool).at[chosen].set(True)}
 
-    return detailed(rule, constant(reach=only_for(f, within_ranges)))
+    return with_details(rule, known_constants(reach=only_for(f, within_ranges)))
 
 
 def least(scores: jax.Array, count: int) -> jax.Array:
@@ -184,16 +183,16 @@ def _require_neighbours(rule: str, n: int, f: int, margin: int) -> None:
         )
 
 
-def _scores(rows: Clean, f: int, margin: int, power: int) -> jax.Array:
+def _scores(rows: FiniteRows, f: int, margin: int, power: int) -> jax.Array:
     """s_i for all rows, [n]."""
     n = rows.raw.shape[0]
     # Sorted, a row's distance to itself comes first; it is 0 and adds nothing.
-    distances = measured(rows, f)[1]
+    distances = centred_distances(rows, f)[1]
     near = jnp.sort(distances, axis=1)[:, : max(1, n - f - margin + 1)]
     if power == 1:
         near = jnp.sqrt(near)
     elif power == 4:
-        near = near**2  # at most (4 B²)² in the unit of `measured`, which is a number
+        near = near**2  # at most (4 B²)² in the unit of `centred_distances`, which is a number
     return near.sum(axis=1)
 
 

@@ -13,14 +13,20 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.analysis.coefficients import constant, only_for
-from jaxbyz.aggregators.coordinatewise import average
-from jaxbyz.aggregators.rows.centred_distances import measured
-from jaxbyz.aggregators.rows.centring import Centred, around, weighted_from
+from jaxbyz.aggregators.analysis.coefficients import known_constants, only_for
+from jaxbyz.aggregators.coordinatewise import median
+from jaxbyz.aggregators.from_functions import (
+    Details,
+    aggregated,
+    no_state,
+    require_key,
+    require_majority,
+    with_details,
+)
+from jaxbyz.aggregators.rows.centred_distances import centred_distances
+from jaxbyz.aggregators.rows.centring import Centred, centred_at_median, weighted_from
 from jaxbyz.aggregators.rows.distances import centred_products, squared_distances
-from jaxbyz.aggregators.rows.finite import cleaned, mean_of
-from jaxbyz.aggregators.rows.numbers import no_state, require_key, require_majority, said_as
-from jaxbyz.aggregators.rows.sorting import select_ranks
+from jaxbyz.aggregators.rows.finite import FiniteRows, finite_rows, mean_of
 from jaxbyz.aggregators.selection import least
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
@@ -60,35 +66,10 @@ def caf(f: int | None = None) -> Aggregator:
     """
     f = checks.count("f", f)
 
-    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
-        del key
-        n = rows.shape[0]
-        require_majority("caf", n, f)
-        clean = cleaned(rows)
-        seen, distances = measured(clean, f)
-
-        def step(now: _Filtered) -> _Filtered:
-            weights = now.weights / now.weights.sum()
-            eigenvalue, scores = _top_direction(distances, weights)
-            better = eigenvalue < now.eigenvalue
-            highest = jnp.where(weights > 0, scores, 0).max()
-            factor = 1 - scores / jnp.where(highest > 0, highest, 1)
-            factor = jnp.where(scores >= highest, 0, factor)
-            lower = jnp.where(highest > 0, now.weights * factor, now.weights)
-            return _Filtered(
-                jnp.where(now.weights > 0, lower, 0),
-                jnp.where(better, weights, now.best),
-                jnp.where(better, eigenvalue, now.eigenvalue),
-                now.passes + 1,
-                highest > 0,
-            )
-
-        ones = jnp.ones(n, distances.dtype)
-        infinite = jnp.full((), jnp.inf, distances.dtype)
-        start = _Filtered(ones, ones / n, infinite, jnp.zeros((), int), jnp.array(True))
-        end = jax.lax.while_loop(
-            lambda now: now.going & (now.weights.sum() > n - 2 * f) & (now.passes < n), step, start
-        )
+    def rule(rows: FiniteRows) -> tuple[jax.Array, Details]:
+        require_majority("caf", rows.raw.shape[0], f)
+        seen, distances = centred_distances(rows, f)
+        end = _filtered(distances, f)
         details = {
             "passes": end.passes,
             "eigenvalue": end.eigenvalue,
@@ -96,11 +77,39 @@ def caf(f: int | None = None) -> Aggregator:
             "weights": end.best,
             "huge_rows": seen.far,
         }
-        value = seen.back(weighted_from(end.best, seen, jnp.zeros_like(seen.centre)))
-        return state, Aggregated(said_as(rows, value), clean.rejected, details)
+        value = seen.to_original(weighted_from(end.best, seen, jnp.zeros_like(seen.centre)))
+        return value, details
 
-    bound = constant(reach=only_for(f, lambda n, f: (2 * n) ** 0.5))
-    return Aggregator(no_state, apply, bound)
+    return with_details(rule, known_constants(reach=only_for(f, lambda n, f: (2 * n) ** 0.5)))
+
+
+def _filtered(distances: jax.Array, f: int) -> _Filtered:
+    """The weights of CAF, from the squared distances of the rows [n, n]."""
+    n = distances.shape[0]
+
+    def step(now: _Filtered) -> _Filtered:
+        weights = now.weights / now.weights.sum()
+        eigenvalue, scores = _top_direction(distances, weights)
+        better = eigenvalue < now.eigenvalue
+        highest = jnp.where(weights > 0, scores, 0).max()
+        factor = 1 - scores / jnp.where(highest > 0, highest, 1)
+        factor = jnp.where(scores >= highest, 0, factor)
+        lower = jnp.where(highest > 0, now.weights * factor, now.weights)
+        return _Filtered(
+            jnp.where(now.weights > 0, lower, 0),
+            jnp.where(better, weights, now.best),
+            jnp.where(better, eigenvalue, now.eigenvalue),
+            now.passes + 1,
+            highest > 0,
+        )
+
+    def going(now: _Filtered) -> jax.Array:
+        return now.going & (now.weights.sum() > n - 2 * f) & (now.passes < n)
+
+    ones = jnp.ones(n, distances.dtype)
+    infinite = jnp.full((), jnp.inf, distances.dtype)
+    start = _Filtered(ones, ones / n, infinite, jnp.zeros((), int), jnp.array(True))
+    return jax.lax.while_loop(going, step, start)
 
 
 @part
@@ -145,12 +154,12 @@ def dnc(
             raise ValueError(
                 f"dnc needs n > fraction f rows, got n = {n}, f = {f} and fraction = {fraction}"
             )
-        clean = cleaned(rows)
+        finite = finite_rows(rows)
         if dims >= d:
-            seen, distances = measured(clean, f, HUGE, Centred.replaced)
+            seen, distances = centred_distances(finite, f, HUGE, Centred.replaced_beyond)
         else:
-            seen = around(clean, f).replaced(HUGE)
-        clean = seen.clean
+            seen = centred_at_median(finite, f).replaced_beyond(HUGE)
+        finite = seen.finite
 
         def kept_by(distances: jax.Array) -> jax.Array:
             uniform = jnp.full(n, 1 / n, distances.dtype)
@@ -175,14 +184,16 @@ def dnc(
             )
         value = jax.lax.cond(
             empty,
-            lambda: average(select_ranks(clean.finite, (n - 1) // 2, n // 2 + 1)),
-            lambda: mean_of(selected, clean),
+            lambda: median(finite.array),
+            lambda: mean_of(selected, finite),
         )
         details = {"selected": selected, "empty": empty, "huge_rows": seen.far}
-        return state, Aggregated(said_as(rows, value), clean.rejected, details)
+        return state, aggregated(rows, value, finite.rejected, details)
 
     # The median is within √(n-f) of the mean of S, and q at most that.
-    bound = constant(reach=only_for(f, lambda n, f: (HUGE + 2) * (n - f) ** 0.5 if f else 1.0))
+    bound = known_constants(
+        reach=only_for(f, lambda n, f: (HUGE + 2) * (n - f) ** 0.5 if f else 1.0)
+    )
     return Aggregator(no_state, apply, bound)
 
 

@@ -15,20 +15,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
-from jaxbyz.aggregators.analysis.coefficients import constant, only_for, ratio
-from jaxbyz.aggregators.rows.centred_distances import measured
+from jaxbyz.aggregators.analysis.coefficients import known_constants, only_for, ratio
+from jaxbyz.aggregators.from_functions import Details, require_majority, with_details
+from jaxbyz.aggregators.rows.centred_distances import centred_distances
 from jaxbyz.aggregators.rows.distances import centred_products
-from jaxbyz.aggregators.rows.finite import cleaned, mean_of
-from jaxbyz.aggregators.rows.numbers import no_state, require_majority, said_as
+from jaxbyz.aggregators.rows.finite import FiniteRows, mean_of
 from jaxbyz.contracts.constructors import part
-from jaxbyz.core import Aggregated, Aggregator, Key, Tree
+from jaxbyz.core import Aggregator
 
 __all__ = ["mda", "mva", "smea", "subset_masks"]
 
 # [chunk, n, n] numbers of one chunk of subsets.
 CHUNK_NUMBERS = 2**18
 RANKS = 2**31 - 1  # ranks are 32-bit integers
-DERIVED = "derived here: two chosen sets share n-2f rows"
+DERIVED = "derived here: two chosen sets reciprocal n-2f rows"
 
 
 @part
@@ -53,7 +53,7 @@ def mda(f: int | None = None, max_subsets: Any = 10**6) -> Aggregator:
         both = kept[:, :, None] & kept[:, None, :]
         return jnp.where(both, distances, 0).max(axis=(1, 2))
 
-    bound = constant(
+    bound = known_constants(
         published=only_for(f, lambda n, f: 8 * f * f / (n - f)),
         source="derived here: the diameter of the chosen set is at most that of S",
     )
@@ -85,7 +85,7 @@ def mva(f: int | None = None, max_subsets: Any = 10**6) -> Aggregator:
         sums = jnp.matmul(weights, distances, precision=jax.lax.Precision.HIGHEST)
         return (sums * weights).sum(axis=1)
 
-    bound = constant(published=only_for(f, lambda n, f: 4 * ratio(n, f)), source=DERIVED)
+    bound = known_constants(published=only_for(f, lambda n, f: 4 * ratio(n, f)), source=DERIVED)
     return _least_subset("mva", f, max_subsets, score, bound, roundings=4)
 
 
@@ -115,7 +115,7 @@ def smea(f: int | None = None, max_subsets: Any = 10**6) -> Aggregator:
         products = jnp.where(kept[:, None] & kept, products, 0)  # eigenvalues: those, and zeros
         return jnp.linalg.eigvalsh(products)[-1]
 
-    bound = constant(published=only_for(f, lambda n, f: 4 * ratio(n, f)), source=DERIVED)
+    bound = known_constants(published=only_for(f, lambda n, f: 4 * ratio(n, f)), source=DERIVED)
     score = jax.vmap(top, in_axes=(None, 0))
     return _least_subset("smea", f, max_subsets, score, bound, roundings=64)
 
@@ -158,9 +158,8 @@ def _least_subset(
         max_subsets = int(max_subsets)
     allowed = checks.count("max_subsets", max_subsets, minimum=1, maximum=RANKS)
 
-    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
-        del key
-        n = rows.shape[0]
+    def rule(rows: FiniteRows) -> tuple[jax.Array, Details]:
+        n = rows.raw.shape[0]
         require_majority(name, n, f)
         count = math.comb(n, f)
         if count > allowed:
@@ -168,8 +167,7 @@ def _least_subset(
                 f"{name} with n = {n} and f = {f} would look at {count} subsets, "
                 f"which is more than max_subsets = {allowed}"
             )
-        clean = cleaned(rows)
-        seen, distances = measured(clean, f)
+        seen, distances = centred_distances(rows, f)
         chunk = min(count, max(1, CHUNK_NUMBERS // n**2))
         slack = 1 - roundings * n * float(jnp.finfo(distances.dtype).eps)
 
@@ -186,8 +184,6 @@ def _least_subset(
         begin = jnp.full((), jnp.inf, distances.dtype), jnp.zeros((), jnp.int32)
         _, rank = jax.lax.fori_loop(0, -(-count // chunk), look, begin)
         selected = subset_masks(n, f, rank)
-        value = said_as(rows, mean_of(selected, clean))
-        details = {"selected": selected, "huge_rows": seen.far}
-        return state, Aggregated(value, clean.rejected, details)
+        return mean_of(selected, rows), {"selected": selected, "huge_rows": seen.far}
 
-    return Aggregator(no_state, apply, robustness)
+    return with_details(rule, robustness)

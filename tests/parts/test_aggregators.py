@@ -13,16 +13,16 @@ from reference import aggregators as reference
 from jaxbyz.aggregators import (
     geometric_median,
     krum,
-    neutralize,
     nnm,
     rejected_rows,
+    replace_rejected,
     stateless,
     trimmed_mean,
 )
 from jaxbyz.aggregators.rows import sorting
-from jaxbyz.aggregators.rows.centring import around, squared_distances_of
+from jaxbyz.aggregators.rows.centring import centred_at_median, squared_distances_of
 from jaxbyz.aggregators.rows.distances import nearest, squared_distances
-from jaxbyz.aggregators.rows.finite import cleaned
+from jaxbyz.aggregators.rows.finite import finite_rows
 from jaxbyz.core import Aggregated, Aggregator
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -442,11 +442,11 @@ def test_neutralized_rows():
     for count in (0, 1, 2, 4, N):
         spoilt = rows.copy()
         spoilt[N - count :] = np.nan
-        clean, bad = neutralize(jnp.asarray(spoilt))
+        clean, bad = replace_rejected(jnp.asarray(spoilt))
         np.testing.assert_allclose(clean, reference.neutralized(spoilt), rtol=1e-15)
         assert (np.asarray(bad) == ~np.isfinite(spoilt).all(axis=1)).all()
         assert (np.asarray(rejected_rows(jnp.asarray(spoilt))) == np.asarray(bad)).all()
-        again, none = neutralize(clean)
+        again, none = replace_rejected(clean)
         assert jnp.array_equal(again, clean)
         assert not none.any()
 
@@ -454,7 +454,7 @@ def test_neutralized_rows():
 def test_rows_are_seen_around_their_median_in_a_unit_of_their_spread():
     with jax.enable_x64(False):
         largest = float(jnp.finfo(jnp.float32).max)
-        look = jax.jit(lambda rows: around(cleaned(rows), 2))
+        look = jax.jit(lambda rows: centred_at_median(finite_rows(rows), 2))
         spread = inputs(7, 3, seed=12)[0].astype(np.float32)
         for size in (1e-30, 0.3, 1.0, 1e30, 1e38):
             for shift in (0, 1e3):
@@ -474,7 +474,7 @@ def test_rows_are_seen_around_their_median_in_a_unit_of_their_spread():
                     assert seen.far.tolist() == [False, True, False, False, True, False, False]
                     # The centre is exact to roundings of the rows.
                     middle = np.median(np.float64(rows), axis=0)
-                    back = np.float64(jax.jit(lambda seen: seen.back(jnp.zeros(3)))(seen))
+                    back = np.float64(jax.jit(lambda seen: seen.to_original(jnp.zeros(3)))(seen))
                     np.testing.assert_allclose(back, middle, rtol=1e-6)
         # Equal rows, and others at any distance: as far as can be, and nothing vanishes.
         for beside in (1e-37, 1.0, 3e38):
@@ -619,7 +619,7 @@ def test_rows_that_agree_to_five_digits_are_told_apart():
     batch = batch.astype(np.float32)
 
     def of_one(rows):
-        distances = squared_distances_of(around(cleaned(rows), f))
+        distances = squared_distances_of(centred_at_median(finite_rows(rows), f))
         return nearest(distances, n - f), krum(f)(rows), nnm(f, trimmed_mean(f))(rows)
 
     with jax.enable_x64(False):

@@ -14,9 +14,8 @@ from reference import aggregators as reference
 
 from jaxbyz import aggregators
 from jaxbyz.aggregators.rows.distances import squared_distances
-from jaxbyz.aggregators.rows.finite import cleaned, weighted
+from jaxbyz.aggregators.rows.finite import finite_rows, rejected_rows, weighted
 from jaxbyz.aggregators.rows.norms import row_norms, shortened
-from jaxbyz.aggregators.rows.numbers import rejected_rows
 from jaxbyz.aggregators.subsets import subset_masks
 from jaxbyz.column_passes import largest_entries
 from jaxbyz.core import Aggregated, Aggregator
@@ -108,7 +107,7 @@ def test_means_of_a_power_of_two_of_the_largest_numbers_do_not_overflow(n):
         rows = jnp.full((n, 2), 3.3e38, jnp.float32)
         spoilt = rows.at[0].set(jnp.nan)
         values = jax.jit(lambda rows: [rule(rows) for rule in rules])(rows)
-        for value in (*values, *jax.jit(aggregators.neutralize)(spoilt)[0]):
+        for value in (*values, *jax.jit(aggregators.replace_rejected)(spoilt)[0]):
             np.testing.assert_allclose(value, rows[0], rtol=1e-6)
 
 
@@ -116,7 +115,7 @@ def test_norms_and_shortened_rows_at_the_ends_of_the_range():
     with jax.enable_x64(False):
         sizes = np.array([3e38, 1e30, 1.0, 1e-30, 1e-37, 0.0], np.float32)
         directions = np.array([0.6, 0.0, -0.8], np.float32)
-        rows = cleaned(jnp.asarray(sizes[:, None] * directions))
+        rows = finite_rows(jnp.asarray(sizes[:, None] * directions))
         norms, shrink = map(np.float64, row_norms(rows))
         assert shrink < 1  # beside 3e38, what is below some 1e-37 may vanish
         np.testing.assert_allclose(norms[:4] / shrink, sizes[:4], rtol=1e-6)
@@ -198,7 +197,7 @@ def test_weights_of_many_rows_and_columns():
         random = np.random.default_rng(n)
         rows, some, all_of = random.normal(size=(n, d)), random.normal(size=n), np.eye(n)[::-1]
         rows[1, 2] = np.nan
-        clean = cleaned(jnp.array(rows))  # a copy: rows change below
+        clean = finite_rows(jnp.array(rows))  # a copy: rows change below
         rows[1] = np.median(np.delete(rows, 1, axis=0), axis=0)
         np.testing.assert_allclose(weighted(jnp.asarray(some), clean), some @ rows, atol=1e-12)
         np.testing.assert_allclose(weighted(jnp.asarray(all_of), clean), rows[::-1], rtol=1e-15)

@@ -10,7 +10,8 @@ from jaxbyz import aggregators
 from jaxbyz.aggregators.rows import sorting
 from jaxbyz.aggregators.rows.centring import offsets, shrink_for
 from jaxbyz.aggregators.rows.distances import squared_distances
-from jaxbyz.aggregators.rows.finite import cleaned, lengths
+from jaxbyz.aggregators.rows.finite import finite_rows
+from jaxbyz.aggregators.rows.numbers import lengths
 from jaxbyz.column_passes import largest_entries, row_sums
 from jaxbyz.core import Aggregator
 from tests.reference import aggregators as reference
@@ -71,7 +72,7 @@ def test_lengths_need_no_care_unless_squares_are_no_numbers():
 def test_distances_from_a_point_of_long_rows():
     rows, point = normal(5, LONG), normal(LONG, seed=1)
     rows[3, 5] = np.nan
-    clean = cleaned(jnp.asarray(rows))
+    clean = finite_rows(jnp.asarray(rows))
     found = jax.jit(lambda clean: offsets(clean, shrink_for(clean), point).distance)(clean)
     finite = np.where(np.isnan(rows).any(axis=1)[:, None], np.median(rows[[0, 1, 2, 4]], 0), rows)
     exact = np.linalg.norm(np.float64(finite) - np.float64(point), axis=1)

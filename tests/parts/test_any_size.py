@@ -11,8 +11,8 @@ from reference import aggregators as reference
 from testing.planted import finds
 
 from jaxbyz import aggregators
-from jaxbyz.aggregators.rows.centring import around
-from jaxbyz.aggregators.rows.finite import cleaned
+from jaxbyz.aggregators.rows.centring import centred_at_median
+from jaxbyz.aggregators.rows.finite import finite_rows
 from jaxbyz.testing import check_aggregator
 from jaxbyz.testing.any_size import NAME
 
@@ -135,7 +135,7 @@ def test_bad_rows_do_not_make_the_others_look_far():
 
 def test_at_most_f_rows_are_far_and_an_offset_is_none():
     with jax.enable_x64(False):
-        seen = jax.jit(lambda rows: around(cleaned(rows), 2))
+        seen = jax.jit(lambda rows: centred_at_median(finite_rows(rows), 2))
         rows = np.round(np.random.default_rng(5).normal(size=(9, 3)) * 64).astype(np.float32) / 64
         exact = seen(rows)
         middle = np.median(np.float64(rows), axis=0)
@@ -147,7 +147,7 @@ def test_at_most_f_rows_are_far_and_an_offset_is_none():
             spoilt[:count] = np.float32(1e30)
             assert seen(spoilt).far.sum() == (count if count <= 2 else 0)
         # What is beyond the largest number is the largest number.
-        assert jnp.isfinite(exact.back(jnp.full(3, 3.4e38))).all()
+        assert jnp.isfinite(exact.to_original(jnp.full(3, 3.4e38))).all()
 
 
 def test_pulls_of_rows_whose_squares_vanish():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from jaxbyz import aggregators
-from jaxbyz.aggregators.rows.centred_distances import measured
+from jaxbyz.aggregators.rows.centred_distances import centred_distances
 from jaxbyz.aggregators.rows.centring import FAR
-from jaxbyz.aggregators.rows.finite import SHORT, cleaned
+from jaxbyz.aggregators.rows.finite import finite_rows
+from jaxbyz.aggregators.rows.numbers import SHORT
 
 D = SHORT + 76
 
@@ -45,9 +46,11 @@ def test_as_they_are_or_with_care(n, f):
     cases = inputs(n, f)
     batch = np.stack([rows for rows, _ in cases.values()])
     with jax.enable_x64(False):
-        both = jax.jit(lambda rows: measured(cleaned(rows), f))
+        both = jax.jit(lambda rows: centred_distances(finite_rows(rows), f))
         if n < 32:
-            seen, squares = jax.jit(jax.vmap(lambda rows: measured(cleaned(rows), f)))(batch)
+            seen, squares = jax.jit(jax.vmap(lambda rows: centred_distances(finite_rows(rows), f)))(
+                batch
+            )
         else:  # mapped, the product takes long to compile
             results = [both(rows) for rows in batch]
             seen, squares = jax.tree.map(lambda *leaves: jnp.stack(leaves), *results)

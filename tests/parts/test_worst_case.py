@@ -21,7 +21,7 @@ from jaxbyz.aggregators import (
 )
 from jaxbyz.aggregators.analysis.exact_columns import programs, worst_column
 from jaxbyz.aggregators.analysis.linear_pieces import ranks
-from jaxbyz.core import Aggregator, Cell, Robustness
+from jaxbyz.core import Aggregator, LinearPiece, Robustness
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -37,26 +37,26 @@ def ratio_of_rows(rows, f, value):
     return ((value - centre) ** 2).sum() / ((honest - centre) ** 2).sum(axis=1).mean()
 
 
-def by_cells(cells, column):
-    """The rule as its cells say it; every cell that holds the column must say the same."""
+def by_pieces(pieces, column):
+    """The rule as its pieces say it; every piece that holds the column must say the same."""
     column = np.sort(column)
     size = np.abs(column).max()
-    here = [c for c in cells if (c.inequalities @ column <= 1e-12 * size).all()]
+    here = [c for c in pieces if (c.inequalities @ column <= 1e-12 * size).all()]
     assert here
     return [c.weights @ column for c in here]
 
 
 @every_rule
-def test_cells_are_the_rule(make):
-    # Small integers: ties and borders of cells are met.
+def test_pieces_are_the_rule(make):
+    # Small integers: ties and borders of pieces are met.
     for n, f in SIZES:
         rule, random = make(f), np.random.default_rng(n)
         rows = np.concatenate([random.normal(size=(n, 40)), random.integers(-3, 4, (n, 40))], 1)
         values = np.asarray(rule(jnp.asarray(rows)))
-        cells = rule.robustness.cells(n)
+        pieces = rule.robustness.pieces(n)
         for column, value in zip(rows.T, values, strict=True):
-            said = by_cells(cells, column)
-            # On a border the closures of both cells hold the column; the rule takes one side.
+            said = by_pieces(pieces, column)
+            # On a border the closures of both pieces hold the column; the rule takes one side.
             assert min(abs(word - value) for word in said) < 1e-13
 
 
@@ -79,7 +79,7 @@ def test_the_worst_rows_attain_what_was_computed(make):
         assert found.rows.shape == (n, 1)
         value = np.asarray(make(f)(jnp.asarray(found.rows)))
         attained = ratio_of_rows(found.rows, f, value)
-        # They stand 1e-5 of their size inside a cell, so that no tie decides.
+        # They stand 1e-5 of their size inside a piece, so that no tie decides.
         assert attained == pytest.approx(found.ratio, rel=1e-3)
 
 
@@ -92,13 +92,13 @@ def test_constants_of_meamed_and_phocas():
         assert robustness(phocas(f), n, f).ratio == pytest.approx(4 * f / (n - 2 * f), rel=1e-9)
 
 
-def test_all_places_and_cells_are_looked_at():
+def test_all_places_and_pieces_are_looked_at():
     # The programs that a monotone rule may leave out do not change the maximum.
-    (cell,) = ranks(6, 2, 4)
-    always = Cell(cell.weights, np.zeros((1, 6)))  # 0 ≤ 0: not recognised as one cell of all
-    assert programs([cell], 6, 2) == 2
+    (piece,) = ranks(6, 2, 4)
+    always = LinearPiece(piece.weights, np.zeros((1, 6)))  # 0 ≤ 0: not known to be all
+    assert programs([piece], 6, 2) == 2
     assert programs([always], 6, 2) == 2 * len(list(itertools.combinations(range(6), 2)))
-    whole, short = worst_column([always], 6, 2), worst_column([cell], 6, 2)
+    whole, short = worst_column([always], 6, 2), worst_column([piece], 6, 2)
     assert whole.kappa == pytest.approx(short.kappa, rel=1e-12)
 
 

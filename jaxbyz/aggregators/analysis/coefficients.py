@@ -13,13 +13,13 @@ from typing import NamedTuple
 from jaxbyz import checks
 from jaxbyz.contracts.constructors import with_f
 from jaxbyz.contracts.parts import require
-from jaxbyz.core import Aggregator, Cell, Robustness
+from jaxbyz.core import Aggregator, LinearPiece, Robustness
 
 __all__ = [
     "ALLOUAH",
     "Kappa",
-    "constant",
     "kappa",
+    "known_constants",
     "mixed",
     "only_for",
     "ratio",
@@ -107,15 +107,15 @@ def unknown(n: int, f: int) -> None:
     del n, f
 
 
-def constant(
+def known_constants(
     exact: Callable[[int, int], float | None] = unknown,
     published: Callable[[int, int], float | None] = unknown,
     source: str = ALLOUAH,
-    cells: Callable[[int], list[Cell]] | None = None,
+    pieces: Callable[[int], list[LinearPiece]] | None = None,
     reach: Callable[[int, int], float | None] | None = None,
 ) -> Robustness:
     """What is known, as far as there is something."""
-    return Robustness(exact, published, source, cells, reach)
+    return Robustness(exact, published, source, pieces, reach)
 
 
 def only_for(

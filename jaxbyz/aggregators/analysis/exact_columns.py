@@ -22,12 +22,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linprog, nnls  # SciPy comes with jax, which needs it
 
-from jaxbyz.core import Cell
+from jaxbyz.core import LinearPiece
 
 __all__ = ["WorstColumn", "programs", "worst_column"]
 
 WEIGHT = 1e5  # of the equalities beside the least squares; it only has to find who takes part
-NEAR = 1e-5  # how far, relative to its size, the worst column is moved off the border of its cell
+NEAR = 1e-5  # how far, relative to its size, the worst column is moved off the border of its piece
 
 
 class WorstColumn(NamedTuple):
@@ -38,25 +38,25 @@ class WorstColumn(NamedTuple):
     programs: int  # how many were solved
 
 
-def programs(cells: list[Cell], n: int, f: int) -> int:
+def programs(pieces: list[LinearPiece], n: int, f: int) -> int:
     """How many programs `worst_column` has to solve.
 
     >>> from jaxbyz.aggregators.analysis.linear_pieces import ranks
     >>> programs(ranks(7, 2, 5), 7, 2)
     2
     """
-    return sum(2 if _monotone(cell) else 2 * math.comb(n, f) for cell in cells)
+    return sum(2 if _monotone(piece) else 2 * math.comb(n, f) for piece in pieces)
 
 
-def _monotone(cell: Cell) -> bool:
-    """Whether the rule is everywhere this cell, and grows with every row.
+def _monotone(piece: LinearPiece) -> bool:
+    """Whether the rule is everywhere this piece, and grows with every row.
 
     Then the Byzantine rows are worst beyond all others, on the side where the error points.
     """
-    return cell.inequalities.shape[0] == 0 and bool((cell.weights >= 0).all())
+    return piece.inequalities.shape[0] == 0 and bool((piece.weights >= 0).all())
 
 
-def worst_column(cells: list[Cell], n: int, f: int) -> WorstColumn:
+def worst_column(pieces: list[LinearPiece], n: int, f: int) -> WorstColumn:
     """The largest (R(y) - ȳ_S)²/Var_S over all columns y of n numbers and all |S| = n-f.
 
     >>> from jaxbyz.aggregators.analysis.linear_pieces import ranks
@@ -66,23 +66,23 @@ def worst_column(cells: list[Cell], n: int, f: int) -> WorstColumn:
     h = n - f
     order = np.eye(n)[:-1] - np.eye(n)[1:]  # y_i - y_{i+1} ≤ 0
     best, found = None, -1.0
-    for cell in cells:
-        rows = np.concatenate([order, cell.inequalities])  # G
+    for piece in pieces:
+        rows = np.concatenate([order, piece.inequalities])  # G
         for sign in (1, -1):
-            if _monotone(cell):
-                places = [tuple(range(h)) if sign > 0 else tuple(range(f, n))]
+            if _monotone(piece):
+                positions = [tuple(range(h)) if sign > 0 else tuple(range(f, n))]
             else:
-                places = list(itertools.combinations(range(n), h))
-            for place in places:
-                chosen = np.isin(np.arange(n), place)
-                c = sign * (cell.weights - chosen / h)
+                positions = list(itertools.combinations(range(n), h))
+            for position in positions:
+                chosen = np.isin(np.arange(n), position)
+                c = sign * (piece.weights - chosen / h)
                 residual = _projected(rows, c, chosen)
                 if residual is None:
-                    return WorstColumn(math.inf, np.full(n, math.nan), programs(cells, n, f))
+                    return WorstColumn(math.inf, np.full(n, math.nan), programs(pieces, n, f))
                 if h * (residual @ residual) > found:
                     found, best = h * float(residual @ residual), (rows, c, chosen, residual)
     assert best is not None
-    return WorstColumn(found, _completed(*best), programs(cells, n, f))
+    return WorstColumn(found, _completed(*best), programs(pieces, n, f))
 
 
 def _projected(rows: np.ndarray, c: np.ndarray, chosen: np.ndarray) -> np.ndarray | None:
@@ -102,16 +102,16 @@ def _projected(rows: np.ndarray, c: np.ndarray, chosen: np.ndarray) -> np.ndarra
     residual = c[chosen] - inside.T @ solution[:m]
     close = np.abs(residual - (c - rows.T @ multipliers)[chosen]).max() < 1e-3
     if not close or np.abs(system @ solution - goal).max(initial=0) > 1e-9:
-        raise RuntimeError("the convex program of a cell was not solved: please report the rule")
+        raise RuntimeError("the convex program of a piece was not solved: please report the rule")
     return residual
 
 
 def _completed(
     rows: np.ndarray, c: np.ndarray, chosen: np.ndarray, residual: np.ndarray
 ) -> np.ndarray:
-    """The column with y_S = residual and the worst y_B, a little inside its cell: [n], S first.
+    """The column with y_S = residual and the worst y_B, a little inside its piece: [n], S first.
 
-    On the border a selection is a tie, which the rule may decide for the neighbouring cell.
+    On the border a selection is a tie, which the rule may decide for the neighbouring piece.
     """
     n = len(chosen)
     residual = residual / max(np.abs(residual).max(), np.finfo(float).tiny)

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxbyz.core import Cell
+from jaxbyz.core import LinearPiece
 
 __all__ = ["ranks", "windows"]
 
 
-def ranks(n: int, low: int, high: int) -> list[Cell]:
-    """The mean of y_(low+1) ≤ … ≤ y_(high): one cell, everything.
+def ranks(n: int, low: int, high: int) -> list[LinearPiece]:
+    """The mean of y_(low+1) ≤ … ≤ y_(high): one piece, everything.
 
     >>> ranks(4, 1, 3)[0].weights.tolist()
     [0.0, 0.5, 0.5, 0.0]
     """
     weights = np.zeros(n)
     weights[low:high] = 1 / (high - low)
-    return [Cell(weights, np.zeros((0, n)))]
+    return [LinearPiece(weights, np.zeros((0, n)))]
 
 
-def windows(centre: np.ndarray, keep: int) -> list[Cell]:
-    """The mean of the `keep` values nearest to centre · y: one cell for each window.
+def windows(centre: np.ndarray, keep: int) -> list[LinearPiece]:
+    """The mean of the `keep` values nearest to centre · y: one piece for each window.
 
     In sorted order, counted from 0, the window begins at j exactly if
     y_{j-1} + y_{j-1+keep} < 2c ≤ y_j + y_{j+keep}, as far as there are such values.
@@ -34,15 +34,15 @@ def windows(centre: np.ndarray, keep: int) -> list[Cell]:
         centre: [n], the weights of the centre on sorted values; their sum is 1.
         keep: size of the window.
 
-    >>> [cell.weights.tolist() for cell in windows(np.array([0.0, 1.0, 0.0]), 2)]
+    >>> [piece.weights.tolist() for piece in windows(np.array([0.0, 1.0, 0.0]), 2)]
     [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
     """
     n = len(centre)
     unit = np.eye(n)
-    cells = []
+    pieces = []
     for j in range(n - keep + 1):
         moved = [unit[j - 1] + unit[j - 1 + keep] - 2 * centre] if j else []
         stays = [2 * centre - unit[j] - unit[j + keep]] if j + keep < n else []
-        (cell,) = ranks(n, j, j + keep)
-        cells.append(Cell(cell.weights, np.array(moved + stays).reshape(-1, n)))
-    return cells
+        (piece,) = ranks(n, j, j + keep)
+        pieces.append(LinearPiece(piece.weights, np.array(moved + stays).reshape(-1, n)))
+    return pieces

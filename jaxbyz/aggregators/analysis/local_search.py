@@ -1,7 +1,7 @@
-"""A search for the rows on which a rule is worst: many climbers, gradients and random steps.
+"""A search for the rows on which a rule is worst: many searches, by gradients and random steps.
 
 The ratio ‖R(X) - x̄_S‖²/Var_S is piecewise smooth; it jumps where a rule changes its selection, and
-the worst X often stands right there. So every climber tries a step along the gradient, a step of
+the worst X often stands right there. So every search tries a step along the gradient, a step of
 all rows at random and a step of one row at random, goes to the best of the three if it is better
 than where it stands, and then takes longer steps, else shorter ones.
 """
@@ -16,16 +16,16 @@ import jax.numpy as jnp
 
 from jaxbyz.core import Aggregator, Key
 
-__all__ = ["best_of_climbers", "places", "ratio_of"]
+__all__ = ["error_ratio", "initial_rows", "local_search"]
 
 
-class _Climber(NamedTuple):
+class _State(NamedTuple):
     rows: jax.Array  # [n, d]
-    height: jax.Array  # [], log of the ratio
+    log_ratio: jax.Array  # []
     stride: jax.Array  # [], relative to the size of the rows
 
 
-def ratio_of(rule: Aggregator, f: int, keys: Key) -> Callable[[jax.Array], jax.Array]:
+def error_ratio(rule: Aggregator, f: int, keys: Key) -> Callable[[jax.Array], jax.Array]:
     """rows [n, d] -> E‖R(X) - x̄_S‖²/Var_S with S the first n-f rows, over keys [m] of the rule.
 
     +Inf where Var_S = 0 and the error is not.
@@ -48,8 +48,8 @@ def ratio_of(rule: Aggregator, f: int, keys: Key) -> Callable[[jax.Array], jax.A
     return ratio
 
 
-def places(key: Key, count: int, n: int, f: int, d: int) -> jax.Array:
-    """Where climbers begin, [count, n, d]: S Gaussian or of two values, around 0 or far from it.
+def initial_rows(key: Key, count: int, n: int, f: int, d: int) -> jax.Array:
+    """Where searches begin, [count, n, d]: S Gaussian or of two values, around 0 or far from it.
 
     The others stand at the mean of S, with it, or up to a hundred deviations away, together or not.
     """
@@ -68,24 +68,24 @@ def places(key: Key, count: int, n: int, f: int, d: int) -> jax.Array:
     return rows + jnp.where(jax.random.bernoulli(keys["far"], 0.25, (count, 1, 1)), offset, 0)
 
 
-def best_of_climbers(
+def local_search(
     ratio: Callable[[jax.Array], jax.Array], begin: jax.Array, steps: int, key: Key
 ) -> tuple[jax.Array, jax.Array]:
-    """The worst rows met from places [count, n, d]: (ratio [], rows [n, d])."""
+    """The worst rows met from initial rows [count, n, d]: (ratio [], rows [n, d])."""
     shape = begin.shape[1:]
     basis = jnp.eye(shape[0] * shape[1], dtype=begin.dtype).reshape(-1, *shape)
 
-    def height(rows: jax.Array) -> jax.Array:
+    def log_ratio(rows: jax.Array) -> jax.Array:
         value = jnp.log(ratio(rows))
         return jnp.where(jnp.isnan(value), -jnp.inf, value)
 
     def slope(rows: jax.Array) -> jax.Array:
         # Forwards: rules that iterate to convergence have no derivative backwards.
-        along = jax.vmap(lambda unit: jax.jvp(height, (rows,), (unit,))[1])(basis)
+        along = jax.vmap(lambda unit: jax.jvp(log_ratio, (rows,), (unit,))[1])(basis)
         return jnp.where(jnp.isfinite(along), along, 0).reshape(shape)
 
-    def step(climber: _Climber, key: Key) -> tuple[_Climber, None]:
-        rows, least, stride = climber
+    def step(state: _State, key: Key) -> tuple[_State, None]:
+        rows, least, stride = state
         all_key, one_key, who_key = jax.random.split(key, 3)
         sizes = jnp.sqrt(((rows - rows.mean(axis=0)) ** 2).mean(axis=1, keepdims=True))  # [n, 1]
         sizes = jnp.where(sizes > 0, sizes, 1)
@@ -100,17 +100,17 @@ def best_of_climbers(
             ]
         )
         tried = rows + stride * sizes * moves
-        found = jax.vmap(height)(tried)
+        found = jax.vmap(log_ratio)(tried)
         i = jnp.argmax(found)
         better = found[i] > least
         stride = jnp.clip(stride * jnp.where(better, 1.5, 0.8), 1e-8, 1.0)
         rows = jnp.where(better, tried[i], rows)
-        return _Climber(rows, jnp.where(better, found[i], least), stride), None
+        return _State(rows, jnp.where(better, found[i], least), stride), None
 
-    def climb(rows: jax.Array, key: Key) -> _Climber:
-        begin = _Climber(rows, height(rows), jnp.full((), 0.3, rows.dtype))
+    def search(rows: jax.Array, key: Key) -> _State:
+        begin = _State(rows, log_ratio(rows), jnp.full((), 0.3, rows.dtype))
         return jax.lax.scan(step, begin, jax.random.split(key, steps))[0]
 
-    ends = jax.vmap(climb)(begin, jax.random.split(key, begin.shape[0]))
-    best = jnp.argmax(ends.height)
-    return jnp.exp(ends.height[best]), ends.rows[best]
+    ends = jax.vmap(search)(begin, jax.random.split(key, begin.shape[0]))
+    best = jnp.argmax(ends.log_ratio)
+    return jnp.exp(ends.log_ratio[best]), ends.rows[best]

@@ -11,7 +11,7 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.aggregators.analysis.coefficients import Kappa, kappa
 from jaxbyz.aggregators.analysis.exact_columns import programs, worst_column
-from jaxbyz.aggregators.analysis.local_search import best_of_climbers, places, ratio_of
+from jaxbyz.aggregators.analysis.local_search import error_ratio, initial_rows, local_search
 from jaxbyz.contracts.constructors import with_f
 from jaxbyz.contracts.parts import require
 from jaxbyz.core import Aggregator
@@ -76,7 +76,7 @@ def robustness(
         n: number of rows.
         f: how many of them are Byzantine.
         d: coordinates of the searched rows; more can be worse, except for coordinate-wise rules.
-        starts: number of climbers.
+        starts: number of searches, each from other rows.
         steps: of each of them.
         draws: keys over which the error of a random rule is averaged, the same in all steps; the
             rows found are worst for these keys, so few keys exaggerate.
@@ -102,22 +102,22 @@ def robustness(
     seed = checks.count("seed", seed)
     rule = with_f(rule, f)
     known = kappa(rule, n, f)
-    if rule.robustness is not None and rule.robustness.cells is not None:
-        cells = rule.robustness.cells(n)
-        if (count := programs(cells, n, f)) > max_programs:
+    if rule.robustness is not None and rule.robustness.pieces is not None:
+        pieces = rule.robustness.pieces(n)
+        if (count := programs(pieces, n, f)) > max_programs:
             raise ValueError(
                 f"max_programs must be at least {count} for n = {n} and f = {f}, got {max_programs}"
             )
-        worst = worst_column(cells, n, f)
+        worst = worst_column(pieces, n, f)
         return WorstCase(worst.kappa, True, worst.column[:, None], known, n, f)
     with jax.enable_x64(True):
-        place_key, rule_key, climb_key = jax.random.split(jax.random.key(seed), 3)
-        begin = places(place_key, starts, n, f, d)
-        ratio = ratio_of(rule, f, jax.random.split(rule_key, draws))
+        row_key, rule_key, search_key = jax.random.split(jax.random.key(seed), 3)
+        begin = initial_rows(row_key, starts, n, f, d)
+        ratio = error_ratio(rule, f, jax.random.split(rule_key, draws))
 
         @jax.jit
         def found(begin: jax.Array) -> tuple[jax.Array, jax.Array]:
-            return best_of_climbers(ratio, begin.astype(jnp.float64), steps, climb_key)
+            return local_search(ratio, begin.astype(jnp.float64), steps, search_key)
 
         value, rows = found(begin)
         return WorstCase(float(value), False, np.asarray(rows), known, n, f)

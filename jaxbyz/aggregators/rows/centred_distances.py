@@ -19,65 +19,74 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.aggregators.rows.centring import FAR, Centred, Offsets, around, squared_distances_of
+from jaxbyz.aggregators.rows.centring import (
+    FAR,
+    Centred,
+    Offsets,
+    centred_at_median,
+    squared_distances_of,
+)
 from jaxbyz.aggregators.rows.distances import distances_of
-from jaxbyz.aggregators.rows.finite import SHORT, Clean
-from jaxbyz.aggregators.rows.numbers import power_of_two
+from jaxbyz.aggregators.rows.finite import FiniteRows
+from jaxbyz.aggregators.rows.numbers import SHORT, power_of_two
 
-__all__ = ["measured"]
+__all__ = ["centred_distances"]
 
 
-def measured(
-    clean: Clean,
+def centred_distances(
+    finite: FiniteRows,
     f: int,
     far: float = FAR,
-    treated: Callable[[Centred, float], Centred] = Centred.shortened,
+    treated: Callable[[Centred, float], Centred] = Centred.shortened_beyond,
 ) -> tuple[Centred, jax.Array]:
     """Rows y_i around a centre in the unit of their spread, and ‖y_i - y_j‖², [n, n].
 
     `treated` is what becomes of rows beyond `far` q.
 
-    >>> from jaxbyz.aggregators.rows.finite import cleaned
-    >>> seen, squares = measured(cleaned(jnp.array([[0.0], [8.0], [24.0], [3e38]])), f=1)
+    >>> from jaxbyz.aggregators.rows.finite import finite_rows
+    >>> rows = finite_rows(jnp.array([[0.0], [8.0], [24.0], [3e38]]))
+    >>> seen, squares = centred_distances(rows, f=1)
     >>> seen.far.tolist(), (squares * (seen.unit / seen.shrink) ** 2)[0, :3].tolist()
     ([False, False, False, True], [0.0, 64.0, 576.0])
     """
 
-    def carefully(clean: Clean) -> tuple[Centred, jax.Array]:
-        seen = treated(around(clean, f), far)
+    def carefully(finite: FiniteRows) -> tuple[Centred, jax.Array]:
+        seen = treated(centred_at_median(finite, f), far)
         return seen, squared_distances_of(seen)
 
-    n, d = clean.raw.shape
+    n, d = finite.raw.shape
     if d < SHORT:  # one way is less to compile than two
-        return carefully(clean)
-    squares = distances_of(clean.columns, n, d, clean.raw.dtype)
-    seen, safe = _around_row(clean, squares, f, far)
+        return carefully(finite)
+    squares = distances_of(finite.columns, n, d, finite.raw.dtype)
+    seen, safe = _centred_at_row(finite, squares, f, far)
 
     def again(carry: tuple) -> tuple:
-        seen, squares = carefully(clean.inside_loop(carry[0]))
+        seen, squares = carefully(finite.inside_loop(carry[0]))
         return jnp.array(False), _without_rows(seen), squares
 
     # A loop of one turn or none: mapped over seeds, a `cond` would always go both ways.
     begin = ~safe, _without_rows(seen), squares / seen.unit / seen.unit
     _, seen, squares = jax.lax.while_loop(lambda carry: carry[0], again, begin)
-    return seen._replace(clean=seen.clean._replace(raw=clean.raw)), squares
+    return seen._replace(finite=seen.finite._replace(raw=finite.raw)), squares
 
 
 def _without_rows(seen: Centred) -> Centred:
     """The same without the rows, which do not change and need not be carried through a loop."""
-    return seen._replace(clean=seen.clean._replace(raw=seen.clean.raw[:0]))
+    return seen._replace(finite=seen.finite._replace(raw=seen.finite.raw[:0]))
 
 
-def _around_row(clean: Clean, squares: jax.Array, f: int, far: float) -> tuple[Centred, jax.Array]:
+def _centred_at_row(
+    finite: FiniteRows, squares: jax.Array, f: int, far: float
+) -> tuple[Centred, jax.Array]:
     """The rows around the best one, from their D_ij [n, n], and whether that is safe, []."""
-    n = clean.raw.shape[0]
+    n = finite.raw.shape[0]
     dtype = squares.dtype
-    unusable = clean.rejected[:, None] | clean.rejected
+    unusable = finite.rejected[:, None] | finite.rejected
     nearest = jnp.sort(jnp.where(unusable, jnp.inf, squares), axis=1)[:, n - f - 1]
     best = jnp.argmin(nearest)
     square = nearest[best]
     safe = (
-        (clean.rejected.sum() <= f)
+        (finite.rejected.sum() <= f)
         & jnp.isfinite(squares).all()
         # What vanishes is then far below a rounding of q.
         & (square >= float(jnp.finfo(dtype).tiny) ** 0.5)
@@ -86,8 +95,8 @@ def _around_row(clean: Clean, squares: jax.Array, f: int, far: float) -> tuple[C
     q = jnp.sqrt(jnp.where(safe, square, 1))
     unit = power_of_two(q)
     one = jnp.ones(n, dtype)
-    centre = jnp.where(clean.out[best], clean.fill, clean.raw[best])
+    centre = finite.row(best)
     found = Offsets(one, jnp.sqrt(squares[best]))
     shrink = jnp.ones((), dtype)
     none = jnp.zeros(n, bool)
-    return Centred(clean, shrink, centre, found, q, unit, one / unit, one, none), safe
+    return Centred(finite, shrink, centre, found, q, unit, one / unit, one, none), safe

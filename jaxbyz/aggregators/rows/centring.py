@@ -28,21 +28,21 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.aggregators.rows.distances import distances_of
-from jaxbyz.aggregators.rows.finite import Clean, lengths_of, without
-from jaxbyz.aggregators.rows.numbers import power_of_two
+from jaxbyz.aggregators.rows.finite import FiniteRows
+from jaxbyz.aggregators.rows.numbers import least_squares, lengths_of, power_of_two, weighted_sum
 from jaxbyz.aggregators.rows.sorting import select_ranks
-from jaxbyz.column_passes import UNROLLED_ROWS, order_statistic, over_columns, row_sums, sum_of_rows
+from jaxbyz.column_passes import order_statistic, over_columns, row_sums
 
 __all__ = [
     "Centred",
     "Offsets",
-    "around",
+    "centred_at_median",
     "distances_from",
     "offsets",
-    "pull",
     "shrink_for",
     "squared_distances_of",
     "weighted_from",
+    "weighted_offsets",
 ]
 
 FAR = 2.0**20  # B
@@ -63,7 +63,7 @@ class Offsets(NamedTuple):
 class Centred(NamedTuple):
     """Rows y_i = (x_i s - c s) first_i second_i, of which no array is made."""
 
-    clean: Clean
+    finite: FiniteRows
     shrink: jax.Array  # [] a power of two s ≤ 1, so that no difference of rows overflows
     centre: jax.Array  # [d] c s
     offsets: Offsets  # of the rows from c
@@ -73,33 +73,33 @@ class Centred(NamedTuple):
     second: jax.Array  # [n]
     far: jax.Array  # [n] bool, rows that are shortened or replaced
 
-    def shortened(self, far: float) -> Centred:
+    def shortened_beyond(self, far: float) -> Centred:
         """The same with another B."""
         long = self.offsets.distance > far * self.q
         first = jnp.where(long, 1 / self.offsets.size, 1 / self.unit)
         second = jnp.where(long, far / jnp.where(long, self.offsets.length, 1), 1)
         return self._replace(first=first, second=second, far=long)
 
-    def replaced(self, far: float) -> Centred:
+    def replaced_beyond(self, far: float) -> Centred:
         """The same with rows beyond B q replaced, as rejected ones are, by one near the centre."""
         long = self.offsets.distance > far * self.q
         first = jnp.broadcast_to(1 / self.unit, long.shape)
         return self._replace(
-            clean=without(self.clean, long), first=first, second=jnp.ones_like(first), far=long
+            finite=self.finite.replacing(long), first=first, second=jnp.ones_like(first), far=long
         )
 
     def columns(self, start: jax.Array | int, width: int) -> jax.Array:
         """Some columns of all y_i, [n, width]."""
         centre = jax.lax.dynamic_slice_in_dim(self.centre, start, width)
-        return self._scaled(self.clean.columns(start, width) * self.shrink - centre)
+        return self._scaled(self.finite.columns(start, width) * self.shrink - centre)
 
     def at(self, chosen: jax.Array) -> jax.Array:
         """Columns [b] of all y_i by their indices, [n, b]."""
-        return self._scaled(self.clean.at(chosen) * self.shrink - self.centre[chosen])
+        return self._scaled(self.finite.at(chosen) * self.shrink - self.centre[chosen])
 
     def row(self, i: int) -> jax.Array:
         """One y_i, [d]."""
-        part = self.clean.row(i) * self.shrink - self.centre
+        part = self.finite.row(i) * self.shrink - self.centre
         return part * self.first[i] * self.second[i]
 
     def inside_loop(self, changing: jax.Array) -> Centred:
@@ -108,9 +108,9 @@ class Centred(NamedTuple):
         Otherwise the compiler takes the reading of the rows out of the loop, and keeps a copy.
         """
         first, _ = jax.lax.optimization_barrier((self.first, changing))
-        return self._replace(first=first, clean=self.clean.inside_loop(changing))
+        return self._replace(first=first, finite=self.finite.inside_loop(changing))
 
-    def back(self, point: jax.Array) -> jax.Array:
+    def to_original(self, point: jax.Array) -> jax.Array:
         """c + q̂ z of a point z [d] among the y_i."""
         largest = jnp.finfo(point.dtype).max
         return jnp.clip((self.centre + point * self.unit) / self.shrink, -largest, largest)
@@ -119,22 +119,22 @@ class Centred(NamedTuple):
         return part * self.first[:, None] * self.second[:, None]
 
 
-def shrink_for(clean: Clean, *points: jax.Array) -> jax.Array:
+def shrink_for(finite: FiniteRows, *points: jax.Array) -> jax.Array:
     """A power of two s ≤ 1 with which no ‖x_i - z‖ s overflows, z one of the points [d] or 0; [].
 
     It is 1 unless some entry is near the largest number; then numbers near the smallest one vanish.
     """
-    limits = jnp.finfo(clean.raw.dtype)
-    bits = 4 + math.ceil(math.log2(max(clean.raw.shape[1], 1)) / 2)
-    largest = jnp.where(clean.out, 0, clean.size).max()
+    limits = jnp.finfo(finite.raw.dtype)
+    bits = 4 + math.ceil(math.log2(max(finite.raw.shape[1], 1)) / 2)
+    largest = jnp.where(finite.replaced, 0, finite.size).max()
     for point in points:
         largest = jnp.maximum(largest, power_of_two(jnp.abs(point).max()))
     small = largest <= float(limits.max) / 2.0**bits
-    return jnp.where(small, 1, 2.0**-bits).astype(clean.raw.dtype)
+    return jnp.where(small, 1, 2.0**-bits).astype(finite.raw.dtype)
 
 
 def offsets(
-    clean: Clean,
+    finite: FiniteRows,
     shrink: jax.Array,
     point: jax.Array,
     rank: int | None = None,
@@ -145,75 +145,75 @@ def offsets(
     They need not be exact where they are small beside `least`, or beside the one of this `rank`
     (see `_ranked`).
     """
-    n, d = clean.raw.shape
-    limits = jnp.finfo(clean.raw.dtype)
-    enough = d * float(limits.tiny) / float(limits.eps)
+    n, d = finite.raw.shape
+    enough = least_squares(d, finite.raw.dtype)
 
     def columns(start: int, width: int) -> jax.Array:
-        return clean.columns(start, width) * shrink - point[start : start + width]
+        return finite.columns(start, width) * shrink - point[start : start + width]
 
     def asked(squares: jax.Array) -> jax.Array:
         if rank is None:
             return jnp.asarray(least) ** 2 >= enough
-        return _ranked(clean, jnp.where(jnp.isfinite(squares), squares, jnp.inf), rank) >= enough
+        return _ranked(finite, jnp.where(jnp.isfinite(squares), squares, jnp.inf), rank) >= enough
 
-    return Offsets(*lengths_of(columns, n, d, clean.raw.dtype, asked))
+    return Offsets(*lengths_of(columns, n, d, finite.raw.dtype, asked))
 
 
-def _ranked(clean: Clean, values: jax.Array, rank: int) -> jax.Array:
+def _ranked(finite: FiniteRows, values: jax.Array, rank: int) -> jax.Array:
     """The value of this rank among those of finite rows, if they are so many, else of all; []."""
-    enough = (~clean.rejected).sum() > rank
-    return order_statistic(jnp.where(clean.rejected & enough, jnp.inf, values), rank)
+    enough = (~finite.rejected).sum() > rank
+    return order_statistic(jnp.where(finite.rejected & enough, jnp.inf, values), rank)
 
 
-def pull(
-    clean: Clean, shrink: jax.Array, point: jax.Array, first: jax.Array, second: jax.Array
+def weighted_offsets(
+    finite: FiniteRows, shrink: jax.Array, point: jax.Array, first: jax.Array, second: jax.Array
 ) -> jax.Array:
     """Σ_i (x_i s - z s) first_i second_i over the finite rows, [d]; z s [d] is given."""
-    n, d = clean.raw.shape
-    if n <= UNROLLED_ROWS:
-        rows = [(clean.row(i) * shrink - point) * first[i] for i in range(n)]
-        return sum_of_rows(second, rows)
 
-    def some(start: jax.Array | int, width: int) -> jax.Array:
-        place = jax.lax.dynamic_slice_in_dim(point, start, width)
-        part = (clean.columns(start, width) * shrink - place) * first[:, None]
-        return jnp.matmul(second, part, precision=jax.lax.Precision.HIGHEST)
+    def row(i: int) -> jax.Array:
+        return (finite.row(i) * shrink - point) * first[i]
 
-    return over_columns(some, d)
+    def columns(start: jax.Array | int, width: int) -> jax.Array:
+        here = jax.lax.dynamic_slice_in_dim(point, start, width)
+        return (finite.columns(start, width) * shrink - here) * first[:, None]
+
+    return weighted_sum(second, row, columns, *finite.raw.shape)
 
 
-def around(clean: Clean, f: int) -> Centred:
+def centred_at_median(finite: FiniteRows, f: int) -> Centred:
     """The finite rows around their coordinate-wise median, in the unit q̂, with B = 2^20.
 
     If n-f rows are equal, q = 0, and all others are as far as a row can be.
 
-    >>> from jaxbyz.aggregators.rows.finite import cleaned
-    >>> seen = around(cleaned(jnp.array([[1e6], [1e6 + 8], [1e6 + 16], [3e38]])), f=1)
-    >>> seen.columns(0, 1).ravel().tolist(), seen.far.tolist(), seen.back(jnp.ones(1)).tolist()
-    ([-1.5, -0.5, 0.5, 1048576.0], [False, False, False, True], [1000020.0])
+    >>> from jaxbyz.aggregators.rows.finite import finite_rows
+    >>> rows = finite_rows(jnp.array([[1e6], [1e6 + 8], [1e6 + 16], [3e38]]))
+    >>> seen = centred_at_median(rows, f=1)
+    >>> seen.columns(0, 1).ravel().tolist(), seen.far.tolist()
+    ([-1.5, -0.5, 0.5, 1048576.0], [False, False, False, True])
+    >>> seen.to_original(jnp.ones(1)).tolist()
+    [1000020.0]
     """
-    n, d = clean.raw.shape
-    shrink = shrink_for(clean)
+    n, d = finite.raw.shape
+    shrink = shrink_for(finite)
     halved = shrink / 2
 
     def middle(start: jax.Array | int, width: int) -> jax.Array:
         # The mean of the two middle values, which are the same one for odd n.
-        values = select_ranks(clean.columns(start, width), (n - 1) // 2, n // 2 + 1)
+        values = select_ranks(finite.columns(start, width), (n - 1) // 2, n // 2 + 1)
         return values[0] * halved + values[-1] * halved
 
     centre = over_columns(middle, d)
-    found = offsets(clean, shrink, centre, rank=n - f - 1)
-    q = _ranked(clean, found.distance, n - f - 1)
+    found = offsets(finite, shrink, centre, rank=n - f - 1)
+    q = _ranked(finite, found.distance, n - f - 1)
     one = jnp.ones_like(found.size)
-    rows = Centred(clean, shrink, centre, found, q, power_of_two(q), one, one, clean.rejected)
-    return rows.shortened(FAR)
+    rows = Centred(finite, shrink, centre, found, q, power_of_two(q), one, one, finite.rejected)
+    return rows.shortened_beyond(FAR)
 
 
 def squared_distances_of(seen: Centred) -> jax.Array:
     """‖y_i - y_j‖², [n, n]."""
-    n, d = seen.clean.raw.shape
-    return distances_of(seen.columns, n, d, seen.clean.raw.dtype)
+    n, d = seen.finite.raw.shape
+    return distances_of(seen.columns, n, d, seen.finite.raw.dtype)
 
 
 def distances_from(seen: Centred, point: jax.Array) -> jax.Array:
@@ -227,12 +227,8 @@ def distances_from(seen: Centred, point: jax.Array) -> jax.Array:
 
 def weighted_from(weights: jax.Array, seen: Centred, point: jax.Array) -> jax.Array:
     """Σ w_i (y_i - z) for a point z [d], weights [n] -> [d]."""
-    n, d = seen.clean.raw.shape
-    if n <= UNROLLED_ROWS:
-        return sum_of_rows(weights, [seen.row(i) - point for i in range(n)])
 
-    def some(start: jax.Array | int, width: int) -> jax.Array:
-        part = seen.columns(start, width) - jax.lax.dynamic_slice_in_dim(point, start, width)
-        return jnp.matmul(weights, part, precision=jax.lax.Precision.HIGHEST)
+    def columns(start: jax.Array | int, width: int) -> jax.Array:
+        return seen.columns(start, width) - jax.lax.dynamic_slice_in_dim(point, start, width)
 
-    return over_columns(some, d)
+    return weighted_sum(weights, lambda i: seen.row(i) - point, columns, *seen.finite.raw.shape)

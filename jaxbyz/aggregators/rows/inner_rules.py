@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.aggregators.rows.finite import Clean, weighted, weighted_columns
+from jaxbyz.aggregators.rows.finite import FiniteRows, weighted
+from jaxbyz.aggregators.rows.numbers import multiplied
 from jaxbyz.column_passes import UNROLLED_ROWS, over_columns
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
 __all__ = [
     "ColumnRule",
-    "Columnwise",
+    "Coordinatewise",
     "Rows",
     "apply_to_finite",
     "apply_to_scaled",
@@ -31,7 +32,7 @@ ColumnRule = Callable[[Rows], jax.Array]  # finite rows -> [w], for any number w
 
 
 @dataclasses.dataclass(frozen=True)
-class Columnwise(Aggregator):
+class Coordinatewise(Aggregator):
     """An aggregator without state that is one function of the entries of a column."""
 
     columns: ColumnRule | None = None
@@ -39,42 +40,46 @@ class Columnwise(Aggregator):
 
 
 def apply_to_finite(
-    inner: Aggregator, key: Key | None, state: Tree, clean: Clean
+    inner: Aggregator, key: Key | None, state: Tree, finite: FiniteRows
 ) -> tuple[Tree, Aggregated]:
     """What a rule makes of the finite rows."""
-    return apply_to_scaled(inner, key, state, clean, ())
+    return apply_to_scaled(inner, key, state, finite, ())
 
 
 def apply_to_scaled(
-    inner: Aggregator, key: Key | None, state: Tree, clean: Clean, factors: Sequence[jax.Array]
+    inner: Aggregator,
+    key: Key | None,
+    state: Tree,
+    finite: FiniteRows,
+    factors: Sequence[jax.Array],
 ) -> tuple[Tree, Aggregated]:
     """What a rule makes of the finite rows, each multiplied by its factors [n] in turn."""
-    n = clean.raw.shape[0]
-    if isinstance(inner, Columnwise) and inner.columns and n <= UNROLLED_ROWS:
-        rows = [clean.row(i) for i in range(n)]
+    n = finite.raw.shape[0]
+    if isinstance(inner, Coordinatewise) and inner.columns and n <= UNROLLED_ROWS:
+        rows = [finite.row(i) for i in range(n)]
         for factor in factors:
             rows = [row * factor[i] for i, row in enumerate(rows)]
         return state, Aggregated(inner.columns(rows), jnp.zeros(n, bool), {})
-    every = clean.finite
+    every = finite.array
     for factor in factors:
         every = every * factor[:, None]
     return inner.apply(key, state, every)
 
 
 def apply_to_weighted(
-    inner: Aggregator, key: Key | None, state: Tree, clean: Clean, weights: jax.Array
+    inner: Aggregator, key: Key | None, state: Tree, finite: FiniteRows, weights: jax.Array
 ) -> tuple[Tree, Aggregated]:
     """What a rule makes of the rows Σ_j w_ij x_j; weights [m, n], of which every line is a mean."""
-    if not isinstance(inner, Columnwise) or not inner.columns:
-        return inner.apply(key, state, weighted(weights, clean))
+    if not isinstance(inner, Coordinatewise) or not inner.columns:
+        return inner.apply(key, state, weighted(weights, finite))
     none = jnp.zeros(len(weights), bool)
-    rule, largest = inner.columns, jnp.finfo(clean.raw.dtype).max
+    rule, largest = inner.columns, jnp.finfo(finite.raw.dtype).max
     if inner.is_mean:
-        return state, Aggregated(weighted(weights.mean(axis=0), clean), none, {})
+        return state, Aggregated(weighted(weights.mean(axis=0), finite), none, {})
 
     def some(start: jax.Array | int, width: int) -> jax.Array:
-        mixed = weighted_columns(weights, clean, start, width)
+        mixed = multiplied(weights, finite.columns(start, width))
         return rule(jnp.clip(mixed, -largest, largest))  # a mean may be rounded to Inf
 
-    value = over_columns(some, clean.raw.shape[1])
+    value = over_columns(some, finite.raw.shape[1])
     return state, Aggregated(value, none, {})

@@ -1,10 +1,4 @@
-"""What every rule does to its rows before it looks at them: judge, replace, scale.
-
-A row with a NaN or ±Inf is *rejected* and counts as Byzantine. Replacing it by any finite row keeps
-an (f, κ) guarantee, because it was one of the at most f Byzantine rows; the coordinate-wise median
-of the good rows is taken because it is central and equivariant. The replacement is by `where`,
-never by a product with a 0/1 mask (0 · NaN differs between eager and compiled code).
-"""
+"""Numbers of rows: their dtypes, and sums of them that neither overflow nor vanish."""
 
 from __future__ import annotations
 
@@ -14,35 +8,23 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.aggregators.rows.sorting import sort_rows
-from jaxbyz.checks import said
-from jaxbyz.column_passes import largest_entries, over_columns
-from jaxbyz.contracts import returned
-from jaxbyz.contracts.constructors import part
-from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
+from jaxbyz.column_passes import UNROLLED_ROWS, largest_of, over_columns, row_sums, sum_of_rows
 
 __all__ = [
-    "rejected_rows",
-    "fill_for",
-    "neutralize",
-    "no_state",
+    "SHORT",
+    "in_dtype_of",
+    "least_squares",
+    "lengths",
+    "lengths_of",
+    "multiplied",
     "power_of_two",
-    "require_key",
-    "require_majority",
-    "said_as",
-    "share",
-    "stateless",
+    "reciprocal",
+    "weighted_sum",
     "widened",
 ]
 
-
-def rejected_rows(rows: jax.Array) -> jax.Array:
-    """Which rows of [n, d] hold a number that is not finite, [n] bool.
-
-    >>> rejected_rows(jnp.array([[0.0, 1.0], [jnp.nan, 0.0]])).tolist()
-    [False, True]
-    """
-    return ~jnp.isfinite(largest_entries(rows))
+SHORT = 1024  # rows with fewer entries are looked at with care at once, which is less to compile
+Columns = Callable[[Any, int], jax.Array]  # (start, width) -> columns [n, width] of some rows
 
 
 def widened(rows: jax.Array) -> jax.Array:
@@ -54,20 +36,20 @@ def widened(rows: jax.Array) -> jax.Array:
     >>> widened(jnp.zeros((2, 3), jnp.bfloat16)).dtype, widened(jnp.zeros((2, 3), int)).dtype
     (dtype('float32'), dtype('float32'))
     """
-    dtype = _said_dtype(rows)
+    dtype = _dtype_of(rows)
     return rows.astype(jnp.float32 if dtype.itemsize <= 2 else dtype)
 
 
-def said_as(rows: jax.Array, value: jax.Array) -> jax.Array:
+def in_dtype_of(rows: jax.Array, value: jax.Array) -> jax.Array:
     """A result in the kind of number of the rows; for integers, in JAX's default floats.
 
-    >>> said_as(jnp.zeros((2, 1), jnp.bfloat16), jnp.ones(1)).dtype
+    >>> in_dtype_of(jnp.zeros((2, 1), jnp.bfloat16), jnp.ones(1)).dtype
     dtype(bfloat16)
     """
-    return value.astype(_said_dtype(rows))
+    return value.astype(_dtype_of(rows))
 
 
-def _said_dtype(rows: jax.Array) -> Any:
+def _dtype_of(rows: jax.Array) -> Any:
     dtype = rows.dtype
     if jnp.issubdtype(dtype, jnp.floating):
         return dtype
@@ -76,54 +58,12 @@ def _said_dtype(rows: jax.Array) -> Any:
     raise ValueError(f"rows must be real numbers, got an array of {dtype}")
 
 
-def neutralize(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Replace rejected rows by the coordinate-wise median of the good ones (0 if there is none).
-
-    Args:
-        rows: [n, d].
-
-    Returns:
-        Rows [n, d], all finite, and which were replaced, [n] bool. The median is computed only
-        when there is a rejected row.
-
-    >>> rows, rejected = neutralize(jnp.array([[1.0], [jnp.inf], [3.0]]))
-    >>> rows.ravel().tolist(), rejected.tolist()
-    ([1.0, 2.0, 3.0], [False, True, False])
-    """
-    rejected = rejected_rows(rows)
-    return jnp.where(rejected[:, None], fill_for(rows, rejected), rows), rejected
-
-
-def fill_for(rows: jax.Array, out: jax.Array) -> jax.Array:
-    """What replaces the marked rows [n]: the median of the others, [d]; 0 if there is no marked."""
-    return jax.lax.cond(
-        out.any(),
-        lambda: _median_of_good(rows, out),
-        lambda: jnp.zeros(rows.shape[1], rows.dtype),
-    )
-
-
-def _median_of_good(rows: jax.Array, rejected: jax.Array) -> jax.Array:
-    """Coordinate-wise median over the good rows, [d]."""
-    good = (~rejected).sum()
-    half = share(2, rows.dtype)
-
-    def middle(start: jax.Array | int, width: int) -> jax.Array:
-        part = jax.lax.dynamic_slice_in_dim(rows, start, width, axis=1)
-        ordered = sort_rows(jnp.where(rejected[:, None], jnp.inf, part))  # good ones first
-        lower = ordered[jnp.maximum(good - 1, 0) // 2]
-        upper = ordered[good // 2]
-        return jnp.where(good > 0, lower * half + upper * half, 0).astype(rows.dtype)
-
-    return over_columns(middle, rows.shape[1])
-
-
-def share(count: int, dtype: Any) -> jax.Array:
+def reciprocal(count: int, dtype: Any) -> jax.Array:
     """1/count, [], as a number that the compiler cannot see.
 
     Where it sees a power of two it makes (x + y)/2 of x/2 + y/2, and the sum may overflow.
 
-    >>> halves = jax.jit(lambda x, y: x * share(2, x.dtype) + y * share(2, y.dtype))
+    >>> halves = jax.jit(lambda x, y: x * reciprocal(2, x.dtype) + y * reciprocal(2, y.dtype))
     >>> halves(jnp.float32(3e38), jnp.float32(3e38)).item() < jnp.inf
     True
     """
@@ -144,48 +84,75 @@ def power_of_two(sizes: jax.Array) -> jax.Array:
     return jnp.ldexp(jnp.ones((), sizes.dtype), exponent)
 
 
-def require_majority(rule: str, n: int, f: int) -> None:
-    """Raise unless n > 2f, as soon as the shape tells n."""
-    if n <= 2 * f:
-        raise ValueError(f"{rule} needs n > 2f rows, got n = {n} and f = {f}")
+def least_squares(d: int, dtype: Any) -> float:
+    """The least Σ x² over d entries beside which squares that vanished are below one rounding."""
+    limits = jnp.finfo(dtype)
+    return d * float(limits.tiny) / float(limits.eps)
 
 
-def require_key(rule: str, key: Key | None) -> Key:
-    """Raise unless a key was given."""
-    if key is None:
-        raise ValueError(f"{rule} draws at random and needs a key: rule.apply(key, state, rows)")
-    return key
+def lengths(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """m [n], powers of two, and √Σ (x/m)² [n] of any rows; the latter is finite if the row is.
 
-
-def no_state(d: int) -> None:
-    """`init` of a rule without state."""
-    del d
-
-
-@part
-def stateless(
-    rule: Callable[[jax.Array], jax.Array], robustness: Robustness | None = None
-) -> Aggregator:
-    """An aggregator from a plain function of finite rows [n, d] -> [d].
-
-    Bad rows are replaced before the function sees them. This is all a new rule needs:
-
-    Raises:
-        ValueError: rule is not a function, or robustness something else; at trace time, a rule that
-            does not return [d] floats.
-
-    >>> my_median = stateless(lambda rows: jnp.median(rows, axis=0))
-    >>> my_median(jnp.array([[0.0], [1.0], [jnp.nan], [5.0], [2.0]])).item()
-    1.5
+    For long rows m = 1 and one pass is all, unless some squares are too large or too small.
     """
-    if not isinstance(robustness, Robustness | None):
-        raise ValueError(f"robustness must be a Robustness or None, got {said(robustness)}")
 
-    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
-        del key
-        finite, rejected = neutralize(widened(rows))
-        with returned.compiled("rule"):
-            value = returned.vector("rule", rule(finite), rows.shape[1])
-        return state, Aggregated(said_as(rows, value), rejected, {})
+    def columns(start: int, width: int) -> jax.Array:
+        return jax.lax.slice_in_dim(rows, start, start + width, axis=1)
 
-    return Aggregator(no_state, apply, robustness)
+    n, d = rows.shape
+    least = least_squares(d, rows.dtype)
+    return lengths_of(columns, n, d, rows.dtype, lambda squares: (squares >= least).all())
+
+
+def lengths_of(
+    columns: Callable[[int, int], jax.Array],
+    n: int,
+    d: int,
+    dtype: Any,
+    enough: Callable[[jax.Array], jax.Array],
+) -> tuple[jax.Array, jax.Array]:
+    """The same of rows that are given by their columns (start, width) -> [n, width].
+
+    `enough(squares)`, of Σ x² [n], tells whether none is too small to be used as it is.
+    """
+
+    def squares_in(size: jax.Array) -> jax.Array:
+        reciprocal = (1 / size)[:, None]
+        return row_sums(lambda start, width: (columns(start, width) * reciprocal) ** 2, d)
+
+    def carefully() -> tuple[jax.Array, jax.Array]:
+        largest = largest_of(columns, n, d, dtype)
+        size = power_of_two(jnp.where(jnp.isfinite(largest), largest, 0))
+        return size, jnp.sqrt(squares_in(size))
+
+    if d < SHORT:
+        return carefully()
+    squares = row_sums(lambda start, width: columns(start, width) ** 2, d)
+    plain = jnp.isfinite(squares).all() & enough(squares)
+    return jax.lax.cond(plain, lambda: (jnp.ones(n, dtype), jnp.sqrt(squares)), carefully)
+
+
+def weighted_sum(
+    weights: jax.Array, row: Callable[[int], jax.Array], columns: Columns, n: int, d: int
+) -> jax.Array:
+    """Σ w_i x_i of n rows given one by one and by columns: weights [n] -> [d], [m, n] -> [m, d].
+
+    Few rows are added in one pass over whole rows; else some columns at a time are multiplied.
+
+    >>> rows = jnp.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> part = lambda start, width: rows[:, start : start + width]
+    >>> weighted_sum(jnp.array([0.5, 2.0]), lambda i: rows[i], part, 2, 2).tolist()
+    [6.5, 9.0]
+    """
+    if weights.ndim == 1 and n <= UNROLLED_ROWS:
+        return sum_of_rows(weights, [row(i) for i in range(n)])
+
+    def some(start: jax.Array | int, width: int) -> jax.Array:
+        return multiplied(weights, columns(start, width))
+
+    return over_columns(some, d)
+
+
+def multiplied(weights: jax.Array, rows: jax.Array) -> jax.Array:
+    """A product of matrices in full precision, which accelerators leave out by default."""
+    return jnp.matmul(weights, rows, precision=jax.lax.Precision.HIGHEST)

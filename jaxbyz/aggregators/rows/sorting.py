@@ -129,10 +129,6 @@ def ordered_entries(rows: jax.Array) -> jax.Array:
     return jnp.where(jnp.isnan(rows), jnp.inf, rows)
 
 
-def _wires(rows: Sequence[jax.Array] | jax.Array) -> list[jax.Array]:
-    return [ordered_entries(rows[i]) for i in range(len(rows))]
-
-
 def select_ranks(rows: Sequence[jax.Array] | jax.Array, low: int, high: int) -> list[jax.Array]:
     """The entries of ranks low..high-1 of every column of [n, d], in no order; NaN counts as +Inf.
 
@@ -157,15 +153,13 @@ def partly_sorted(rows: Sequence[jax.Array] | jax.Array, cuts: Sequence[int]) ->
     if n > NETWORK_ROWS:
         return list(_sorted_by_turns(jnp.asarray(rows)))
     classes = tuple(sum(cut <= rank for cut in cuts) for rank in range(n))
-    return _exchange(_wires(rows), partition_network(classes))
+    wires = [ordered_entries(rows[i]) for i in range(n)]
+    return _exchange(wires, partition_network(classes))
 
 
 def sorted_rows(rows: Sequence[jax.Array] | jax.Array) -> list[jax.Array]:
     """Every column of [n, d] in increasing order, as a list of n arrays [d]; NaN counts as +Inf."""
-    n = len(rows)
-    if n > NETWORK_ROWS:
-        return list(_sorted_by_turns(jnp.asarray(rows)))
-    return _exchange(_wires(rows), merge_exchange(n))
+    return partly_sorted(rows, range(len(rows)))
 
 
 def sort_rows(rows: jax.Array) -> jax.Array:
