@@ -12,8 +12,7 @@ A rule with f = None takes the number of Byzantine workers of the problem that i
 Imported by algorithms and whatever is above them.
 """
 
-from jaxbyz.aggregators.analysis.coefficients import Kappa, kappa, reach
-from jaxbyz.aggregators.analysis.worst_case import WorstCase, robustness
+from jaxbyz.aggregators.analysis import Kappa, WorstCase, kappa, reach, robustness
 from jaxbyz.aggregators.central import aksel, cge, monna, nearest_mean
 from jaxbyz.aggregators.choice import one_of
 from jaxbyz.aggregators.clipping import (
@@ -32,7 +31,7 @@ from jaxbyz.aggregators.coordinatewise import (
 from jaxbyz.aggregators.from_functions import stateless
 from jaxbyz.aggregators.geometric import geometric_median
 from jaxbyz.aggregators.preaggregation import arc, bucketing, clip, nnm
-from jaxbyz.aggregators.rows.finite import rejected_rows, replace_rejected
+from jaxbyz.aggregators.rows import rejected_rows, replace_rejected
 from jaxbyz.aggregators.selection import bulyan, krum, multi_krum
 from jaxbyz.aggregators.spectral import caf, dnc
 from jaxbyz.aggregators.subsets import mda, mva, smea

@@ -17,10 +17,15 @@ from jaxbyz.aggregators.from_functions import (
     require_majority,
     with_details,
 )
-from jaxbyz.aggregators.rows.centring import offsets, shrink_for
-from jaxbyz.aggregators.rows.finite import FiniteRows, finite_rows, mean_of
-from jaxbyz.aggregators.rows.inner_rules import apply_to_finite
-from jaxbyz.aggregators.rows.norms import row_norms
+from jaxbyz.aggregators.rows import (
+    FiniteRows,
+    apply_to_scaled,
+    finite_rows,
+    mean_of,
+    offsets,
+    row_norms,
+    shrink_for,
+)
 from jaxbyz.aggregators.selection import least
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
@@ -136,7 +141,7 @@ def _near_pivot(
         n = rows.shape[0]
         require_majority(name, n, f)
         finite = finite_rows(rows)
-        state, centre = apply_to_finite(pivot, key, state, finite)
+        state, centre = apply_to_scaled(pivot, key, state, finite)
         shrink = shrink_for(finite, centre.value)
         point = centre.value.astype(finite.raw.dtype) * shrink
         distance = offsets(finite, shrink, point, rank=keep(n, f) - 1).distance

@@ -7,10 +7,15 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.aggregators.from_functions import Details, aggregated, with_details
-from jaxbyz.aggregators.rows.centring import offsets, shrink_for, weighted_offsets
-from jaxbyz.aggregators.rows.finite import FiniteRows, finite_rows
-from jaxbyz.aggregators.rows.inner_rules import apply_to_finite
-from jaxbyz.aggregators.rows.numbers import power_of_two
+from jaxbyz.aggregators.rows import (
+    FiniteRows,
+    apply_to_scaled,
+    finite_rows,
+    offsets,
+    power_of_two,
+    shrink_for,
+    weighted_offsets,
+)
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -75,7 +80,7 @@ def centered_clipping_from(
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         finite = finite_rows(rows)
-        state, start = apply_to_finite(pivot, key, state, finite)
+        state, start = apply_to_scaled(pivot, key, state, finite)
         value = _pulled(finite, start.value.astype(finite.raw.dtype), tau, iterations)
         return state, aggregated(rows, value, finite.rejected | start.rejected, start.details)
 

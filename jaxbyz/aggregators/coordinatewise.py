@@ -13,12 +13,17 @@ from jaxbyz import checks
 from jaxbyz.aggregators.analysis.coefficients import known_constants, only_for, ratio, within_ranges
 from jaxbyz.aggregators.analysis.linear_pieces import ranks, windows
 from jaxbyz.aggregators.from_functions import aggregated, no_state, require_majority, with_details
-from jaxbyz.aggregators.rows.finite import rejected_rows
-from jaxbyz.aggregators.rows.inner_rules import ColumnRule, Coordinatewise, Rows
-from jaxbyz.aggregators.rows.numbers import reciprocal, widened
-from jaxbyz.aggregators.rows.sorting import partly_sorted, select_ranks
+from jaxbyz.aggregators.rows import (
+    Coordinatewise,
+    partly_sorted,
+    reciprocal,
+    rejected_rows,
+    select_ranks,
+    widened,
+)
+from jaxbyz.aggregators.rows.inner_rules import ColumnRule, Rows
 from jaxbyz.contracts.constructors import part
-from jaxbyz.core import Aggregated, Aggregator, Key, LinearPiece, Robustness, Tree
+from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
 __all__ = ["coordinate_median", "lower_median", "mean", "meamed", "phocas", "trimmed_mean"]
 
@@ -100,10 +105,9 @@ def trimmed_mean(f: int | None = None, trim: int | None = None) -> Aggregator:
     def published(n: int, f: int) -> float | None:
         return 6 * ratio(n, f) * (1 + ratio(n, f)) if f == trim else None
 
-    def pieces(n: int) -> list[LinearPiece]:
-        return ranks(n, trim, n - trim)
-
-    return _by_entries(rule, known_constants(exact, published, pieces=pieces))
+    return _by_entries(
+        rule, known_constants(exact, published, pieces=lambda n: ranks(n, trim, n - trim))
+    )
 
 
 @part
@@ -134,10 +138,9 @@ def coordinate_median(f: int | None = 0) -> Aggregator:
     def published(n: int, f: int) -> float:
         return 4 * (1 + ratio(n, f)) ** 2
 
-    def pieces(n: int) -> list[LinearPiece]:
-        return ranks(n, *middle_ranks(n))
-
-    return _by_entries(rule, known_constants(exact, published, pieces=pieces))
+    return _by_entries(
+        rule, known_constants(exact, published, pieces=lambda n: ranks(n, *middle_ranks(n)))
+    )
 
 
 @part
@@ -167,10 +170,9 @@ def lower_median(f: int | None = 0) -> Aggregator:
     def exact(n: int, f: int) -> float:
         return n / (n - 2 * f) if n % 2 == 0 else (n - f) / (n // 2 + 1 - f) - 1
 
-    def pieces(n: int) -> list[LinearPiece]:
-        return ranks(n, (n - 1) // 2, (n + 1) // 2)
-
-    return _by_entries(rule, known_constants(exact, pieces=pieces))
+    return _by_entries(
+        rule, known_constants(exact, pieces=lambda n: ranks(n, (n - 1) // 2, (n + 1) // 2))
+    )
 
 
 def nearest_values(ordered: Rows, centre: jax.Array, keep: int) -> list[jax.Array]:
@@ -218,10 +220,13 @@ def meamed(f: int | None = None) -> Aggregator:
         ordered = partly_sorted(rows, [*_ends(n, f), *middle])
         return average(nearest_values(ordered, average(ordered[slice(*middle)]), n - f))
 
-    def pieces(n: int) -> list[LinearPiece]:
-        return windows(ranks(n, *middle_ranks(n))[0].weights, n - f)
-
-    return _by_entries(rule, known_constants(pieces=pieces, reach=only_for(f, within_ranges)))
+    return _by_entries(
+        rule,
+        known_constants(
+            pieces=lambda n: windows(ranks(n, *middle_ranks(n))[0].weights, n - f),
+            reach=only_for(f, within_ranges),
+        ),
+    )
 
 
 @part
@@ -256,10 +261,13 @@ def phocas(f: int | None = None) -> Aggregator:
             half = half + row * part
         return doubled(half)
 
-    def pieces(n: int) -> list[LinearPiece]:
-        return windows(ranks(n, f, n - f)[0].weights, n - f)
-
-    return _by_entries(rule, known_constants(pieces=pieces, reach=only_for(f, within_ranges)))
+    return _by_entries(
+        rule,
+        known_constants(
+            pieces=lambda n: windows(ranks(n, f, n - f)[0].weights, n - f),
+            reach=only_for(f, within_ranges),
+        ),
+    )
 
 
 def _by_entries(rule: ColumnRule, robustness: Robustness | None = None) -> Aggregator:

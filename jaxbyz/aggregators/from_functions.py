@@ -7,8 +7,7 @@ from collections.abc import Callable
 import chex
 import jax
 
-from jaxbyz.aggregators.rows.finite import FiniteRows, finite_rows, replace_rejected
-from jaxbyz.aggregators.rows.numbers import in_dtype_of, widened
+from jaxbyz.aggregators.rows import FiniteRows, finite_rows, in_dtype_of, replace_rejected, widened
 from jaxbyz.checks import said
 from jaxbyz.contracts import returned
 from jaxbyz.contracts.constructors import part

@@ -10,9 +10,13 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.aggregators.analysis.coefficients import known_constants, ratio
 from jaxbyz.aggregators.from_functions import Details, require_majority, with_details
-from jaxbyz.aggregators.rows.centred_distances import centred_distances
-from jaxbyz.aggregators.rows.centring import Centred, distances_from, weighted_from
-from jaxbyz.aggregators.rows.finite import FiniteRows
+from jaxbyz.aggregators.rows import (
+    Centred,
+    FiniteRows,
+    centred_distances,
+    distances_from,
+    weighted_from,
+)
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator
 

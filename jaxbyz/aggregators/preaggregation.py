@@ -12,11 +12,16 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.aggregators.analysis.coefficients import known_constants, mixed, reach
 from jaxbyz.aggregators.from_functions import aggregated, require_key, require_majority
-from jaxbyz.aggregators.rows.centred_distances import centred_distances
-from jaxbyz.aggregators.rows.distances import nearest
-from jaxbyz.aggregators.rows.finite import FiniteRows, finite_rows
-from jaxbyz.aggregators.rows.inner_rules import apply_to_scaled, apply_to_weighted
-from jaxbyz.aggregators.rows.norms import row_norms, shortening
+from jaxbyz.aggregators.rows import (
+    FiniteRows,
+    apply_to_scaled,
+    apply_to_weighted,
+    centred_distances,
+    finite_rows,
+    nearest,
+    row_norms,
+    shortening,
+)
 from jaxbyz.column_passes import order_statistic
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree

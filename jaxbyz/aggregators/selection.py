@@ -21,9 +21,7 @@ from jaxbyz.aggregators.analysis.coefficients import (
 )
 from jaxbyz.aggregators.coordinatewise import average, middle_ranks, nearest_values
 from jaxbyz.aggregators.from_functions import Details, require_majority, with_details
-from jaxbyz.aggregators.rows.centred_distances import centred_distances
-from jaxbyz.aggregators.rows.finite import FiniteRows, mean_of
-from jaxbyz.aggregators.rows.sorting import sorted_rows
+from jaxbyz.aggregators.rows import FiniteRows, centred_distances, mean_of, sorted_rows
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator
 

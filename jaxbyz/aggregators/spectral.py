@@ -23,10 +23,17 @@ from jaxbyz.aggregators.from_functions import (
     require_majority,
     with_details,
 )
-from jaxbyz.aggregators.rows.centred_distances import centred_distances
-from jaxbyz.aggregators.rows.centring import Centred, centred_at_median, weighted_from
-from jaxbyz.aggregators.rows.distances import centred_products, squared_distances
-from jaxbyz.aggregators.rows.finite import FiniteRows, finite_rows, mean_of
+from jaxbyz.aggregators.rows import (
+    Centred,
+    FiniteRows,
+    centred_at_median,
+    centred_distances,
+    centred_products,
+    finite_rows,
+    mean_of,
+    squared_distances,
+    weighted_from,
+)
 from jaxbyz.aggregators.selection import least
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree

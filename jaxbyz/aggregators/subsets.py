@@ -17,9 +17,7 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.aggregators.analysis.coefficients import known_constants, only_for, ratio
 from jaxbyz.aggregators.from_functions import Details, require_majority, with_details
-from jaxbyz.aggregators.rows.centred_distances import centred_distances
-from jaxbyz.aggregators.rows.distances import centred_products
-from jaxbyz.aggregators.rows.finite import FiniteRows, mean_of
+from jaxbyz.aggregators.rows import FiniteRows, centred_distances, centred_products, mean_of
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator
 

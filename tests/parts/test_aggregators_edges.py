@@ -15,7 +15,7 @@ from reference import aggregators as reference
 from jaxbyz import aggregators
 from jaxbyz.aggregators.rows.distances import squared_distances
 from jaxbyz.aggregators.rows.finite import finite_rows, rejected_rows, weighted
-from jaxbyz.aggregators.rows.norms import row_norms, shortened
+from jaxbyz.aggregators.rows.norms import row_norms, shortening
 from jaxbyz.aggregators.subsets import subset_masks
 from jaxbyz.column_passes import largest_entries
 from jaxbyz.core import Aggregated, Aggregator
@@ -122,7 +122,9 @@ def test_norms_and_shortened_rows_at_the_ends_of_the_range():
         assert (norms[4:] / shrink <= sizes[4:] * (1 + 1e-6)).all()
         for radius in (1e30, 2.0, 1e-30):
             expected = np.minimum(sizes, np.float32(radius))[:, None] * directions
-            np.testing.assert_allclose(jax.jit(shortened)(rows, radius, 1.0), expected, rtol=1e-6)
+            first, second = jax.jit(shortening)(rows, radius, 1.0)
+            short = rows.array * first[:, None] * second[:, None]
+            np.testing.assert_allclose(short, expected, rtol=1e-6)
 
 
 # ---- long rows ---------------------------------------------------------------------------------

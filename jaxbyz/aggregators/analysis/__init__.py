@@ -9,4 +9,7 @@
 Rules import `coefficients` and `linear_pieces`; users reach the rest through `jaxbyz.aggregators`.
 """
 
-__all__ = ["coefficients", "exact_columns", "linear_pieces", "local_search", "worst_case"]
+from jaxbyz.aggregators.analysis.coefficients import Kappa, kappa, reach
+from jaxbyz.aggregators.analysis.worst_case import WorstCase, robustness
+
+__all__ = ["Kappa", "WorstCase", "kappa", "reach", "robustness"]

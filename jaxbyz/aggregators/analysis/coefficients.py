@@ -15,19 +15,6 @@ from jaxbyz.contracts.constructors import with_f
 from jaxbyz.contracts.parts import require
 from jaxbyz.core import Aggregator, LinearPiece, Robustness
 
-__all__ = [
-    "ALLOUAH",
-    "Kappa",
-    "kappa",
-    "known_constants",
-    "mixed",
-    "only_for",
-    "ratio",
-    "reach",
-    "unknown",
-    "within_ranges",
-]
-
 ALLOUAH = "Allouah et al., AISTATS 2023"
 
 

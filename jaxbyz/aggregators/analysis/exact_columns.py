@@ -24,8 +24,6 @@ from scipy.optimize import linprog, nnls  # SciPy comes with jax, which needs it
 
 from jaxbyz.core import LinearPiece
 
-__all__ = ["WorstColumn", "programs", "worst_column"]
-
 WEIGHT = 1e5  # of the equalities beside the least squares; it only has to find who takes part
 NEAR = 1e-5  # how far, relative to its size, the worst column is moved off the border of its piece
 

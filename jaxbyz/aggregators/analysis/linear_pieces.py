@@ -10,8 +10,6 @@ import numpy as np
 
 from jaxbyz.core import LinearPiece
 
-__all__ = ["ranks", "windows"]
-
 
 def ranks(n: int, low: int, high: int) -> list[LinearPiece]:
     """The mean of y_(low+1) ≤ … ≤ y_(high): one piece, everything.

@@ -16,8 +16,6 @@ import jax.numpy as jnp
 
 from jaxbyz.core import Aggregator, Key
 
-__all__ = ["error_ratio", "initial_rows", "local_search"]
-
 
 class _State(NamedTuple):
     rows: jax.Array  # [n, d]

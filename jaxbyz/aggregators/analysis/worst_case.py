@@ -16,8 +16,6 @@ from jaxbyz.contracts.constructors import with_f
 from jaxbyz.contracts.parts import require
 from jaxbyz.core import Aggregator
 
-__all__ = ["WorstCase", "robustness"]
-
 
 class WorstCase(NamedTuple):
     """What `robustness` found; prints as a small table."""

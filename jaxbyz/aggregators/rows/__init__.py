@@ -2,23 +2,66 @@
 
     finite              which rows are rejected, and rows with those replaced. Start here.
     numbers             dtypes, and numbers that neither overflow nor vanish
-    norms               norms of rows, and rows that are shortened to a norm
+    norms               norms of rows, and factors that shorten rows to a norm
     sorting             order statistics of every column
     distances           squared distances of all pairs of rows
     centring            rows around their median, in the unit of their own spread
     centred_distances   the same with distances, in fewer passes where the rows allow it
     inner_rules         how a rule is applied to rows that another one changed
 
-Imported by the rules of `jaxbyz.aggregators` alone.
+Rules import what is listed here; the files of this package import one another.
 """
 
+from jaxbyz.aggregators.rows.centred_distances import centred_distances
+from jaxbyz.aggregators.rows.centring import (
+    Centred,
+    centred_at_median,
+    distances_from,
+    offsets,
+    shrink_for,
+    weighted_from,
+    weighted_offsets,
+)
+from jaxbyz.aggregators.rows.distances import centred_products, nearest, squared_distances
+from jaxbyz.aggregators.rows.finite import (
+    FiniteRows,
+    finite_rows,
+    mean_of,
+    rejected_rows,
+    replace_rejected,
+)
+from jaxbyz.aggregators.rows.inner_rules import Coordinatewise, apply_to_scaled, apply_to_weighted
+from jaxbyz.aggregators.rows.norms import row_norms, shortening
+from jaxbyz.aggregators.rows.numbers import in_dtype_of, power_of_two, reciprocal, widened
+from jaxbyz.aggregators.rows.sorting import partly_sorted, select_ranks, sorted_rows
+
 __all__ = [
+    "Centred",
+    "Coordinatewise",
+    "FiniteRows",
+    "apply_to_scaled",
+    "apply_to_weighted",
+    "centred_at_median",
     "centred_distances",
-    "centring",
-    "distances",
-    "finite",
-    "inner_rules",
-    "norms",
-    "numbers",
-    "sorting",
+    "centred_products",
+    "distances_from",
+    "finite_rows",
+    "in_dtype_of",
+    "mean_of",
+    "nearest",
+    "offsets",
+    "partly_sorted",
+    "power_of_two",
+    "reciprocal",
+    "rejected_rows",
+    "replace_rejected",
+    "row_norms",
+    "select_ranks",
+    "shortening",
+    "shrink_for",
+    "sorted_rows",
+    "squared_distances",
+    "weighted_from",
+    "weighted_offsets",
+    "widened",
 ]

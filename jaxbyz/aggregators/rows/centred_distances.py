@@ -30,8 +30,6 @@ from jaxbyz.aggregators.rows.distances import distances_of
 from jaxbyz.aggregators.rows.finite import FiniteRows
 from jaxbyz.aggregators.rows.numbers import SHORT, power_of_two
 
-__all__ = ["centred_distances"]
-
 
 def centred_distances(
     finite: FiniteRows,

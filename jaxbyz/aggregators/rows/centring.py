@@ -33,18 +33,6 @@ from jaxbyz.aggregators.rows.numbers import least_squares, lengths_of, power_of_
 from jaxbyz.aggregators.rows.sorting import select_ranks
 from jaxbyz.column_passes import order_statistic, over_columns, row_sums
 
-__all__ = [
-    "Centred",
-    "Offsets",
-    "centred_at_median",
-    "distances_from",
-    "offsets",
-    "shrink_for",
-    "squared_distances_of",
-    "weighted_from",
-    "weighted_offsets",
-]
-
 FAR = 2.0**20  # B
 
 

@@ -22,8 +22,6 @@ import numpy as np
 
 from jaxbyz.aggregators.rows.sorting import select_ranks
 
-__all__ = ["centred_products", "distances_of", "nearest", "squared_distances"]
-
 LANES = 128
 STEPS = 16
 BLOCK_NUMBERS = 2**19  # of all rows in one block of columns

@@ -22,15 +22,6 @@ from jaxbyz.aggregators.rows.numbers import lengths, reciprocal, weighted_sum, w
 from jaxbyz.aggregators.rows.sorting import sort_rows
 from jaxbyz.column_passes import largest_entries, over_columns
 
-__all__ = [
-    "FiniteRows",
-    "finite_rows",
-    "mean_of",
-    "rejected_rows",
-    "replace_rejected",
-    "weighted",
-]
-
 
 def rejected_rows(rows: jax.Array) -> jax.Array:
     """Which rows of [n, d] hold a number that is not finite, [n] bool.

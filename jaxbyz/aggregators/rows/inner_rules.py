@@ -18,15 +18,6 @@ from jaxbyz.aggregators.rows.numbers import multiplied
 from jaxbyz.column_passes import UNROLLED_ROWS, over_columns
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
-__all__ = [
-    "ColumnRule",
-    "Coordinatewise",
-    "Rows",
-    "apply_to_finite",
-    "apply_to_scaled",
-    "apply_to_weighted",
-]
-
 Rows = Sequence[jax.Array] | jax.Array  # n arrays [w], or one [n, w]
 ColumnRule = Callable[[Rows], jax.Array]  # finite rows -> [w], for any number w of columns
 
@@ -39,19 +30,12 @@ class Coordinatewise(Aggregator):
     is_mean: bool = False  # then the value of mixtures of rows is one mixture
 
 
-def apply_to_finite(
-    inner: Aggregator, key: Key | None, state: Tree, finite: FiniteRows
-) -> tuple[Tree, Aggregated]:
-    """What a rule makes of the finite rows."""
-    return apply_to_scaled(inner, key, state, finite, ())
-
-
 def apply_to_scaled(
     inner: Aggregator,
     key: Key | None,
     state: Tree,
     finite: FiniteRows,
-    factors: Sequence[jax.Array],
+    factors: Sequence[jax.Array] = (),
 ) -> tuple[Tree, Aggregated]:
     """What a rule makes of the finite rows, each multiplied by its factors [n] in turn."""
     n = finite.raw.shape[0]

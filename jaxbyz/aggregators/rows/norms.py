@@ -1,4 +1,4 @@
-"""Norms of rows, and shortening rows, without overflow or underflow.
+"""Norms of rows, and factors that shorten rows, without overflow or underflow.
 
 A norm is  m √Σ (v/m)²  with m a power of two: 1, or next to the largest entry of the row.
 """
@@ -11,8 +11,6 @@ import jax.numpy as jnp
 from jaxbyz.aggregators.rows.centring import shrink_for
 from jaxbyz.aggregators.rows.finite import FiniteRows
 from jaxbyz.aggregators.rows.numbers import lengths
-
-__all__ = ["row_norms", "shortened", "shortening"]
 
 
 def _parts(finite: FiniteRows) -> tuple[jax.Array, jax.Array]:
@@ -52,14 +50,3 @@ def shortening(
     limit = limit * unit  # what m may be
     long = size > limit
     return jnp.where(long, 1 / size, 1), jnp.where(long, limit, 1)
-
-
-def shortened(finite: FiniteRows, radius: jax.Array | float, unit: jax.Array | float) -> jax.Array:
-    """x_i min(1, radius · unit/‖x_i‖) for all finite rows, [n, d]; unit is a power of two.
-
-    >>> from jaxbyz.aggregators.rows.finite import finite_rows
-    >>> shortened(finite_rows(jnp.array([[3e38, 0.0], [0.0, 0.5]])), 2.0, 1.0).tolist()
-    [[2.0, 0.0], [0.0, 0.5]]
-    """
-    first, second = shortening(finite, radius, unit)
-    return finite.array * first[:, None] * second[:, None]

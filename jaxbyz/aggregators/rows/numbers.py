@@ -10,19 +10,6 @@ import jax.numpy as jnp
 
 from jaxbyz.column_passes import UNROLLED_ROWS, largest_of, over_columns, row_sums, sum_of_rows
 
-__all__ = [
-    "SHORT",
-    "in_dtype_of",
-    "least_squares",
-    "lengths",
-    "lengths_of",
-    "multiplied",
-    "power_of_two",
-    "reciprocal",
-    "weighted_sum",
-    "widened",
-]
-
 SHORT = 1024  # rows with fewer entries are looked at with care at once, which is less to compile
 Columns = Callable[[Any, int], jax.Array]  # (start, width) -> columns [n, width] of some rows
 

@@ -28,17 +28,6 @@ import numpy as np
 
 from jaxbyz.column_passes import over_columns
 
-__all__ = [
-    "bitonic_partners",
-    "merge_exchange",
-    "ordered_entries",
-    "partition_network",
-    "partly_sorted",
-    "select_ranks",
-    "sort_rows",
-    "sorted_rows",
-]
-
 NETWORK_ROWS = 64  # up to so many rows a network is written out
 LOOP_COLUMNS = 128  # with more rows so many columns are sorted at once, inside a core's cache
 
