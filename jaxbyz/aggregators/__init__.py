@@ -8,8 +8,9 @@
     rows             what rules do to their rows: finite rows, order, distances
     analysis         κ of a rule, computed or searched for
 
-A rule with f = None takes the number of Byzantine workers of the problem that it is trained on.
-Imported by algorithms and whatever is above them.
+A row is the vector [d] that a server reads from one worker; f of the n workers are Byzantine. κ
+bounds the error of a rule by the variance of the honest rows (`kappa`); the diameter of the honest
+rows is the largest distance between two of them (`reach`). f = None: that of the problem.
 """
 
 from jaxbyz.aggregators.analysis import Kappa, WorstCase, kappa, reach, robustness

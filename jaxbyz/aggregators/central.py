@@ -38,9 +38,9 @@ def cge(f: int | None = None) -> Aggregator:
     """Comparative gradient elimination: the mean of the n-f rows of least norm.
 
     R = (1/(n-f)) Σ of the n-f rows with the least ‖x_i‖, ties to the lower index (Gupta, Liu,
-    Vaidya, 2021). For comparisons only: no finite κ exists, because n-f equal rows v ≠ 0 and f
-    zero rows give something else than v. Never longer than the longest honest row. Not translation
-    equivariant. details: selected [n].
+    Vaidya, 2021). For comparisons only: no finite κ exists, because from n-f equal rows v ≠ 0 and f
+    zero rows the rule does not return v. ‖R‖ is at most the norm of the longest honest row. The
+    rule is not translation equivariant. details: selected [n].
 
     Cost O(nd).
 

@@ -15,12 +15,12 @@ __all__ = ["one_of"]
 
 @part
 def one_of(rules: Sequence[Aggregator], which: jax.Array | int) -> Aggregator:
-    """The rule of this number; it may be traced, so that one program serves all of them.
+    """The rule with the number `which`, which may be traced: one program serves all of the rules.
 
-    R = rules[which], with the states of all of them as its state. What the rules say besides
-    value and rejected rows is not passed on: it differs between them. Only the chosen one runs, if
-    the number is not mapped over. Put it inside what the rules have in common:
-    nnm(f, one_of([trimmed_mean(f), coordinate_median(f)], which)) mixes once.
+    R = rules[which](x_1, …, x_n). The state holds the states of all rules. The details of the rules
+    differ, so they are dropped. Only the chosen rule runs, unless `which` is mapped over by vmap.
+    What the rules have in common stands outside, so that it is done once:
+    nnm(f, one_of([trimmed_mean(f), coordinate_median(f)], which)).
 
     No κ is given.
 

@@ -31,9 +31,9 @@ def centered_clipping(tau: float | jax.Array, iterations: int) -> Aggregator:
     2021). There is no good default: published codes take τ = 100 and 1 iteration, τ = 10 and 3,
     or τ/(1-β) with momentum β. τ may be traced.
 
-    Cost O(iterations nd). No κ is known: one call from a bad v has no guarantee. No call moves v
-    by more than τ a step, whatever the rows are. Translation
-    equivariant if v moves too, scale equivariant if v and τ scale too.
+    Cost O(iterations nd). No κ is known, because nothing is known of a call that starts far from
+    the honest rows. Whatever the rows are, a step moves v by at most τ. The rule is translation
+    equivariant if v is translated too, and scale equivariant if v and τ are scaled too.
 
     Raises:
         ValueError: tau not a positive number, iterations < 1 or not an integer.
@@ -96,9 +96,9 @@ def smoothed_weiszfeld(iterations: int, nu: float | jax.Array) -> Aggregator:
     Byz-DM21), T = 3, ν = 0.1 (byzfl), ν = 1e-6 (others). Where every distance is below ν it is the
     mean. ν may be traced.
 
-    Cost O(T n d). No κ is known. No step is longer than n/(n-f) max(ν, the largest distance of an
-    honest row from z), whatever f rows are (derived here). Neither translation nor, but for ν that
-    scales too, scale equivariant.
+    Cost O(T n d). No κ is known. Whatever f of the rows are, a step is at most n/(n-f) max(ν, r)
+    long, where r is the largest distance of an honest row from z (derived here). The rule is not
+    translation equivariant, and scale equivariant only if ν is scaled too.
 
     Raises:
         ValueError: nu not a positive number, iterations < 1 or not an integer.

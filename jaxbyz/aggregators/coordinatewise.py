@@ -1,7 +1,7 @@
 """Rules that treat every coordinate on its own: mean, trimmed mean, medians, MeaMed, Phocas.
 
-Order-based rules need no look at whole rows: an entry that is NaN or ±Inf stands at an end of the
-order of its coordinate and is trimmed there with at most f - 1 others.
+Rules that sort a coordinate do not replace rejected rows: an entry that is NaN or ±Inf stands at
+an end of the order of its coordinate, and is trimmed there with at most f - 1 others.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def median(rows: Rows) -> jax.Array:
 def mean() -> Aggregator:
     """The plain average (1/n) Σ x_i: no robustness, the reference for everything else.
 
-    Cost O(nd). κ = 0 for f = 0 and none for f > 0. Bad rows are replaced as in every rule.
+    Cost O(nd). κ = 0 for f = 0; for f > 0 there is none. Rejected rows, which hold NaN or ±Inf, are
+    replaced by the coordinate-wise median of the others, as before every rule.
 
     >>> mean()(jnp.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [2.0, 3.0]

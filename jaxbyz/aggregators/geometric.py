@@ -43,19 +43,19 @@ def geometric_median(
     """argmin_z Σ_i ‖x_i - z‖, by Weiszfeld's iteration with the Vardi-Zhang correction.
 
     With η = #{i: x_i = z}, R = Σ_{x_i≠z} (x_i - z)/‖x_i - z‖ and T the Weiszfeld mean over the
-    x_i ≠ z:  z⁺ = (1-ρ) T + ρ z,  ρ = min(1, η/‖R‖). Stops when the optimality residual
+    x_i ≠ z:  z⁺ = (1-ρ) T + ρ z,  ρ = min(1, η/‖R‖). The iteration stops when the residual
     max(0, ‖R‖ - η)/n, which has no unit, is at most `tolerance` (default 1e-5 in float32, 1e-10
     in float64). details: iterations, residual, converged.
 
-    Start: the row of least total distance if it is optimal; else where the same iteration ends
-    on the weights of the rows, for which their distances suffice: z = Σ a_i x_i has
-    ‖x_i - z‖² = (D a)_i - aᵀD a/2 (derived here). That costs nothing, and leaves few steps to do
-    on the rows themselves, which correct what has been cancelled in it. Rows are seen around their
-    coordinate-wise median (`rows.centring`); a far one counts by its direction alone, so that
-    neither its size nor that of an offset common to all rows matters.
+    If the row of least total distance is the median, the iteration starts there and stops. Else it
+    is first done on weights a of the rows, z = Σ a_i x_i. The squared distances D of the rows
+    suffice for that, since ‖x_i - z‖² = (D a)_i - aᵀD a/2 (derived here), and such a step costs
+    O(n²). Its rounding errors are then corrected by a few steps on the rows themselves. All rows
+    are first centred at their coordinate-wise median, and of a very far row only the direction
+    counts. So neither the size of a far row nor an offset common to all rows matters.
 
-    Cost O(n²d) once, O(nd) per iteration. Not unique for collinear rows with even n. The rule does
-    not use f, which only states for how many Byzantine rows it is trusted.
+    Cost O(n²d) once, O(nd) per iteration. The median is not unique for collinear rows with even n.
+    The rule does not use f, which only states for how many Byzantine rows it is trusted.
     Published robustness κ ≤ 4 (1 + f/(n-2f))² (Allouah et al., AISTATS 2023).
 
     Args:

@@ -34,8 +34,8 @@ def nnm(f: int | None, inner: Aggregator) -> Aggregator:
     """Nearest-neighbour mixing: every row becomes the mean of the n-f rows nearest to it.
 
     y_i = (1/(n-f)) Σ_{j ∈ N(i)} x_j, N(i) the n-f rows nearest to x_i, itself included (ties: the
-    lower index);  R = inner(y_1, …, y_n). A row that is not finite is nobody's neighbour while
-    there are n-f others, and becomes the mean of all finite rows, which needs no choice.
+    lower index);  R = inner(y_1, …, y_n). A rejected row (with NaN or ±Inf) is a neighbour only if
+    fewer than n-f rows are finite. It has no neighbours itself: y_i is the mean of all finite rows.
 
     Cost O(n²d). Published robustness κ ≤ 8f/(n-f) (κ_inner + 1) (Allouah et al., AISTATS 2023);
     for a rule that is optimal already, as the trimmed mean, that need not be an improvement.
@@ -74,9 +74,9 @@ def bucketing(s: int, inner: Aggregator) -> Aggregator:
     for k = 0 … N-1, N = ⌈n/s⌉; a short last group is divided by its own size.
     R = inner(y_1, …, y_N)  (Karimireddy, He, Jaggi, ICLR 2022).
 
-    Up to f of the N means are contaminated, so the inner rule must declare the same f, and
-    refuses N ≤ 2f. Setups with N ≤ 2f, whose guarantee is in expectation, are said by an inner
-    rule that declares less, as coordinate_median().
+    Up to f of the N means contain a Byzantine row. So the inner rule must declare the same f, and
+    raises an error for N ≤ 2f. For N ≤ 2f, where there are guarantees in expectation only, give an
+    inner rule that declares a smaller f, for instance coordinate_median().
 
     Cost O(nNd). No κ is given. If N > 2f and the inner rule, of N rows, is never further than c
     diameters of the honest rows from their mean, this is never further than c + 1: the means of

@@ -111,11 +111,11 @@ def bulyan(f: int | None = None) -> Aggregator:
     n'-f-1 nearest others is chosen and removed (El Mhamdi et al., ICML 2018; scores are computed
     anew after every removal). R: per coordinate the mean of the n-4f values nearest to the median
     of the chosen n-2f (for even n the average of the two middle values), ties to the lower value.
-    Public codes take fewer neighbours or score once. details: selected [n].
+    Public codes take fewer neighbours, or compute the scores once. details: selected [n].
 
-    Ties go to the lowest index, so the rule is permutation equivariant on tie-free rows only; for
-    f = 1 there are none, as the last round counts one neighbour, and two of its three rows are
-    nearest to each other.
+    Ties go to the lowest index, so the rule is permutation equivariant only on rows without ties.
+    For f = 1 there is always a tie: the last of the n-2f rounds has three rows and counts one
+    neighbour, and two of three rows are nearest to each other.
     Cost O(n²d + n³). No κ is known. Never further than 2 √(n-f) diameters of the honest rows from
     their mean: at most f of the n-2f chosen rows are Byzantine (derived here). For f = 0 it is the
     mean.

@@ -57,13 +57,14 @@ def caf(f: int | None = None) -> Aggregator:
 
     c = 1; while Σ c > n-2f:  μ_c = Σ c_i x_i/Σ c,  Σ_c = Σ c_i (x_i-μ_c)(x_i-μ_c)ᵀ/Σ c with top
     eigenpair (λ, v),  τ_i = ⟨x_i-μ_c, v⟩²,  c_i ← c_i (1 - τ_i/max{τ_j : c_j > 0}).
-    R = the μ_c met with the least λ  (Allouah et al., 2025). Every pass ends the weight of a row,
-    so there are at most n; none follows if all τ are 0. details: passes, eigenvalue (in units of
-    `scale`²), scale, weights [n], huge_rows [n].
+    R = the μ_c of least λ among all passes (Allouah et al., 2025). Every pass sets the weight of a
+    row to 0, so there are at most n passes; a pass in which all τ are 0 is the last. details:
+    passes, eigenvalue (in units of `scale`²), scale, weights [n], huge_rows [n].
 
     Cost O(n²d) and O(n³) per pass. No κ is known. For f = 0 and for identical rows it is the mean.
-    In the tests never further than √(2n) diameters of the honest rows from their mean (not proved).
-    A row beyond 2^20 q, q as in `rows.centring`, counts as one at that distance (huge_rows).
+    In the tests R is never further than √(2n) diameters of the honest rows from their mean (not
+    proved). Let q be the (n-f)-th smallest distance of a row from the coordinate-wise median: a
+    row further from it than 2^20 q counts as a row at that distance (huge_rows).
 
     Raises:
         ValueError: f negative or not an integer; at trace time n ≤ 2f.
@@ -132,11 +133,11 @@ def dnc(
     compiled one returns the coordinate-wise median, and details["empty"] says so.
     details: selected [n], empty, huge_rows [n].
 
-    One direction is looked at a time, so that of several Byzantine rows in several directions some
-    are kept, whatever their size: by itself the rule is bounded by nothing. So rows further than
-    1024 q from the coordinate-wise median, q the (n-f)-th smallest of these distances, are the
-    first to be dropped, and the direction is that of the others (huge_rows; at most f). Then it is
-    never further than 1026 √(n-f) diameters of the honest rows from their mean (derived here).
+    One direction does not reveal Byzantine rows that lie in several directions: some of them would
+    be kept, however large they are, and the error would have no bound. So rows far from the
+    coordinate-wise median are dropped first: those further than 1024 q, where q is the (n-f)-th
+    smallest distance from it (huge_rows; at most f). The direction is that of the other rows. Then
+    R is at most 1026 √(n-f) diameters of the honest rows from their mean (derived here).
 
     Needs a key if dims < d. Cost O(iterations n²b + nd). No κ is known. Permutation equivariant in
     law. For f = 0 it is the mean.

@@ -24,6 +24,8 @@ from jaxbyz.aggregators.rows.centring import centred_at_median, squared_distance
 from jaxbyz.aggregators.rows.distances import nearest, squared_distances
 from jaxbyz.aggregators.rows.finite import finite_rows
 from jaxbyz.core import Aggregated, Aggregator
+from jaxbyz.messages import Dense
+from jaxbyz.sanitize import sanitize_messages
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -434,6 +436,20 @@ def test_very_large_and_very_small_rows(entry, scale):
             # float32, and a residual of 1e-5 for the geometric median.
             atol = (1e-3 if is_iterative(entry) else 1e-5) * size
             np.testing.assert_allclose(value, expected, rtol=0, atol=atol)
+
+
+def test_server_and_rules_reject_the_same_rows():
+    with jax.enable_x64(False):
+        limits = np.finfo(np.float32)
+        numbers = [0, 1, np.nan, np.inf, -np.inf, limits.max, -limits.max, limits.tiny]
+        for d in (1, 1500):
+            rows = np.ones((len(numbers), d), np.float32)
+            rows[:, -1] = numbers
+            rows[5:7] = limits.max  # their squares overflow, and they are finite
+            by_server = jax.jit(sanitize_messages)(Dense(jnp.asarray(rows)))[1]
+            by_rules = jax.jit(lambda rows: (rejected_rows(rows), finite_rows(rows).rejected))(rows)
+            for rejected in (by_server, *by_rules):
+                np.testing.assert_array_equal(rejected, ~np.isfinite(numbers))
 
 
 def test_neutralized_rows():

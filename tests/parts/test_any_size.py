@@ -55,6 +55,13 @@ def test_a_single_row_does_not_take_over_the_filters():
         assert kept["selected"].tolist() == [False, True, True, True, True]
 
 
+def test_the_filter_stops_at_a_weight_of_n_less_2f():
+    # With f = 0 that is the weight at the start: no pass, and the mean.
+    _, told = jax.jit(lambda rows: aggregators.caf(0).apply(None, None, rows))(jnp.eye(4))
+    assert told.details["passes"] == 0
+    np.testing.assert_allclose(told.value, 0.25, rtol=1e-6)
+
+
 def test_many_liars_far_away_do_not_move_the_geometric_median():
     # Robust gradient descent on 16 quadratics ‖x - b_i‖²/2 with 15 liars near one another.
     random = np.random.default_rng(1)
@@ -146,6 +153,12 @@ def test_at_most_f_rows_are_far_and_an_offset_is_none():
             spoilt = rows.copy()
             spoilt[:count] = np.float32(1e30)
             assert seen(spoilt).far.sum() == (count if count <= 2 else 0)
+        # Rejected rows stand at the median, but q is that of the others.
+        spoilt = rows.copy()
+        spoilt[:2] = np.nan
+        others = np.float64(rows[2:])
+        distances = np.linalg.norm(others - np.median(others, axis=0), axis=1)
+        np.testing.assert_allclose(seen(spoilt).q, distances.max(), rtol=1e-6)
         # What is beyond the largest number is the largest number.
         assert jnp.isfinite(exact.to_original(jnp.full(3, 3.4e38))).all()
 

@@ -1,15 +1,15 @@
 """Distances between rows: of the rows as they are, and where that is not safe of `Centred` ones.
 
-The median and the distances from it are two passes more over all rows. They are left out where the
-squared distances D_ij of the rows as given are neither too large nor too small a number; then
+The median and the distances from it cost two more passes over all rows. These are left out where
+no squared distance D_ij of the rows as given overflows or vanishes. Then
 
     c     the row i with the least q_i, the (n-f)-th smallest of √D_ij, j among the finite rows
     q     its q_i
     r_j   √D_ij
 
-take the places of those in `rows.centring`, and what is derived there holds as it stands: in
-every set S of h = n-f rows, each has another at distance q or more. So Σ_{j∈S} D_ij ≥ q² for all i
-in S, and Var_S = Σ_{i,j∈S} D_ij/(2h²) ≥ q²/(2h). Here no row is beyond B q, and none is shortened.
+take the places of those in `rows.centring`, and what is derived there holds for them: in every
+set S of h = n-f rows, each row has another at distance q or more. So Σ_{j∈S} D_ij ≥ q² for all i in
+S, and Var_S = Σ_{i,j∈S} D_ij/(2h²) ≥ q²/(2h). Here no row is beyond B q, and none is shortened.
 """
 
 from __future__ import annotations
