@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import jaxbyz as jb
-from jaxbyz.core import Aggregated, ServerInfo
+from jaxbyz.core import Aggregated, LinearPiece, ServerInfo
 
 TWO = jnp.array([True, False])
 
@@ -16,6 +16,12 @@ TWO = jnp.array([True, False])
         (lambda: jb.TooManyBadRows, jb.RunDiverged, "jaxbyz.RunDiverged"),
         (lambda: jb.training.TooManyBadRows, jb.RunDiverged, "jaxbyz.training.RunDiverged"),
         (lambda: jb.comparison.Cell, jb.comparison.Curves, "jaxbyz.comparison.Curves"),
+        (lambda: jb.core.Cell, LinearPiece, "jaxbyz.core.LinearPiece"),
+        (
+            lambda: jb.aggregators.neutralize,
+            jb.aggregators.replace_rejected,
+            "jaxbyz.aggregators.replace_rejected",
+        ),
     ],
 )
 def test_names_of_modules(read, same, said):
@@ -30,6 +36,13 @@ def test_rows_that_were_bad_are_rejected(made):
     with pytest.warns(DeprecationWarning, match=rf"{type(made).__name__}\.rejected") as caught:
         assert np.array_equal(made.bad, TWO)
     assert caught[0].filename == __file__  # the line that asked
+
+
+def test_cells_of_a_rule_are_pieces():
+    known = jb.aggregators.trimmed_mean(1).robustness
+    with pytest.warns(DeprecationWarning, match=r"Robustness\.pieces") as caught:
+        assert known.cells is known.pieces is not None
+    assert caught[0].filename == __file__
 
 
 def test_other_names_are_unknown():
