@@ -9,7 +9,7 @@
     statistics       means from samples; frequencies: laws of discrete outcomes
     fits             exponents of measured rates
 
-Start with `choice`. Engines read claims and rules; no module with statements reads engines.
+Start with `choice`. Engines import claims and rules; no module with statements imports an engine.
 """
 
 from jaxbyz.theory.adversaries import Adversary, Reach, fixed

@@ -1,7 +1,7 @@
 """Robust rules: robustness, resilience and dissimilarity, and what is claimed of them.
 
-`definitions` has quantities one can evaluate, of rows and of finished runs; both papers read it.
-`rules` has the claims. Start there.
+`definitions` has quantities of rows and of finished runs that can be evaluated; both papers import
+it. `rules` has the claims. Start there.
 """
 
 from jaxbyz.theory.robustness.definitions import finite_rows, resilience, robustness_ratio
