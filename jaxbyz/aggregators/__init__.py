@@ -11,6 +11,7 @@
 A row is the vector [d] that a server reads from one worker; f of the n workers are Byzantine. κ
 bounds the error of a rule by the variance of the honest rows (`kappa`); the diameter of the honest
 rows is the largest distance between two of them (`reach`). f = None: that of the problem.
+Imported by comparison, testing, theory and users; an algorithm is given its rule.
 """
 
 from jaxbyz.aggregators.analysis import Kappa, WorstCase, kappa, reach, robustness
