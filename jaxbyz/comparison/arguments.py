@@ -12,8 +12,6 @@ from jaxbyz.contracts import returned
 from jaxbyz.contracts.parts import said
 from jaxbyz.core import Algorithm
 
-__all__ = ["budgets_of", "grid_of", "require_method", "require_named", "require_traceable"]
-
 
 def require_named(name: str, given: Any) -> None:
     """Raise unless something is a dictionary whose keys are texts.

@@ -21,8 +21,6 @@ from jaxbyz.seeds import seed_list
 from jaxbyz.simulation.sessions import measure_of
 from jaxbyz.storage.paths import LONGEST, made
 
-__all__ = ["Plan", "judged"]
-
 SPENT = ("uplink_bits", "downlink_bits", "rejected_rows", "faulty_rows", "gradients")
 
 
@@ -111,19 +109,8 @@ def judged(
     everything = seed_list(reported + tuning)
     runs = Runs(problem, tuple(attacks), tuple(aggregators.values()), everything, rounds, every)
     place = None if folder is None else made("folder", folder)
-    return Plan(
-        methods,
-        aggregators,
-        names,
-        grids,
-        runs,
-        budgets,
-        measure,
-        bool(largest),
-        reported,
-        place,
-        first,
-    )
+    report = (budgets, measure, bool(largest), reported)
+    return Plan(methods, aggregators, names, grids, runs, *report, place, first)
 
 
 def _grids(methods: Mapping[str, Method], steps: Any) -> dict[str, np.ndarray]:

@@ -25,8 +25,6 @@ from jaxbyz.simulation.sessions import Counted, session
 from jaxbyz.storage.arrays import Damaged, set_aside
 from jaxbyz.storage.fingerprints import fingerprint
 
-__all__ = ["Method", "Runs", "program"]
-
 Method = Callable[[Any, Aggregator], Algorithm]  # (step size, rule) -> algorithm
 
 

@@ -25,8 +25,6 @@ from jaxbyz.core import Aggregator, Algorithm, Attack
 from jaxbyz.problems.problem import Problem
 from jaxbyz.progress import Bar
 
-__all__ = ["compare", "compare_aggregators"]
-
 
 def compare(
     methods: Mapping[str, Callable[[Any], Algorithm]],
@@ -151,22 +149,14 @@ def compare_aggregators(
     given.apply_defaults()
     plan = judged(aggregators=aggregators, **given.arguments)
     cells, clocks = _run_all(plan, given.arguments["parallel"], given.arguments["progress"])
-    return {
-        rule: Comparison(
-            plan.runs.problem.name,
-            tuple(methods),
-            plan.attacks,
-            plan.grids,
-            plan.budgets,
-            plan.measure,
-            plan.largest,
-            plan.reported,
-            cells[rule],
-            {method: clocks[method].seconds(i) for method in methods},
-            plan.arguments(rule),
-        )
-        for i, rule in enumerate(aggregators)
-    }
+    report = (plan.budgets, plan.measure, plan.largest, plan.reported)
+    problem_name, names = plan.runs.problem.name, tuple(methods)
+    races = {}
+    for i, name in enumerate(aggregators):
+        seconds = {method: clocks[method].seconds(i) for method in methods}
+        found = cells[name], seconds, plan.arguments(name)
+        races[name] = Comparison(problem_name, names, plan.attacks, plan.grids, *report, *found)
+    return races
 
 
 def _run_all(

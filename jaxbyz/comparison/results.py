@@ -10,8 +10,6 @@ import numpy as np
 from jaxbyz.history import History
 from jaxbyz.storage import arrays
 
-__all__ = ["Comparison", "Curves", "Row"]
-
 
 class Curves(NamedTuple):
     """One method under one attack: P step sizes, S seeds, E evaluations."""

@@ -13,8 +13,6 @@ from jaxbyz.core import Algorithm, Attack
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import assemble
 
-__all__ = ["ServerClock"]
-
 ROUNDS = 20
 # What makes the messages runs once: time spent on making it fast is lost.
 HASTE: dict[str, str | bool] = {

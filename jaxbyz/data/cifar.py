@@ -80,16 +80,13 @@ def _read_binary(path: Path, records: int) -> Batch:
 def _read_pickled(path: Path, records: int) -> Batch:
     content = _unpickle.load_dictionary(path)
     pixels, labels = (_entry(path, content, key) for key in ("data", "labels"))
-    if pixels.dtype != np.uint8 or pixels.shape != (records, _PIXELS):
-        raise ValueError(
-            f"{path}: expected data of uint8 [{records}, {_PIXELS}], found {pixels.dtype} "
-            f"{list(pixels.shape)}"
-        )
-    if not np.issubdtype(labels.dtype, np.integer) or labels.shape != (records,):
-        raise ValueError(
-            f"{path}: expected labels of integers [{records}], found {labels.dtype} "
-            f"{list(labels.shape)}"
-        )
+    for array, kind, shape, what in (
+        (pixels, np.uint8, [records, _PIXELS], "data of uint8"),
+        (labels, np.integer, [records], "labels of integers"),
+    ):
+        found = list(array.shape)
+        if not np.issubdtype(array.dtype, kind) or found != shape:
+            raise ValueError(f"{path}: expected {what} {shape}, found {array.dtype} {found}")
     _labels.label_range(str(path), labels, _CLASSES)
     return pixels, labels.astype(np.uint8)
 

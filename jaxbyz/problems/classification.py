@@ -25,8 +25,6 @@ from jaxbyz.problems.networks import template_of
 from jaxbyz.problems.problem import Problem, check_workers, require_data, require_module
 from jaxbyz.problems.width import on_device
 
-__all__ = ["Samples", "classification"]
-
 
 class Samples(NamedTuple):
     """Labelled images; one worker's data, a batch, or with a worker axis in front everybody's."""

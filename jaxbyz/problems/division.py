@@ -7,8 +7,6 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.data import dirichlet, iid
 
-__all__ = ["divide"]
-
 
 def divide(
     labels: np.ndarray,

@@ -44,8 +44,6 @@ from jaxbyz.problems.problem import Problem, check_workers, require_data
 from jaxbyz.problems.regularisers import Regulariser, ridge
 from jaxbyz.problems.width import on_device
 
-__all__ = ["Logistic", "Rows", "logistic"]
-
 
 class Rows(NamedTuple):
     """One worker's samples, or with a worker axis in front everybody's.

@@ -11,8 +11,6 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.contracts import returned
 
-__all__ = ["template_of"]
-
 
 def template_of(model: nn.Module, images: Any, classes: int) -> Any:
     """Shapes of a model's variables, {"params": …}, from images [B, H, W, C].

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-__all__ = ["logistic_minimiser"]
-
 _STEPS = 100
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a NaN never ends, and is then refused
 def logistic_minimiser(rows: np.ndarray, weight: float) -> np.ndarray:
     """argmin (1/N) Σ log(1 + exp(-c_jᵀx)) + (λ/2) ‖x‖² for rows c = y a [N, d] and λ > 0, [d].
 
@@ -19,11 +18,7 @@ def logistic_minimiser(rows: np.ndarray, weight: float) -> np.ndarray:
     >>> float(logistic_minimiser(np.zeros((3, 1)), 0.1)[0])
     0.0
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # a NaN never ends, and is then refused
-        return _minimiser(rows, weight)
 
-
-def _minimiser(rows: np.ndarray, weight: float) -> np.ndarray:
     def value(x: np.ndarray) -> float:
         return float(np.logaddexp(0, -(rows @ x)).mean() + weight / 2 * x @ x)
 

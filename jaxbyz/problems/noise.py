@@ -22,8 +22,6 @@ from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Key, Oracle, Tree
 from jaxbyz.problems.quadratics import Quadratics
 
-__all__ = ["SineSample", "sine_noise"]
-
 
 class SineSample(NamedTuple):
     """One draw, as a value that can be used at two points."""

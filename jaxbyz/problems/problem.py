@@ -9,8 +9,6 @@ import jax
 from jaxbyz import checks
 from jaxbyz.core import Key, Oracle, Recipe, Tree
 
-__all__ = ["Problem", "check_workers", "require_data", "require_module"]
-
 Evaluator = Callable[[jax.Array, Tree, Tree], dict[str, jax.Array]]
 
 

@@ -27,8 +27,6 @@ from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Key, Oracle
 from jaxbyz.problems.problem import Problem, check_workers
 
-__all__ = ["QuadraticData", "Quadratics", "quadratics", "quadratics_from_arrays"]
-
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
@@ -157,12 +155,9 @@ def quadratics(
     infinity = float("inf")
     checks.interval("smoothness", smoothness, 0, infinity, closed="neither")
     checks.interval("strong_convexity", strong_convexity, 0, smoothness, closed="right")
-    for name, value in (
-        ("hessian_spread", hessian_spread),
-        ("offset_spread", offset_spread),
-        ("noise", noise),
-    ):
-        checks.interval(name, value, 0, infinity, closed="left")
+    checks.interval("hessian_spread", hessian_spread, 0, infinity, closed="left")
+    checks.interval("offset_spread", offset_spread, 0, infinity, closed="left")
+    checks.interval("noise", noise, 0, infinity, closed="left")
     random = np.random.default_rng(checks.count("seed", seed))
     basis, _ = np.linalg.qr(random.normal(size=(d, d)))
     spectrum = np.linspace(strong_convexity, smoothness, d) if d > 1 else np.array([smoothness])

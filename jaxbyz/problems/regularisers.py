@@ -8,8 +8,6 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 
-__all__ = ["Regulariser", "nonconvex", "ridge"]
-
 
 class Regulariser(NamedTuple):
     """A penalty, with ρ'' in [least, most] and ρ''(0) = most; both bounds are attained."""

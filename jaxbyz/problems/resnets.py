@@ -176,7 +176,8 @@ def resnet18(classes: int, norm: Norm | None = None) -> ResNet:
     >>> resnet18(10).widths
     (64, 128, 256, 512)
     """
-    return _resnet(classes, (2, 2, 2, 2), (64, 128, 256, 512), norm, projected)
+    classes, widths = checks.count("classes", classes, 1), (64, 128, 256, 512)
+    return ResNet(classes, (2, 2, 2, 2), widths, norm or group_norm(), projected)
 
 
 def resnet20(classes: int, norm: Norm | None = None) -> ResNet:
@@ -187,27 +188,11 @@ def resnet20(classes: int, norm: Norm | None = None) -> ResNet:
     >>> resnet20(10).blocks
     (3, 3, 3)
     """
-    return _resnet(classes, (3, 3, 3), (16, 32, 64), norm, padded)
-
-
-def _resnet(
-    classes: int,
-    blocks: Sequence[int],
-    widths: Sequence[int],
-    norm: Norm | None,
-    shortcut: Shortcut,
-) -> ResNet:
     classes = checks.count("classes", classes, 1)
-    return ResNet(classes, blocks, widths, group_norm() if norm is None else norm, shortcut)
+    return ResNet(classes, (3, 3, 3), (16, 32, 64), norm or group_norm(), padded)
 
 
 def _convolution(features: int, size: int, stride: int) -> nn.Conv:
-    edge = size // 2
     return nn.Conv(
-        features,
-        (size, size),
-        (stride, stride),
-        padding=((edge, edge), (edge, edge)),
-        use_bias=False,
-        kernel_init=_HE,
+        features, (size, size), stride, padding=size // 2, use_bias=False, kernel_init=_HE
     )

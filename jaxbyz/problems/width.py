@@ -4,8 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["on_device"]
-
 
 def on_device(name: str, array: np.ndarray) -> jax.Array:
     """Returns finite floats in the width of the run (float32 unless JAX runs with 64 bits).
