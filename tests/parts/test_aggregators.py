@@ -452,7 +452,7 @@ def test_server_and_rules_reject_the_same_rows():
                 np.testing.assert_array_equal(rejected, ~np.isfinite(numbers))
 
 
-def test_neutralized_rows():
+def test_replaced_rows():
     rows = inputs(N, D, seed=12)[0]
     rows[1, 2], rows[4, 0] = np.nan, -np.inf
     for count in (0, 1, 2, 4, N):

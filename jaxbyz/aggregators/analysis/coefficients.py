@@ -133,6 +133,5 @@ def mixed(declared: int, inner: Aggregator) -> Robustness | None:
         return None if c is None else 3 * c + 1
 
     source = f"{ALLOUAH}; κ of the inner rule: exact if known, else {known.source}"
-    return Robustness(
-        unknown, only_for(declared, published), source, None, only_for(declared, both)
-    )
+    bound, reaches = only_for(declared, published), only_for(declared, both)
+    return known_constants(published=bound, source=source, reach=reaches)

@@ -65,9 +65,9 @@ def robustness(
 
     For coordinate-wise rules of this package it is computed by convex programs, and no rows are
     worse (up to the programs' rounding, some 1e-9). For every other rule it is searched for, by
-    gradient ascent with random steps from many places, all in one compiled program: a lower bound
-    of κ, which says as much as its budget. A ratio above a known constant is reported as such. A
-    rule without finite κ gives a number that grows with the budget, or infinity.
+    gradient ascent with random steps from many initial rows, in one compiled program. What a search
+    finds is a lower bound of κ; a longer search may find more. A ratio above a known constant is
+    reported as such. For a rule without finite κ the ratio grows with the search, or is infinite.
 
     Args:
         rule: an aggregator; its state is the initial one in every call.
