@@ -14,13 +14,13 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.attacks import honest_mean
-from jaxbyz.contracts.agreement import agreed
 from jaxbyz.contracts.callers import warn
 from jaxbyz.contracts.parts import require
 from jaxbyz.core import Algorithm, Attack
 from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import streams
 from jaxbyz.simulation import RoundInfo, SimulationState, session
+from jaxbyz.simulation.agreement import agreed
 
 __all__ = ["Effect", "effect"]
 

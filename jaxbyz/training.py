@@ -14,7 +14,6 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxbyz import checks
-from jaxbyz.contracts.agreement import agreed
 from jaxbyz.contracts.recipes import written
 from jaxbyz.core import Algorithm, Attack
 from jaxbyz.deprecations import renamed
@@ -24,11 +23,12 @@ from jaxbyz.metrics import RunMetrics
 from jaxbyz.problems.problem import Problem
 from jaxbyz.progress import Bar
 from jaxbyz.seeds import seed_list
+from jaxbyz.simulation.agreement import agreed
 from jaxbyz.simulation.compiled import compiled
 from jaxbyz.simulation.devices import mesh_of, processes
+from jaxbyz.simulation.identities import identity_of
 from jaxbyz.simulation.sessions import Counted, Session, Watch, session
 from jaxbyz.storage.checkpoints import Checkpoints
-from jaxbyz.storage.identities import identity_of
 
 __all__ = ["RunDiverged", "Watch", "train"]
 

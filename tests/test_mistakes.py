@@ -763,7 +763,7 @@ def test_rules_without_f_take_the_problems():
     key = jax.random.key(1)
     for make in WAITING:
         given, waiting = make(2), sgd(make(None))
-        bound = jb.contracts.agreement.agreed(waiting, problem).algorithm.aggregator
+        bound = jb.simulation.agreement.agreed(waiting, problem).algorithm.aggregator
         assert bound.bind is None
         assert bound.f == given.f == 2
         values = [rule.apply(key, rule.init(3), rows)[1].value for rule in (bound, given)]
@@ -773,7 +773,7 @@ def test_rules_without_f_take_the_problems():
     with pytest.raises(ValueError, match="f must be given to the rules of a part that was changed"):
         jb.build(changed, problem)
     named = sgd(jb.trimmed_mean(None))._replace(name="mine")
-    assert jb.contracts.agreement.agreed(named, problem).algorithm.name == "mine"
+    assert jb.simulation.agreement.agreed(named, problem).algorithm.name == "mine"
     with pytest.raises(ValueError, match="trim must be an integer"):
         jb.trimmed_mean(f=None, trim=-1)  # what is known is judged at once
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.comparison.arguments import budgets_of, grid_of, require_traceable
-from jaxbyz.comparison.programs import Method, Runs
-from jaxbyz.contracts.agreement import same_classes, shaped, silent, sound, suited
+from jaxbyz.comparison.programs import Method, Race
 from jaxbyz.contracts.constructors import with_f
 from jaxbyz.contracts.parts import require, require_all, said
 from jaxbyz.contracts.recipes import written
 from jaxbyz.core import Aggregator, Algorithm, Attack
 from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import seed_list
+from jaxbyz.simulation.agreement import same_classes, shaped, silent, sound, suited
 from jaxbyz.simulation.sessions import measure_of
 from jaxbyz.storage.paths import LONGEST, made
 
@@ -32,7 +32,7 @@ class Plan:
     aggregators: Mapping[str, Aggregator]
     attacks: tuple[str, ...]  # names
     grids: Mapping[str, np.ndarray]  # method -> step sizes [P], ascending
-    runs: Runs
+    race: Race
     budgets: Mapping[str, float]
     measure: str
     largest: bool
@@ -51,8 +51,8 @@ class Plan:
         """What made the runs before one rule; the step size is the first that was tried."""
         return {
             "algorithm": {name: written(self.first[name, rule]) for name in self.methods},
-            "attack": {attack.name: written(attack) for attack in self.runs.attacks},
-            "problem": written(self.runs.problem),
+            "attack": {attack.name: written(attack) for attack in self.race.attacks},
+            "problem": written(self.race.problem),
         }
 
 
@@ -107,10 +107,10 @@ def judged(
     budgets = budgets_of(budgets, rounds, SPENT)
     first = _first_of_all(methods, grids, aggregators, problem, attacks)
     everything = seed_list(reported + tuning)
-    runs = Runs(problem, tuple(attacks), tuple(aggregators.values()), everything, rounds, every)
+    race = Race(problem, tuple(attacks), tuple(aggregators.values()), everything, rounds, every)
     place = None if folder is None else made("folder", folder)
     report = (budgets, measure, bool(largest), reported)
-    return Plan(methods, aggregators, names, grids, runs, *report, place, first)
+    return Plan(methods, aggregators, names, grids, race, *report, place, first)
 
 
 def _grids(methods: Mapping[str, Method], steps: Any) -> dict[str, np.ndarray]:

@@ -28,7 +28,7 @@ from jaxbyz.storage.fingerprints import fingerprint
 Method = Callable[[Any, Aggregator], Algorithm]  # (step size, rule) -> algorithm
 
 
-class Runs(NamedTuple):
+class Race(NamedTuple):
     """What all methods have in common."""
 
     problem: Problem
@@ -41,7 +41,7 @@ class Runs(NamedTuple):
 
 def program(
     make: Method,
-    runs: Runs,
+    race: Race,
     grid: np.ndarray,
     path: Callable[[int, int], Path | None],
     report: Callable[[str], None],
@@ -54,7 +54,7 @@ def program(
 
     Args:
         make: the method.
-        runs: what is run.
+        race: what is run.
         grid: step sizes [P].
         path: (attack, rule) -> the file of that run, or None; a run whose file exists is not made
             again.
@@ -65,14 +65,14 @@ def program(
     """
 
     def suiting(step: Any, rule: Aggregator) -> Algorithm:
-        return with_f(make(step, rule), runs.problem.byzantine)
+        return with_f(make(step, rule), race.problem.byzantine)
 
-    whole = _program(suiting, runs, grid)
-    costs = _gradients(suiting(grid[0], runs.aggregators[0]), runs.problem)
+    whole = _program(suiting, race, grid)
+    costs = _gradients(suiting(grid[0], race.aggregators[0]), race.problem)
     clock = ServerClock(
-        lambda which: suiting(grid[0], _rule(runs, which)), runs.problem, runs.attacks[0]
+        lambda which: suiting(grid[0], _rule(race, which)), race.problem, race.attacks[0]
     )
-    files = [path(i, j) for i in range(len(runs.attacks)) for j in range(len(runs.aggregators))]
+    files = [path(i, j) for i in range(len(race.attacks)) for j in range(len(race.aggregators))]
     needed = any(file is None or not file.exists() for file in files)
     if needed:
         whole.lower()
@@ -82,15 +82,15 @@ def program(
         if needed:
             whole.compile()
 
-    return compile_all, _all_curves(whole, runs, grid, costs, path, report), clock
+    return compile_all, _all_curves(whole, race, grid, costs, path, report), clock
 
 
-def _rule(runs: Runs, which: Any) -> Aggregator:
-    return one_rule(runs.aggregators, which) if len(runs.aggregators) > 1 else runs.aggregators[0]
+def _rule(race: Race, which: Any) -> Aggregator:
+    return one_rule(race.aggregators, which) if len(race.aggregators) > 1 else race.aggregators[0]
 
 
-def _attack(runs: Runs, which: Any) -> Attack:
-    return one_attack(runs.attacks, which) if len(runs.attacks) > 1 else runs.attacks[0]
+def _attack(race: Race, which: Any) -> Attack:
+    return one_attack(race.attacks, which) if len(race.attacks) > 1 else race.attacks[0]
 
 
 class _Program(NamedTuple):
@@ -102,33 +102,23 @@ class _Program(NamedTuple):
     mark: Callable[[int, int], str]  # of everything that the curves depend on
 
 
-def _program(make: Method, runs: Runs, grid: np.ndarray) -> _Program:
-    problem, every = runs.problem, runs.every
+def _program(make: Method, race: Race, grid: np.ndarray) -> _Program:
+    problem = race.problem
 
     def one(which: Any, step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
         attack, rule = which
-        lane = session(make(step, _rule(runs, rule)), problem, _attack(runs, attack))
-        model_key, start_key, round_key = keys
-        state, first = lane.start(start_key, problem.init(model_key), data)
-        begin = lane.measure(state.server.x, data, test)
-
-        def chunk(state: Any, _: Any) -> tuple[Any, tuple[Any, Any]]:
-            state, (records, _) = lane.advance(every, round_key, state, data)
-            return state, (records, lane.measure(state.server.x, data, test))
-
-        chunks = runs.rounds // every
-        _, (records, columns) = jax.lax.scan(chunk, state, length=chunks)
-        return first, begin, records, columns
+        run = session(make(step, _rule(race, rule)), problem, _attack(race, attack))
+        return run.run_evaluated(keys, race.rounds, race.every, data, test)
 
     def whole(which: Any, steps: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
-        # The choice is not mapped over: one for every lane would run all attacks and rules.
+        # The choice is not mapped over: one for every run would run all attacks and rules.
         return jax.vmap(one, (None, 0, 0, None, None))(which, steps, keys, data, test)
 
-    steps = jnp.asarray(np.repeat(grid, len(runs.seeds)), float)
-    keys = tuple(jnp.tile(key, len(grid)) for key in streams(runs.seeds))
-    first = make(grid[0], runs.aggregators[0])
+    steps = jnp.asarray(np.repeat(grid, len(race.seeds)), float)
+    keys = tuple(jnp.tile(key, len(grid)) for key in streams(race.seeds))
+    first = make(grid[0], race.aggregators[0])
     # Data of the choice: its Byzantine workers compute wherever one of the attacks wants them to.
-    worlds = [assemble(first, problem, _attack(runs, i)).data for i in range(len(runs.attacks))]
+    worlds = [assemble(first, problem, _attack(race, i)).data for i in range(len(race.attacks))]
     choice = (jnp.int32(0), jnp.int32(0))
     traced = jax.jit(whole).trace(choice, steps, keys, worlds[0], problem.test)
     lowered = functools.cache(traced.lower)  # not if all is there already
@@ -143,7 +133,7 @@ def _program(make: Method, runs: Runs, grid: np.ndarray) -> _Program:
         return jax.tree.map(np.asarray, found)
 
     def mark(attack: int, rule: int) -> str:
-        seeds = np.array(runs.seeds)
+        seeds = np.array(race.seeds)
         return fingerprint(traced.jaxpr, attack, rule, steps, worlds[attack], problem.test, seeds)
 
     return _Program(lowered, compiled, call, mark)
@@ -151,21 +141,21 @@ def _program(make: Method, runs: Runs, grid: np.ndarray) -> _Program:
 
 def _all_curves(
     whole: _Program,
-    runs: Runs,
+    race: Race,
     grid: np.ndarray,
     gradients: tuple[float, float],
     path: Callable[[int, int], Path | None],
     report: Callable[[str], None],
 ) -> Iterator[tuple[int, int, Curves]]:
-    for rule in range(len(runs.aggregators)):
-        for attack in range(len(runs.attacks)):
+    for rule in range(len(race.aggregators)):
+        for attack in range(len(race.attacks)):
             file, mark = path(attack, rule), whole.mark(attack, rule)
             if file is not None and (curves := _kept(file, mark, report)) is not None:
                 yield attack, rule, curves
                 continue
             began = time.perf_counter()
             found = whole.call(attack, rule)
-            curves = _curves(found, runs, gradients, len(grid), time.perf_counter() - began)
+            curves = _curves(found, race, gradients, len(grid), time.perf_counter() - began)
             if file is not None:
                 curves.save(file, mark)
             yield attack, rule, curves
@@ -183,17 +173,17 @@ def _kept(file: Path, mark: str, report: Callable[[str], None]) -> Curves | None
 
 
 def _curves(
-    found: tuple, runs: Runs, gradients: tuple[float, float], steps: int, seconds: float
+    found: tuple, race: Race, gradients: tuple[float, float], steps: int, seconds: float
 ) -> Curves:
     """Curves [P, S, E] from what a program returned, with nothing after a run was over."""
     first, at_start, records, columns = found
-    shape = steps, len(runs.seeds)
-    metrics = RunMetrics(shape[0] * shape[1], runs.problem.honest)
+    shape = steps, len(race.seeds)
+    metrics = RunMetrics(shape[0] * shape[1], race.problem.honest)
     over = np.zeros(shape[0] * shape[1], bool)
 
     def enter(records: Counted) -> None:  # with leading axes [C, T]
         nonlocal over
-        over = over | metrics.over(records, runs.problem.byzantine).any(axis=1)
+        over = over | metrics.over(records, race.problem.byzantine).any(axis=1)
         metrics.count(records)
 
     def note(done: int, measured: Mapping[str, np.ndarray]) -> None:
@@ -202,10 +192,10 @@ def _curves(
     if first is not None:
         enter(Counted(*(part[:, None] for part in first)))
     note(0, at_start)
-    for chunk in range(runs.rounds // runs.every):
+    for chunk in range(race.rounds // race.every):
         enter(Counted(*(part[:, chunk] for part in records)))
         measured = {name: values[:, chunk] for name, values in columns.items()}
-        note((chunk + 1) * runs.every, measured)
+        note((chunk + 1) * race.every, measured)
     curves = {name: values.reshape(*shape, -1) for name, values in metrics.columns().items()}
     at_once, per_round = gradients
     total = at_once + per_round * np.array(metrics.rounds)

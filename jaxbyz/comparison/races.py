@@ -150,7 +150,7 @@ def compare_aggregators(
     plan = judged(aggregators=aggregators, **given.arguments)
     cells, clocks = _run_all(plan, given.arguments["parallel"], given.arguments["progress"])
     report = (plan.budgets, plan.measure, plan.largest, plan.reported)
-    problem_name, names = plan.runs.problem.name, tuple(methods)
+    problem_name, names = plan.race.problem.name, tuple(methods)
     races = {}
     for i, name in enumerate(aggregators):
         seconds = {method: clocks[method].seconds(i) for method in methods}
@@ -183,7 +183,7 @@ def _run_all(
                 for method, make in plan.methods.items():
                     where = functools.partial(plan.file, method)
                     compiling, found, clocks[method] = program(
-                        make, plan.runs, plan.grids[method], where, damage.append
+                        make, plan.race, plan.grids[method], where, damage.append
                     )
                     waiting[pool.submit(compiling)] = method, found
             for done in as_completed(waiting):

@@ -2,15 +2,15 @@
 
 A *part* is an aggregator, attack, compressor, algorithm or problem.
 
-    agreement     whether an algorithm, a problem and an attack fit together. Start here.
-    constructors  `@part`: checks and records the arguments of constructors; parts made with f=None
+    constructors  `@part`: checks and records the arguments of constructors; parts made with f=None.
+                  Start here.
     parts         what each kind of part must be, and the error if it is not
     returned      what functions of users return: shapes, dtypes and kinds
     recipes       what made a part, as JSON can hold it
     callers       warnings that point at the user's line
 
-`constructors` is imported by every file that makes parts, `agreement` by what runs them. Numbers
-and ranges are checked by `jaxbyz.checks`.
+`core` imports `returned`; every file that makes parts imports `constructors`. Whether parts fit
+together is checked by `jaxbyz.simulation.agreement`, numbers and ranges by `jaxbyz.checks`.
 """
 
-__all__ = ["agreement", "callers", "constructors", "parts", "recipes", "returned"]
+__all__ = ["callers", "constructors", "parts", "recipes", "returned"]

@@ -3,6 +3,8 @@
     rounds      build: an algorithm, a problem and an attack as `init` and `step`. Start here.
     sessions    a run of many rounds: start, advance, measure. `train` and `compare` drive these.
     compiled    a session of many seeds, compiled
+    agreement   whether an algorithm, a problem and an attack fit together
+    identities  what two runs must have in common for one to continue the other
     placement   workers in one program, or divided over devices (`over_mesh`, `over_pmap`)
     devices     the devices, and arrays that are placed on them
     mapping     `one_by_one`, `in_batches`: in place of `jax.vmap` over workers or seeds

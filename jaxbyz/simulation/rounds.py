@@ -26,11 +26,11 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.attacks import no_attack
 from jaxbyz.contracts import returned
-from jaxbyz.contracts.agreement import agreed
 from jaxbyz.core import Algorithm, Attack, Codec, Key, Oracle, ServerInfo, Tree, View
 from jaxbyz.faulty_rounds import answering, beginning
 from jaxbyz.messages import bit_words
 from jaxbyz.problems.problem import Problem
+from jaxbyz.simulation.agreement import agreed
 from jaxbyz.simulation.placement import Placement, here
 from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
 
@@ -56,7 +56,7 @@ def build(
         placement: `here()` or `along_axis()` (under `over_mesh` and `over_pmap`).
 
     Warns of a rule made for another f, and of an attack on a problem without Byzantine workers
-    (see `jaxbyz.contracts.agreement`).
+    (see `jaxbyz.simulation.agreement`).
 
     Raises:
         ValueError: an argument that is no such part; a rule that does not make a vector [d] of

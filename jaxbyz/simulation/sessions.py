@@ -122,6 +122,26 @@ class Session:
         state, (records, _) = self.advance(rounds, round_key, state, data)
         return state, first, records
 
+    def run_evaluated(
+        self, keys: Sequence[Key], rounds: int, every: int, data: Tree, test: Tree
+    ) -> tuple[Tree, dict[str, jax.Array], Tree, dict[str, jax.Array]]:
+        """A whole run, measured at its start and after every so many rounds, C times.
+
+        Returns:
+            The record of round 0 (or None) and what was measured then; records [C, every, ...] and
+            columns [C] of the rounds after it.
+        """
+        model_key, start_key, round_key = keys
+        state, first = self.start(start_key, self.problem.init(model_key), data)
+        at_start = self.measure(state.server.x, data, test)
+
+        def chunk(state: Any, _: Any) -> tuple[Any, tuple[Any, Any]]:
+            state, (records, _) = self.advance(every, round_key, state, data)
+            return state, (records, self.measure(state.server.x, data, test))
+
+        _, (records, columns) = jax.lax.scan(chunk, state, length=rounds // every)
+        return first, at_start, records, columns
+
     def _over_mesh(self, function: Callable[..., Any], initial: bool = False) -> Any:
         return function if self.mesh is None else over_mesh(function, self.mesh, initial=initial)
 

@@ -19,7 +19,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -27,15 +27,22 @@ import orbax.checkpoint as ocp
 
 from jaxbyz.contracts.callers import warn
 from jaxbyz.storage.arrays import set_aside
-from jaxbyz.storage.identities import Identity
 from jaxbyz.storage.locks import Lock
 from jaxbyz.storage.paths import made
 
-__all__ = ["Checkpoints"]
+__all__ = ["Checkpoints", "Identity"]
 
 KEPT = 2
 LARGEST = 2**24  # bytes of a file of texts
 ABOUT, ARRAYS, DIGESTS, PARTIAL = "about.json", "arrays", "digests.json", ".partial"
+
+
+class Identity(NamedTuple):
+    """Runs with equal `states` agree bit for bit; length and evaluations may differ."""
+
+    states: str  # fingerprint of what decides the states
+    measures: str  # fingerprint of what is measured at them
+    columns: Sequence[str]  # names of what is measured
 
 
 class Checkpoints:

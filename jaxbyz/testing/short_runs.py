@@ -12,12 +12,12 @@ import optax
 
 from jaxbyz import algorithms, compressors, problems
 from jaxbyz.aggregators import trimmed_mean
-from jaxbyz.contracts.agreement import agreed
 from jaxbyz.core import Algorithm, Attack, ServerInfo, Tree
 from jaxbyz.data import Dataset
 from jaxbyz.problems import models
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import RoundInfo, Simulation, SimulationState, assemble, session
+from jaxbyz.simulation.agreement import agreed
 
 __all__ = [
     "SHORT_RUN",

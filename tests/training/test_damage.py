@@ -12,8 +12,8 @@ import optax
 import pytest
 
 import jaxbyz as jb
+from jaxbyz.simulation.identities import Identity
 from jaxbyz.storage.checkpoints import Checkpoints
-from jaxbyz.storage.identities import Identity
 
 MINE = Identity("states", "measures", ["loss"])
 

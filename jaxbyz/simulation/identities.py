@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
 from jaxbyz.seeds import streams
 from jaxbyz.simulation.sessions import Session
+from jaxbyz.storage.checkpoints import Identity
 from jaxbyz.storage.fingerprints import fingerprint
 
-__all__ = ["Identity", "identity_of"]
-
-
-class Identity(NamedTuple):
-    """Runs with equal `states` agree bit for bit; length and evaluations may differ."""
-
-    states: str  # fingerprint of what decides the states
-    measures: str  # fingerprint of what is measured at them
-    columns: Sequence[str]  # names of what is measured
+__all__ = ["identity_of"]
 
 
 def identity_of(
@@ -33,19 +27,16 @@ def identity_of(
         map_seeds: maps over seeds.
         seeds: of the run.
     """
-    simulation, problem = one.simulation, one.problem
-    data, test = simulation.data, problem.test
+    data, test = one.simulation.data, one.problem.test
     model_keys, start_keys, round_keys = streams(seeds)
 
     def begin(model_keys: jax.Array, start_keys: jax.Array, data: Any) -> Any:
-        xs = map_seeds(problem.init)(model_keys)
-        return map_seeds(lambda key, x: simulation.init(key, x, data)[0])(start_keys, xs)
+        xs = map_seeds(one.problem.init)(model_keys)
+        return map_seeds(lambda key, x: one.start(key, x, data)[0])(start_keys, xs)
 
     def proceed(keys: jax.Array, states: Any, data: Any) -> Any:
-        def step(key: jax.Array, state: Any) -> Any:
-            return simulation.step(jax.random.fold_in(key, state.round), state, data)[0]
-
-        return map_seeds(step)(keys, states)
+        unwatched = dataclasses.replace(one, watch=None)  # what is watched decides no state
+        return map_seeds(lambda key, state: unwatched.advance(1, key, state, data)[0])(keys, states)
 
     def look(keys: jax.Array, states: Any, data: Any, test: Any) -> dict[str, jax.Array]:
         def columns(key: jax.Array, state: Any) -> dict[str, jax.Array]:
