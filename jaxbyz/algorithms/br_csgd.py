@@ -36,10 +36,7 @@ __all__ = ["br_csgd"]
 
 @part
 def br_csgd(
-    *,
-    optimizer: optax.GradientTransformation,
-    aggregator: Aggregator,
-    compressor: Compressor,
+    *, optimizer: optax.GradientTransformation, aggregator: Aggregator, compressor: Compressor
 ) -> Algorithm:
     """BR-CSGD.
 
@@ -52,10 +49,9 @@ def br_csgd(
     Raises:
         ValueError: a compressor without ω.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import seeded_rand_k
-    >>> br_csgd(compressor=seeded_rand_k(ratio=0.1), optimizer=optax.sgd(0.1),
-    ...         aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> br_csgd(compressor=jb.seeded_rand_k(ratio=0.1), optimizer=optax.sgd(0.1),
+    ...         aggregator=jb.trimmed_mean(3)).name
     'BR-CSGD'
     """
     require_unbiased("compressor", compressor)

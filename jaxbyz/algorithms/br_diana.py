@@ -89,20 +89,12 @@ def br_diana(
     Raises:
         ValueError: an argument outside its range; a compressor without ω.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import seeded_rand_k
-    >>> br_diana(compressor=seeded_rand_k(ratio=0.1), optimizer=optax.sgd(0.1),
-    ...          aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> br_diana(compressor=jb.seeded_rand_k(ratio=0.1), optimizer=optax.sgd(0.1),
+    ...          aggregator=jb.trimmed_mean(3)).name
     'BR-DIANA'
     """
-    return shifted(
-        "BR-DIANA",
-        sampled_gradient(),
-        optimizer=optimizer,
-        aggregator=aggregator,
-        compressor=compressor,
-        rate=rate,
-    )
+    return shifted("BR-DIANA", sampled_gradient(), optimizer, aggregator, compressor, rate)
 
 
 @part
@@ -118,19 +110,13 @@ def br_diana_full(
     Raises:
         ValueError: an argument outside its range; a compressor without ω.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import seeded_rand_k
-    >>> br_diana_full(compressor=seeded_rand_k(ratio=0.1), optimizer=optax.sgd(0.1),
-    ...               aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> br_diana_full(compressor=jb.seeded_rand_k(ratio=0.1), optimizer=optax.sgd(0.1),
+    ...               aggregator=jb.trimmed_mean(3)).name
     'BR-DIANA, full gradients'
     """
     return shifted(
-        "BR-DIANA, full gradients",
-        full_gradient(),
-        optimizer=optimizer,
-        aggregator=aggregator,
-        compressor=compressor,
-        rate=rate,
+        "BR-DIANA, full gradients", full_gradient(), optimizer, aggregator, compressor, rate
     )
 
 
@@ -138,7 +124,6 @@ def br_diana_full(
 def shifted(
     name: str,
     estimator: Estimator,
-    *,
     optimizer: optax.GradientTransformation,
     aggregator: Aggregator,
     compressor: Compressor,
@@ -149,10 +134,9 @@ def shifted(
     Raises:
         ValueError: an argument outside its range; a compressor without ω.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import rand_k
-    >>> shifted("mine", full_gradient(), optimizer=optax.sgd(0.1), compressor=rand_k(k=1),
-    ...         aggregator=trimmed_mean(3), rate=0.1).hello is None
+    >>> import jaxbyz as jb
+    >>> shifted("mine", full_gradient(), optimizer=optax.sgd(0.1), compressor=jb.rand_k(k=1),
+    ...         aggregator=jb.trimmed_mean(3), rate=0.1).hello is None
     True
     """
     omega = require_unbiased("compressor", compressor)

@@ -110,17 +110,9 @@ def broadcast_saga(
         ValueError: an argument outside its range; a compressor without ω; when traced, a problem
             whose draws are not indices of samples.
 
-    >>> from jaxbyz.aggregators import geometric_median
-    >>> from jaxbyz.compressors import seeded_rand_k
-    >>> broadcast_saga(compressor=seeded_rand_k(ratio=0.1), samples=50, optimizer=optax.sgd(0.1),
-    ...                aggregator=geometric_median()).name
+    >>> import jaxbyz as jb
+    >>> broadcast_saga(compressor=jb.seeded_rand_k(ratio=0.1), samples=50, optimizer=optax.sgd(0.1),
+    ...                aggregator=jb.geometric_median()).name
     'BROADCAST'
     """
-    return shifted(
-        "BROADCAST",
-        saga(samples),
-        optimizer=optimizer,
-        aggregator=aggregator,
-        compressor=compressor,
-        rate=rate,
-    )
+    return shifted("BROADCAST", saga(samples), optimizer, aggregator, compressor, rate)

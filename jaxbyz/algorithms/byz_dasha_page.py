@@ -34,12 +34,7 @@ import jax
 import optax
 
 from jaxbyz import checks
-from jaxbyz.algorithms.estimates import (
-    DENSE,
-    as_server_reads,
-    compressed_codec,
-    estimates_server,
-)
+from jaxbyz.algorithms.estimates import DENSE, as_server_reads, compressed_codec, estimates_server
 from jaxbyz.algorithms.requirements import require_unbiased
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
@@ -111,10 +106,9 @@ def byz_dasha_page(
     Raises:
         ValueError: an argument outside its range; a compressor without ω.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import seeded_rand_k
-    >>> byz_dasha_page(compressor=seeded_rand_k(ratio=0.1), probability=0.1,
-    ...                optimizer=optax.sgd(0.1), aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> byz_dasha_page(compressor=jb.seeded_rand_k(ratio=0.1), probability=0.1,
+    ...                optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(3)).name
     'Byz-DASHA-PAGE'
     """
     broadcast = tossing(probability)

@@ -38,10 +38,7 @@ __all__ = ["byz_ef14"]
 
 @part
 def byz_ef14(
-    *,
-    optimizer: optax.GradientTransformation,
-    aggregator: Aggregator,
-    compressor: Compressor,
+    *, optimizer: optax.GradientTransformation, aggregator: Aggregator, compressor: Compressor
 ) -> Algorithm:
     """Byz-EF14.
 
@@ -53,10 +50,9 @@ def byz_ef14(
     Raises:
         ValueError: a compressor without α.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import top_k
-    >>> byz_ef14(compressor=top_k(ratio=0.1), optimizer=optax.sgd(0.1),
-    ...          aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> byz_ef14(compressor=jb.top_k(ratio=0.1), optimizer=optax.sgd(0.1),
+    ...          aggregator=jb.trimmed_mean(3)).name
     'Byz-EF14'
     """
     require_contractive("compressor", compressor)

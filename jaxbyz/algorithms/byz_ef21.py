@@ -44,20 +44,12 @@ def byz_ef21(
     Raises:
         ValueError: a compressor without α.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import top_k
-    >>> byz_ef21(compressor=top_k(ratio=0.1), optimizer=optax.sgd(0.1),
-    ...          aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> byz_ef21(compressor=jb.top_k(ratio=0.1), optimizer=optax.sgd(0.1),
+    ...          aggregator=jb.trimmed_mean(3)).name
     'Byz-EF21'
     """
-    return error_feedback(
-        "Byz-EF21",
-        full_gradient(),
-        optimizer=optimizer,
-        aggregator=aggregator,
-        compressor=compressor,
-        start=start,
-    )
+    return error_feedback("Byz-EF21", full_gradient(), optimizer, aggregator, compressor, start)
 
 
 @part
@@ -74,17 +66,11 @@ def byz_ef21_sgd(
     Raises:
         ValueError: start_batch < 1; a compressor without α.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import top_k
-    >>> byz_ef21_sgd(compressor=top_k(ratio=0.1), optimizer=optax.sgd(0.1),
-    ...              aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> byz_ef21_sgd(compressor=jb.top_k(ratio=0.1), optimizer=optax.sgd(0.1),
+    ...              aggregator=jb.trimmed_mean(3)).name
     'Byz-EF21-SGD'
     """
     return error_feedback(
-        "Byz-EF21-SGD",
-        sampled_gradient(start_batch),
-        optimizer=optimizer,
-        aggregator=aggregator,
-        compressor=compressor,
-        start=start,
+        "Byz-EF21-SGD", sampled_gradient(start_batch), optimizer, aggregator, compressor, start
     )

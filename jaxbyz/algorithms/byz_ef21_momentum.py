@@ -54,20 +54,13 @@ def byz_ef21_sgdm(
     Raises:
         ValueError: an argument outside its range; a compressor without α.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import top_k
-    >>> byz_ef21_sgdm(compressor=top_k(ratio=0.1), eta=0.1, optimizer=optax.sgd(0.1),
-    ...               aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> byz_ef21_sgdm(compressor=jb.top_k(ratio=0.1), eta=0.1, optimizer=optax.sgd(0.1),
+    ...               aggregator=jb.trimmed_mean(3)).name
     'Byz-EF21-SGDM'
     """
-    return error_feedback(
-        "Byz-EF21-SGDM",
-        averaged(eta, sampled_gradient(start_batch), name="eta"),
-        optimizer=optimizer,
-        aggregator=aggregator,
-        compressor=compressor,
-        start=start,
-    )
+    estimator = averaged(eta, sampled_gradient(start_batch), name="eta")
+    return error_feedback("Byz-EF21-SGDM", estimator, optimizer, aggregator, compressor, start)
 
 
 @part
@@ -85,17 +78,11 @@ def byz_ef21_storm(
     Raises:
         ValueError: an argument outside its range; a compressor without α.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import top_k
-    >>> byz_ef21_storm(compressor=top_k(ratio=0.1), eta=0.1, optimizer=optax.sgd(0.1),
-    ...                aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> byz_ef21_storm(compressor=jb.top_k(ratio=0.1), eta=0.1, optimizer=optax.sgd(0.1),
+    ...                aggregator=jb.trimmed_mean(3)).name
     'Byz-EF21-STORM'
     """
     return error_feedback(
-        "Byz-EF21-STORM",
-        storm(eta, start_batch),
-        optimizer=optimizer,
-        aggregator=aggregator,
-        compressor=compressor,
-        start=start,
+        "Byz-EF21-STORM", storm(eta, start_batch), optimizer, aggregator, compressor, start
     )

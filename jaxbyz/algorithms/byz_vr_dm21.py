@@ -69,17 +69,10 @@ def byz_vr_dm21(
     Raises:
         ValueError: an argument outside its range; a compressor without α.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import top_k
-    >>> byz_vr_dm21(compressor=top_k(ratio=0.1), eta=0.01, beta=0.1, optimizer=optax.sgd(0.1),
-    ...             aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> byz_vr_dm21(compressor=jb.top_k(ratio=0.1), eta=0.01, beta=0.1, optimizer=optax.sgd(0.1),
+    ...             aggregator=jb.trimmed_mean(3)).name
     'Byz-VR-DM21'
     """
-    return error_feedback(
-        "Byz-VR-DM21",
-        averaged(eta if beta is None else beta, storm(eta, start_batch), name="beta"),
-        optimizer=optimizer,
-        aggregator=aggregator,
-        compressor=compressor,
-        start=start,
-    )
+    estimator = averaged(eta if beta is None else beta, storm(eta, start_batch), name="beta")
+    return error_feedback("Byz-VR-DM21", estimator, optimizer, aggregator, compressor, start)

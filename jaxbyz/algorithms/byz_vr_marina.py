@@ -87,10 +87,9 @@ def byz_vr_marina(
     Raises:
         ValueError: an argument outside its range; a compressor without ω.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import seeded_rand_k
-    >>> byz_vr_marina(compressor=seeded_rand_k(ratio=0.1), probability=0.1,
-    ...               optimizer=optax.sgd(0.1), aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> byz_vr_marina(compressor=jb.seeded_rand_k(ratio=0.1), probability=0.1,
+    ...               optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(3)).name
     'Byz-VR-MARINA'
     """
 
@@ -124,10 +123,9 @@ def byz_vr_marina_no_sync(
     Raises:
         ValueError: an argument outside its range; a compressor without ω.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import seeded_rand_k
-    >>> byz_vr_marina_no_sync(compressor=seeded_rand_k(ratio=0.1), probability=0.1,
-    ...                       optimizer=optax.sgd(0.1), aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> byz_vr_marina_no_sync(compressor=jb.seeded_rand_k(ratio=0.1), probability=0.1,
+    ...                       optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(3)).name
     'Byz-VR-MARINA, no synchronisation'
     """
 

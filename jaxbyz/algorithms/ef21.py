@@ -28,8 +28,8 @@ def ef21(**arguments: Any) -> Algorithm:
     """EF21: `byz_ef21` with the mean.
 
     >>> import optax
-    >>> from jaxbyz.compressors import top_k
-    >>> ef21(compressor=top_k(ratio=0.1), optimizer=optax.sgd(0.1)).name
+    >>> import jaxbyz as jb
+    >>> ef21(compressor=jb.top_k(ratio=0.1), optimizer=optax.sgd(0.1)).name
     'EF21'
     """
     return byz_ef21(aggregator=mean(), **arguments)._replace(name="EF21")
@@ -39,8 +39,8 @@ def ef21_sgdm(**arguments: Any) -> Algorithm:
     """EF21-SGDM: `byz_ef21_sgdm` with the mean.
 
     >>> import optax
-    >>> from jaxbyz.compressors import top_k
-    >>> ef21_sgdm(compressor=top_k(ratio=0.1), eta=0.1, optimizer=optax.sgd(0.1)).name
+    >>> import jaxbyz as jb
+    >>> ef21_sgdm(compressor=jb.top_k(ratio=0.1), eta=0.1, optimizer=optax.sgd(0.1)).name
     'EF21-SGDM'
     """
     return byz_ef21_sgdm(aggregator=mean(), **arguments)._replace(name="EF21-SGDM")
@@ -50,8 +50,8 @@ def ef21_sgd2m(**arguments: Any) -> Algorithm:
     """EF21-SGD2M: `byz_dm21` with the mean.
 
     >>> import optax
-    >>> from jaxbyz.compressors import top_k
-    >>> ef21_sgd2m(compressor=top_k(ratio=0.1), eta=0.1, optimizer=optax.sgd(0.1)).name
+    >>> import jaxbyz as jb
+    >>> ef21_sgd2m(compressor=jb.top_k(ratio=0.1), eta=0.1, optimizer=optax.sgd(0.1)).name
     'EF21-SGD2M'
     """
     return byz_dm21(aggregator=mean(), **arguments)._replace(name="EF21-SGD2M")
@@ -61,8 +61,8 @@ def ef21_storm(**arguments: Any) -> Algorithm:
     """EF21-STORM: `byz_ef21_storm` with the mean.
 
     >>> import optax
-    >>> from jaxbyz.compressors import top_k
-    >>> ef21_storm(compressor=top_k(ratio=0.1), eta=0.1, optimizer=optax.sgd(0.1)).name
+    >>> import jaxbyz as jb
+    >>> ef21_storm(compressor=jb.top_k(ratio=0.1), eta=0.1, optimizer=optax.sgd(0.1)).name
     'EF21-STORM'
     """
     return byz_ef21_storm(aggregator=mean(), **arguments)._replace(name="EF21-STORM")

@@ -31,11 +31,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxbyz.algorithms.estimates import (
-    as_server_reads,
-    compressed_codec,
-    estimates_server,
-)
+from jaxbyz.algorithms.estimates import as_server_reads, compressed_codec, estimates_server
 from jaxbyz.algorithms.estimators import Estimator
 from jaxbyz.algorithms.requirements import require_contractive
 from jaxbyz.algorithms.robust_sgd import ModelBroadcast, broadcast_model
@@ -63,7 +59,6 @@ class ErrorFeedbackState(NamedTuple):
 def error_feedback(
     name: str,
     estimator: Estimator,
-    *,
     optimizer: optax.GradientTransformation,
     aggregator: Aggregator,
     compressor: Compressor,
@@ -83,11 +78,10 @@ def error_feedback(
     Raises:
         ValueError: a compressor without α.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
+    >>> import jaxbyz as jb
     >>> from jaxbyz.algorithms.estimators import full_gradient
-    >>> from jaxbyz.compressors import top_k
     >>> error_feedback("mine", full_gradient(), optimizer=optax.sgd(0.1), start=None,
-    ...                aggregator=trimmed_mean(3), compressor=top_k(ratio=0.1)).hello is None
+    ...                aggregator=jb.trimmed_mean(3), compressor=jb.top_k(ratio=0.1)).hello is None
     True
     """
     require_contractive("compressor", compressor)

@@ -33,13 +33,7 @@ from jaxbyz.core import Aggregator, Codec, Compressor, Key, Server, ServerInfo, 
 from jaxbyz.deprecations import renamed_field
 from jaxbyz.sanitize import read_messages, saturated
 
-__all__ = [
-    "DENSE",
-    "EstimatesState",
-    "as_server_reads",
-    "compressed_codec",
-    "estimates_server",
-]
+__all__ = ["DENSE", "EstimatesState", "as_server_reads", "compressed_codec", "estimates_server"]
 
 DENSE = identity()  # what compresses the first message of a dense start
 

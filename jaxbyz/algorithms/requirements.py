@@ -19,8 +19,8 @@ def require_unbiased(name: str, compressor: Compressor) -> Callable[[int], float
     Raises:
         ValueError: a compressor without ω.
 
-    >>> from jaxbyz.compressors import rand_k
-    >>> require_unbiased("compressor", rand_k(k=2))(6)
+    >>> import jaxbyz as jb
+    >>> require_unbiased("compressor", jb.rand_k(k=2))(6)
     2.0
     """
     if compressor.omega is None:
@@ -38,8 +38,8 @@ def require_contractive(name: str, compressor: Compressor) -> Callable[[int], fl
     Raises:
         ValueError: a compressor without α.
 
-    >>> from jaxbyz.compressors import top_k
-    >>> require_contractive("compressor", top_k(k=2))(8)
+    >>> import jaxbyz as jb
+    >>> require_contractive("compressor", jb.top_k(k=2))(8)
     0.25
     """
     if compressor.alpha is None:

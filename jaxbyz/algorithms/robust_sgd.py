@@ -105,8 +105,8 @@ def robust_sgd(
     Raises:
         ValueError: momentum outside its range, or given in both forms.
 
-    >>> from jaxbyz.aggregators import coordinate_median
-    >>> robust_sgd(optimizer=optax.sgd(0.1), aggregator=coordinate_median()).name
+    >>> import jaxbyz as jb
+    >>> robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.coordinate_median()).name
     'robust D-SGD'
     """
     plain = momentum is None and one_minus_momentum is None

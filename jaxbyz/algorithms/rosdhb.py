@@ -34,11 +34,7 @@ from jaxbyz.algorithms.momentum import fresh_weight
 from jaxbyz.compressors import shared_mask
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Codec, Key, Oracle, Server, ServerInfo, Worker
-from jaxbyz.messages import (
-    SEED_BITS,
-    SharedSupport,
-    float_bits,
-)
+from jaxbyz.messages import SEED_BITS, SharedSupport, float_bits
 from jaxbyz.sanitize import read_messages, saturated
 
 __all__ = ["RoSDHBBroadcast", "RoSDHBState", "rosdhb"]
@@ -93,8 +89,9 @@ def rosdhb(
     Raises:
         ValueError: an argument outside its range; k > d when d is known.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> rosdhb(ratio=0.1, momentum=0.9, optimizer=optax.sgd(0.1), aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> rosdhb(ratio=0.1, momentum=0.9, optimizer=optax.sgd(0.1),
+    ...        aggregator=jb.trimmed_mean(3)).name
     'RoSDHB'
     """
     mask = shared_mask(k, ratio=ratio)

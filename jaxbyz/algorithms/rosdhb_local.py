@@ -66,10 +66,9 @@ def rosdhb_local(
     Raises:
         ValueError: an argument outside its range; a compressor without ω.
 
-    >>> from jaxbyz.aggregators import trimmed_mean
-    >>> from jaxbyz.compressors import seeded_rand_k
-    >>> rosdhb_local(compressor=seeded_rand_k(ratio=0.1), momentum=0.9,
-    ...              optimizer=optax.sgd(0.1), aggregator=trimmed_mean(3)).name
+    >>> import jaxbyz as jb
+    >>> rosdhb_local(compressor=jb.seeded_rand_k(ratio=0.1), momentum=0.9,
+    ...              optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(3)).name
     'RoSDHB, local masks'
     """
     fresh = fresh_weight(momentum, one_minus_momentum)

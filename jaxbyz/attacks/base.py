@@ -26,9 +26,7 @@ def no_state(key: Key, d: int) -> None:
 
 @part
 def from_view(
-    name: str,
-    rows: Callable[[Key, View], jax.Array],
-    poison: Callable[[Tree], Tree] | None = None,
+    name: str, rows: Callable[[Key, View], jax.Array], poison: Callable[[Tree], Tree] | None = None
 ) -> Attack:
     """An attack without memory, from a function (key, view) -> rows.
 

@@ -12,11 +12,7 @@ from jaxbyz import checks
 from jaxbyz.contracts.parts import require
 from jaxbyz.core import Algorithm
 from jaxbyz.problems.problem import Problem
-from jaxbyz.testing.algorithm_not_finite import (
-    can_send_nan,
-    check_no_byzantine,
-    check_not_finite,
-)
+from jaxbyz.testing.algorithm_not_finite import can_send_nan, check_no_byzantine, check_not_finite
 from jaxbyz.testing.algorithm_runs import check_bits, check_devices, check_runs, check_state
 from jaxbyz.testing.faulty_rounds import check_faulty_rounds
 from jaxbyz.testing.report import Battery, Case, Property, Report
@@ -26,10 +22,7 @@ __all__ = ["check_algorithm"]
 
 
 def check_algorithm(
-    algorithm: Algorithm,
-    *,
-    problem: Problem | None = None,
-    descent: float | None = None,
+    algorithm: Algorithm, *, problem: Problem | None = None, descent: float | None = None
 ) -> Report:
     """Try all properties that an algorithm has, on a small problem.
 

@@ -53,26 +53,20 @@ info, server = short_run(attack, {ROUNDS})
     with battery.attempt(name, cases[0], prelude):
         rejected, floats = jax.tree.map(np.asarray, jax.jit(jax.vmap(outcome))(values))
     infinite = [sum(int((~np.isfinite(leaf[i])).sum()) for leaf in floats) for i in range(4)]
-    code = (
-        prelude
-        + """
+    code = f"""{prelude}
 floats = [x for x in jax.tree.leaves(server) if jnp.issubdtype(x.dtype, jnp.floating)]
 assert all(np.isfinite(leaf).all() for leaf in floats), server
 """
-    )
     reason = "such a number in a stored vector stays there for ever"
     battery.judge(name, cases, infinite, 0, reason, code)
     if not can_send_nan(algorithm, problem):
         battery.skip(counted, "its messages cannot say NaN")
         return
     wrong = [int((~rejected[i][:, h:]).sum() + rejected[i][:, :h].sum()) for i in range(3)]
-    code = (
-        prelude
-        + f"""
+    code = f"""{prelude}
 rejected = np.asarray(info.server.rejected)
 assert rejected[:, {h}:].all() and not rejected[:, :{h}].any(), rejected
 """
-    )
     reason = "in every round the liars are rejected and the others are not"
     battery.judge(counted, cases[:3], wrong, 0, reason, code)
 

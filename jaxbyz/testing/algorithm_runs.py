@@ -132,22 +132,16 @@ assert len(traces) <= ALLOWED, traces
     reason = "the worker's half is traced for all workers, rounds and calls together"
     battery.judge(name, [case], len(traces), 1, reason, code)
     end, _ = whole(key, state, simulation.data)
-    code = (
-        PRELUDE
-        + """
+    code = f"""{PRELUDE}
 middle, _ = half(key, state, simulation.data)
 last, _ = half(key, middle, simulation.data)
 assert same(last, whole(key, state, simulation.data)[0])
 """
-    )
     measured = f"{_apart(last, end):.3g} apart"
     reason = "keys are folded from the number of the round, bit by bit the same"
     battery.demand("a run cut in two", case, _same(last, end), measured, reason, code)
     again, _ = half(key, state, simulation.data)
-    code = (
-        PRELUDE
-        + "assert same(half(key, state, simulation.data), half(key, state, simulation.data))"
-    )
+    code = f"{PRELUDE}assert same(half(key, state, simulation.data), half(key, state, simulation.data))"
     measured = f"{_apart(again, middle):.3g} apart"
     battery.demand("one key, one run", case, _same(again, middle), measured, "bit by bit", code)
 
@@ -157,15 +151,12 @@ def _check_ways_of_calling(battery: Battery, started: _Started) -> None:
     simulation, state, key, _ = started
     case = CALM
     round_key = jax.random.fold_in(key, 1)
-    code = (
-        PRELUDE
-        + """
+    code = f"""{PRELUDE}
 jitted = jax.jit(simulation.step)(key, state, simulation.data)[0].server.x
 with jax.disable_jit():
     eager = simulation.step(key, state, simulation.data)[0].server.x
 assert np.abs(np.asarray(eager - jitted)).max() <= ALLOWED
 """
-    )
     name = "eager = jit = vmap"
     with battery.attempt(name, case, code):
         keys = jnp.stack([key, round_key])
@@ -182,14 +173,11 @@ assert np.abs(np.asarray(eager - jitted)).max() <= ALLOWED
     allowed = ROUNDINGS * float(np.finfo(jitted.dtype).eps) * size
     reason = "programs may sum in another order"
     battery.judge(name, [case], _apart(eager, jitted), allowed, reason, code)
-    code = (
-        PRELUDE
-        + """
+    code = f"""{PRELUDE}
 model = lambda key: simulation.step(key, state, simulation.data)[0].server.x
 seeds = jax.jit(jax.vmap(model))(jnp.stack([key, key]))[0]
 assert np.abs(np.asarray(seeds - jax.jit(model)(key))).max() <= ALLOWED
 """
-    )
     battery.judge(name, [case], _apart(seeds[0], jitted), allowed, reason, code)
 
 

@@ -68,13 +68,10 @@ rows, calm_rows = np.asarray(info.server.rows), np.asarray(calm.server.rows)
     code = prelude + "assert np.isfinite(server.x).all(), server.x"
     battery.judge("the model stays finite", [case], infinite, 0, "the rule is robust", code)
     some = info.server.rejected[:, h:].any(), info.server.rejected[:, :h].any()
-    code = (
-        prelude
-        + f"""
+    code = f"""{prelude}
 assert not np.asarray(info.server.rejected)[:, :{h}].any()
 assert np.asarray(info.server.rejected)[:, {h}:].any() == {rejected}, info.server.rejected
 """
-    )
     measured = f"some Byzantine rows rejected: {some[0]}; some honest ones: {some[1]}"
     reason = f"rejected = {rejected}"
     holds = some == (rejected, False)

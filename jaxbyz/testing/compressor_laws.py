@@ -152,24 +152,18 @@ once = compressor.decompress(compressor.encode(key, jnp.asarray(x)))
             Case(f"wanted: {name}", {"x": x, "which": i, "other": tried[j]})
             for name, x, j in zip(names, xs, best, strict=True)
         ]
-        code = (
-            prelude
-            + """
+        code = f"""{prelude}
 again = compressor.decompress(compressor.encode(key, once))
 assert np.linalg.norm(np.asarray(again - once)) <= ALLOWED
 """
-        )
         error = np.linalg.norm(again[i] - once[i], axis=1)
         reason = "a vector that was decoded can be said again"
         battery.judge("encode is idempotent", cases, error, rounding * size, reason, code)
-        code = (
-            prelude
-            + """
+        code = f"""{prelude}
 # What compress makes of another vector is a message with the same key, and nearer to x.
 nearer = np.linalg.norm(np.asarray(through(key, other), np.float64) - x)
 assert np.linalg.norm(np.asarray(once, np.float64) - x) <= nearer + ALLOWED_ROUNDING
 """
-        )
         code = code.replace("ALLOWED_ROUNDING", repr(float(rounding * size.max())))
         error = np.linalg.norm(once[i] - xs, axis=1)
         allowed = distances[i].min(axis=1) + rounding * size.max()

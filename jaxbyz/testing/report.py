@@ -137,13 +137,7 @@ class Battery:
                 self.skip(property.name, "not claimed")
 
     def judge(
-        self,
-        name: str,
-        cases: Sequence[Case],
-        measured: Any,
-        allowed: Any,
-        reason: str,
-        code: str,
+        self, name: str, cases: Sequence[Case], measured: Any, allowed: Any, reason: str, code: str
     ) -> None:
         """measured ≤ allowed for every case, else the worst one is raised; NaN is the worst.
 
