@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz.attacks import from_view
-from jaxbyz.core import Algorithm, Attack
+from jaxbyz.core import Algorithm
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import build, run
 from jaxbyz.testing.algorithm_runs import ROUNDS
@@ -25,10 +25,6 @@ attack = attacks.from_view("spoilt", lambda key, view: jnp.full(view.honest.shap
 """
 
 
-def _sending(value: Any) -> Attack:
-    return from_view("spoilt", lambda key, view: jnp.full(view.honest.shape[1], value))
-
-
 def check_not_finite(battery: Battery, algorithm: Algorithm, problem: Problem) -> None:
     """What is not finite stays at the server's entrance."""
     h, name, counted = problem.honest, "NaN and Inf reach no state", "liars are counted as rejected"
@@ -40,7 +36,8 @@ info, server = short_run(attack, {ROUNDS})
     values = np.array([np.nan, np.inf, -np.inf, np.finfo(dtype).max], dtype)
 
     def outcome(value: jax.Array) -> Any:
-        simulation = build(algorithm, problem, _sending(value))
+        attack = from_view("spoilt", lambda key, view: jnp.full(view.honest.shape[1], value))
+        simulation = build(algorithm, problem, attack)
         state, _, key = start(simulation, problem)
         end, (info, server) = run(simulation.step, ROUNDS, everything)(key, state, simulation.data)
         return info.server.rejected, [

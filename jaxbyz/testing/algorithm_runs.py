@@ -14,7 +14,6 @@ from jaxbyz.attacks import no_attack, sign_flip
 from jaxbyz.core import Algorithm, Key
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import (
-    RoundInfo,
     Simulation,
     SimulationState,
     along_axis,
@@ -141,7 +140,9 @@ assert same(last, whole(key, state, simulation.data)[0])
     reason = "keys are folded from the number of the round, bit by bit the same"
     battery.demand("a run cut in two", case, _same(last, end), measured, reason, code)
     again, _ = half(key, state, simulation.data)
-    code = f"{PRELUDE}assert same(half(key, state, simulation.data), half(key, state, simulation.data))"
+    code = f"""{PRELUDE}
+assert same(half(key, state, simulation.data), half(key, state, simulation.data))
+"""
     measured = f"{_apart(again, middle):.3g} apart"
     battery.demand("one key, one run", case, _same(again, middle), measured, "bit by bit", code)
 
@@ -236,7 +237,7 @@ assert np.abs(ends[0] - ends[1]).max() <= ALLOWED
             placement = along_axis() if placed else None
             simulation = build(algorithm, problem, sign_flip(), placement=placement)
             init: Any = simulation.init
-            advance: Any = run(simulation.step, ROUNDS, _model)
+            advance: Any = run(simulation.step, ROUNDS, lambda state, info: state.server.x)
             if placed:
                 init, advance = over_mesh(init, mesh, initial=True), over_mesh(advance, mesh)
 
@@ -248,8 +249,3 @@ assert np.abs(ends[0] - ends[1]).max() <= ALLOWED
     allowed = ROUNDINGS * float(np.finfo(ends[0].dtype).eps) * (1 + np.abs(ends[0]).max())
     reason = "keys are folded from worker ids; programs may sum in another order"
     battery.judge(name, [case], _apart(*ends), allowed, reason, code)
-
-
-def _model(state: SimulationState, info: RoundInfo) -> jax.Array:
-    del info
-    return state.server.x

@@ -41,9 +41,8 @@ def forge(byzantine):
         return after, rows
 
     simulation = jb.build(algorithm, problem, attack._replace(forge=watched))
-    model, first, rest = jax.random.split(jax.random.key(0), 3)
-    state, _ = simulation.init(first, problem.init(model), simulation.data)
-    simulation.step(rest, state, simulation.data)
+    state, _, key = short_runs.start(simulation, problem)
+    simulation.step(key, state, simulation.data)
     return caught[-1]
 
 """
@@ -170,11 +169,10 @@ def _eager(battery: Battery, attack: Attack, algorithm: Algorithm, problem: Prob
     name, case = "eager = jit", Case("one round of robust D-SGD")
     code = """
 simulation = jb.build(algorithm, problem, attack)
-model, first, rest = jax.random.split(jax.random.key(0), 3)
-state, _ = simulation.init(first, problem.init(model), simulation.data)
-jitted = jax.jit(simulation.step)(rest, state, simulation.data)[1].server.rows
+state, _, key = short_runs.start(simulation, problem)
+jitted = jax.jit(simulation.step)(key, state, simulation.data)[1].server.rows
 with jax.disable_jit():
-    eager = simulation.step(rest, state, simulation.data)[1].server.rows
+    eager = simulation.step(key, state, simulation.data)[1].server.rows
 assert np.abs(np.asarray(eager - jitted)).max() <= ALLOWED
 """
     with battery.attempt(name, case, code):

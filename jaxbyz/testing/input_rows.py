@@ -175,7 +175,8 @@ def all_inputs(
     """All of them; the order of these lines is that of the random numbers."""
     names, rows = stacked(ordinary(n, d, random))
     *damaged, marked = stacked_and_marked(spoilt(n, f, d, limits, random))
-    any_size = of_any_size(n, f, d, limits, np.random.default_rng(seed)) if f else [_nobody(n, d)]
+    nobody = ("nobody is Byzantine", np.zeros((n, d)), np.zeros(n, bool))
+    any_size = of_any_size(n, f, d, limits, np.random.default_rng(seed)) if f else [nobody]
     *large, liars = stacked_and_marked(any_size)
     changes = {
         name: list(CHANGES[name](rows, limits, random)) if name in equivariances else []
@@ -194,7 +195,3 @@ def all_inputs(
     for several in changes.values():
         groups |= {change.says: (names, change.rows) for change in several}
     return Inputs(groups, marked, liars, changes)
-
-
-def _nobody(n: int, d: int) -> tuple[str, np.ndarray, np.ndarray]:
-    return "nobody is Byzantine", np.zeros((n, d)), np.zeros(n, bool)

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxbyz.core import Aggregated, Aggregator, Tree
 from jaxbyz.testing.report import Battery, Case
+from jaxbyz.testing.short_runs import described
 
 __all__ = [
     "SETUP",
@@ -107,9 +108,9 @@ assert describe(state) == describe(after), (state, after)
         right = kinds == [(rows.dtype, (d,)), (bool, (n,))]
         asked = f"value [d], of the dtype of the rows, and rejected [n] bool, here d = {d}, n = {n}"
         battery.demand(name, case, right, found, asked, code)
-        kept = _described(state) == _described(after)
-        found = f"state {_described(after)} after {_described(state)}"
-        battery.demand(name, case, kept, found, "a scan needs a state of one type", code)
+        before, end = described(state), described(after)
+        found = f"state {end} after {before}"
+        battery.demand(name, case, before == end, found, "a scan needs a state of one type", code)
     return result, given
 
 
@@ -141,13 +142,6 @@ def call_with_numpy(function: Callable[[Any], Any], array: np.ndarray) -> None:
     """Call with an array that can be changed, unless the part takes JAX arrays only."""
     with contextlib.suppress(AttributeError, TypeError):
         function(array)
-
-
-def _described(tree: Tree) -> Any:
-    described = jax.tree.map(lambda leaf: (jnp.shape(leaf), str(jnp.asarray(leaf).dtype)), tree)
-    return jax.tree.leaves(described, is_leaf=lambda x: isinstance(x, tuple)), str(
-        jax.tree.structure(tree)
-    )
 
 
 def evaluate(

@@ -42,13 +42,8 @@ def check_mean(battery: Battery, group: Evaluated, rounding: float) -> None:
     error = np.linalg.norm(group.value - group.rows.mean(axis=1), axis=1)
     reason = "nobody is Byzantine and all rows count"
     code = "assert distance(aggregate(rows).value, rows.mean(axis=0)) <= ALLOWED"
-    allowed = _slack(group, rounding)
+    allowed = rounding * (1 + np.linalg.norm(group.rows, axis=2).max(axis=1))
     battery.judge("the mean for f = 0", group.cases(), error, allowed, reason, code)
-
-
-def _slack(group: Evaluated, rounding: float) -> np.ndarray:
-    """What rounding may do to a result, [m]."""
-    return rounding * (1 + np.linalg.norm(group.rows, axis=2).max(axis=1))
 
 
 def check_rejected_rows(battery: Battery, parts: Mapping[str, Evaluated], f: int) -> None:

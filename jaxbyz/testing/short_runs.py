@@ -35,10 +35,9 @@ SHORT_RUN = '''
 def short_run(attack, rounds, seed=0):
     """What was seen in every round, and the model after it."""
     simulation = jb.build(algorithm, problem, attack)
-    model, first, rest = jax.random.split(jax.random.key(seed), 3)
-    state, _ = simulation.init(first, problem.init(model), simulation.data)
-    look = lambda state, info: (info, state.server)
-    return jax.jit(jb.run(simulation.step, rounds, look))(rest, state, simulation.data)[1]
+    state, _, key = short_runs.start(simulation, problem, seed)
+    advance = jax.jit(jb.run(simulation.step, rounds, short_runs.everything))
+    return advance(key, state, simulation.data)[1]
 
 '''
 

@@ -75,14 +75,6 @@ def noise(step: Move) -> Hypothesis:
     return Hypothesis("noise variance ≤ σ²", margin)
 
 
-def _in_ball(state: State) -> jax.Array:
-    return at_most((state.error**2).sum(), 1.0)
-
-
-def _symmetric(state: State) -> jax.Array:
-    return vanishes(state.hessians - state.hessians.transpose(0, 2, 1), state.hessians)
-
-
 def _unbiased(state: State) -> jax.Array:
     """z_ij and Z_ij have mean zero over j."""
     parts = (state.noise, state.noise_slopes)
@@ -102,8 +94,11 @@ THETA = Hypothesis("θ > 0", lambda state: positive(state.theta))
 KAPPA = Hypothesis("κ ≥ 0", lambda state: state.kappa)
 POSITIVE_STEP = Hypothesis("γ > 0", lambda state: positive(state.fraction))
 SIMILAR = Hypothesis("heterogeneity ≤ ζ²", _bounds("heterogeneity"))
-BALL = Hypothesis("error in the ball", _in_ball)
-SYMMETRIC = Hypothesis("Hessians are symmetric", _symmetric)
+BALL = Hypothesis("error in the ball", lambda state: at_most((state.error**2).sum(), 1.0))
+SYMMETRIC = Hypothesis(
+    "Hessians are symmetric",
+    lambda state: vanishes(state.hessians - state.hessians.transpose(0, 2, 1), state.hessians),
+)
 UNBIASED = Hypothesis("samples are unbiased", _unbiased)
 L_SMOOTH = Hypothesis("f is L-smooth, L > 0", _smooth)
 MEAN_SQUARE = Hypothesis("gradients are L̃-smooth in mean square", _bounds("mean_square_smoothness"))

@@ -177,16 +177,26 @@ def theorem_4(
     )
 
 
-def _horizon(point: Setting, rounds: int, gap: float) -> None:
+def _corollary(
+    number: int,
+    point: Setting,
+    rounds: int,
+    gap: float,
+    eta_of: Callable[[Setting, int, float], float],
+    beta_power: float = 1.0,
+) -> AverageGuarantee:
+    """The theorem at η = eta_of(point, rounds, gap), β = η^beta_power and B₀ = ⌈1/(η²T)⌉."""
     point.checked()
     checks.count("rounds", rounds, minimum=1)
     checks.interval("gap", gap, 0, math.inf, closed="neither")
     checks.interval("growth", point.growth, 0, 0)
-
-
-def _first_batch(eta: float, rounds: int) -> int:
-    """⌈1/(η²T)⌉."""
-    return max(1, math.ceil(1 / (eta**2 * rounds) * (1 - 1e-12)))
+    eta = eta_of(point, rounds, gap)
+    beta = eta**beta_power
+    batch = max(1, math.ceil(1 / (eta**2 * rounds) * (1 - 1e-12)))
+    steps, size = momentum_steps, step_1(point, eta)
+    if number > 1:
+        steps, size = recursive_steps, step_2(point, eta, beta)
+    return _promise(f"Corollary {number}", steps, point, eta, beta, size, batch, 1.0)
 
 
 def corollary_1(point: Setting, *, rounds: int, gap: float) -> AverageGuarantee:
@@ -203,10 +213,7 @@ def corollary_1(point: Setting, *, rounds: int, gap: float) -> AverageGuarantee:
     >>> round(promise.eta, 5), promise.start_batch, round(promise.bound(10**6, 1.0), 4)
     (0.00303, 1, 0.0151)
     """
-    _horizon(point, rounds, gap)
-    eta = corollary_eta_1(point, rounds, gap)
-    batch, size = _first_batch(eta, rounds), step_1(point, eta)
-    return _promise("Corollary 1", momentum_steps, point, eta, eta, size, batch, 1.0)
+    return _corollary(1, point, rounds, gap, corollary_eta_1)
 
 
 def corollary_2(point: Setting, *, rounds: int, gap: float) -> AverageGuarantee:
@@ -223,10 +230,7 @@ def corollary_2(point: Setting, *, rounds: int, gap: float) -> AverageGuarantee:
     >>> round(promise.eta, 6), promise.start_batch, round(promise.bound(10**6, 1.0), 4)
     (0.000123, 67, 0.0017)
     """
-    _horizon(point, rounds, gap)
-    eta = corollary_eta_2(point, rounds, gap)
-    batch, size = _first_batch(eta, rounds), step_2(point, eta, eta**0.5)
-    return _promise("Corollary 2", recursive_steps, point, eta, eta**0.5, size, batch, 1.0)
+    return _corollary(2, point, rounds, gap, corollary_eta_2, 0.5)
 
 
 def corollary_3(point: Setting, *, rounds: int, gap: float) -> AverageGuarantee:
@@ -243,7 +247,4 @@ def corollary_3(point: Setting, *, rounds: int, gap: float) -> AverageGuarantee:
     >>> round(promise.eta, 6), promise.start_batch, round(promise.bound(10**6, 1.0), 4)
     (0.001651, 1, 0.0164)
     """
-    _horizon(point, rounds, gap)
-    eta = corollary_eta_3(point, rounds, gap)
-    batch, size = _first_batch(eta, rounds), step_2(point, eta, eta)
-    return _promise("Corollary 3", recursive_steps, point, eta, eta, size, batch, 1.0)
+    return _corollary(3, point, rounds, gap, corollary_eta_3)

@@ -55,18 +55,9 @@ def _c1(given: Parameters) -> jax.Array:
     return given.weight / given.x * left / (1 + given.s) - 1
 
 
-def _c2(given: Parameters) -> jax.Array:
-    return bound_terms(given)[1]
-
-
 def _c2_doubled(given: Parameters) -> jax.Array:
     noise, rest, _ = bound_terms(given)
     return rest - noise * given.x * (1 + given.x)
-
-
-def _signs(given: Parameters) -> jax.Array:
-    """κ ≥ 0 and B² ≥ 0."""
-    return jnp.minimum(given.kappa, given.b_squared)
 
 
 # ---- of Parameters -----------------------------------------------------------------------------
@@ -76,20 +67,16 @@ INFLATED = Hypothesis("a = d/k ≥ 1", lambda given: given.inflation - 1)
 STEP = Hypothesis("γ > 0, L > 0", lambda given: positive(jnp.minimum(given.x, given.smoothness)))
 YOUNG_S = Hypothesis("s > 0", lambda given: positive(given.s))
 YOUNG_P = Hypothesis("p > 0", lambda given: positive(given.p))
-SIGNS = Hypothesis("κ ≥ 0, B² ≥ 0", _signs)
+SIGNS = Hypothesis("κ ≥ 0, B² ≥ 0", lambda given: jnp.minimum(given.kappa, given.b_squared))
 WEIGHT = Hypothesis("A > 0", lambda given: positive(given.weight))
 C1 = Hypothesis("(c1)", _c1)
-C2 = Hypothesis("(c2)", _c2)
+C2 = Hypothesis("(c2)", lambda given: bound_terms(given)[1])
 C2_DOUBLED = Hypothesis("(c2')", _c2_doubled)
 # Of every claim that adds the lemmas up, beside (c2) or (c2').
 PROOF = (FRESH, INFLATED, STEP, SIGNS, YOUNG_S, YOUNG_P, WEIGHT, C1)
 
 
 # ---- of states ---------------------------------------------------------------------------------
-
-
-def _smooth(state: State) -> jax.Array:
-    return at_most(jnp.abs(state.curvature).max(), state.parameters.smoothness)
 
 
 def _similar(state: State) -> jax.Array:
@@ -111,6 +98,9 @@ def _centred(state: State) -> jax.Array:
 
 
 CENTRED = Hypothesis("μ and ν are centred", _centred)
-SMOOTH = Hypothesis("L_H is L-smooth", _smooth)
+SMOOTH = Hypothesis(
+    "L_H is L-smooth",
+    lambda state: at_most(jnp.abs(state.curvature).max(), state.parameters.smoothness),
+)
 DISSIMILAR = Hypothesis("(G, B)-dissimilarity", _similar)
 ROBUST = Hypothesis("error in the ball", _inside)

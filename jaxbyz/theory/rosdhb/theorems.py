@@ -15,6 +15,7 @@ what is tight is each step (`lyapunov`) and the floor (`stall`).
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -73,23 +74,29 @@ def _run(trajectory: Trajectory, rounds: int) -> tuple[jax.Array, Averages]:
     return means(trajectory.system, last, len(trajectory.system.vectors)).gap, terms
 
 
-def master(rounds: int = 64, *, power: float = 1.0) -> Claim:
-    """The master theorem with (G, B). `power` multiplies the right side."""
+def _master_sides(
+    rounds: int, power: float, dissimilarity: Callable[[Trajectory, Averages], jax.Array]
+) -> Callable[[Trajectory], tuple[jax.Array, jax.Array]]:
+    """Both sides of the master theorem, with this sum over the rounds in place of TG²."""
 
     def sides(trajectory: Trajectory) -> tuple[jax.Array, jax.Array]:
-        setting = trajectory.parameters
-        step = trajectory.system.step_size
+        setting, step = trajectory.parameters, trajectory.system.step_size
         noise, rest, floor = bound_terms(setting)
         gap, terms = _run(trajectory, rounds)
         left = step * ((1 - noise) * terms.gradient + rest * terms.aggregate).sum() + 2 * gap
         begin = 2 * (1 + setting.weight * (1 - setting.fresh) ** 2) * trajectory.gap
-        return left, power * (begin + rounds * step * floor * trajectory.g_squared)
+        return left, power * (begin + step * floor * dissimilarity(trajectory, terms))
 
+    return sides
+
+
+def master(rounds: int = 64, *, power: float = 1.0) -> Claim:
+    """The master theorem with (G, B). `power` multiplies the right side."""
     return derived(
         name="master",
         title="master theorem",
         statement="γq ΣE‖∇_t‖² + γr ΣE‖R_t‖² + 2E(L_H(θ_T)-L_*) ≤ 2(1+Aβ²)D0 + Tγμκ(1+ω(a-1))G²",
-        sides=sides,
+        sides=_master_sides(rounds, power, lambda trajectory, _: rounds * trajectory.g_squared),
         families=(trajectories("free parameters", master_setting), stalls("stall", master_setting)),
         hypotheses=HYPOTHESES,
     )
@@ -97,15 +104,11 @@ def master(rounds: int = 64, *, power: float = 1.0) -> Claim:
 
 def measured(rounds: int = 64, *, power: float = 1.0) -> Claim:
     """The master theorem a posteriori: no (G, B), but the dissimilarity that was met."""
+    total = _master_sides(rounds, power, lambda _, terms: terms.dissimilarity.sum())
 
     def sides(trajectory: Trajectory) -> tuple[jax.Array, jax.Array]:
         setting = trajectory.parameters._replace(b_squared=jnp.zeros(()))
-        step = trajectory.system.step_size
-        noise, rest, floor = bound_terms(setting)
-        gap, terms = _run(trajectory, rounds)
-        left = step * ((1 - noise) * terms.gradient + rest * terms.aggregate).sum() + 2 * gap
-        begin = 2 * (1 + setting.weight * (1 - setting.fresh) ** 2) * trajectory.gap
-        return left, power * (begin + step * floor * terms.dissimilarity.sum())
+        return total(trajectory._replace(parameters=setting))
 
     return derived(
         name="measured",

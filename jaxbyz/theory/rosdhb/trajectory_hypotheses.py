@@ -20,11 +20,6 @@ from jaxbyz.theory.rosdhb.trajectories import Trajectory, dissimilarity_form
 __all__ = ["HYPOTHESES", "HYPOTHESES_A", "HYPOTHESES_B", "HYPOTHESES_MEASURED"]
 
 
-def _spare(trajectory: Trajectory) -> jax.Array:
-    """q = 1 - N > 0."""
-    return 1 - bound_terms(trajectory.parameters)[0]
-
-
 def _spare_measured(trajectory: Trajectory) -> jax.Array:
     """The same of the measured form, which has no B²."""
     return 1 - bound_terms(trajectory.parameters._replace(b_squared=jnp.zeros(())))[0]
@@ -72,7 +67,11 @@ RUN = (
     Hypothesis("L_H ≥ L_*", _bounded),
     Hypothesis("the rule has coefficient κ", _kappa),
 )
-HYPOTHESES = (*RUN, Hypothesis("(G, B)-dissimilarity", _dissimilar), Hypothesis("q > 0", _spare))
+HYPOTHESES = (
+    *RUN,
+    Hypothesis("(G, B)-dissimilarity", _dissimilar),
+    Hypothesis("q > 0", lambda trajectory: 1 - bound_terms(trajectory.parameters)[0]),
+)
 
 
 def _near(pairs: tuple[tuple[Any, Any], ...]) -> jax.Array:
