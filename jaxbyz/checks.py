@@ -60,14 +60,7 @@ def count(name: str, value: Any, minimum: int = 0, maximum: int | None = None) -
     return number
 
 
-def interval(
-    name: str,
-    value: Any,
-    low: float,
-    high: float,
-    *,
-    closed: str = "both",
-) -> Any:
+def interval(name: str, value: Any, low: float, high: float, *, closed: str = "both") -> Any:
     """A real number (no bool, no text) in an interval.
 
     `closed` is "both", "left", "right" or "neither".

@@ -53,8 +53,7 @@ def aggregated(
 
 
 def with_details(
-    rule: Callable[[FiniteRows], tuple[jax.Array, Details]],
-    robustness: Robustness | None = None,
+    rule: Callable[[FiniteRows], tuple[jax.Array, Details]], robustness: Robustness | None = None
 ) -> Aggregator:
     """An aggregator without state from a function of finite rows -> ([d], details)."""
 

@@ -190,11 +190,7 @@ def dnc(
                 f"dnc with n = {n}, f = {f}, iterations = {iterations} and fraction = {fraction} "
                 "kept no row every time"
             )
-        value = jax.lax.cond(
-            empty,
-            lambda: median(finite.array),
-            lambda: mean_of(selected, finite),
-        )
+        value = jax.lax.cond(empty, lambda: median(finite.array), lambda: mean_of(selected, finite))
         details = {"selected": selected, "empty": empty, "huge_rows": seen.far}
         return state, aggregated(rows, value, finite.rejected, details)
 

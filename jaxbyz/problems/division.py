@@ -9,11 +9,7 @@ from jaxbyz.data import dirichlet, iid
 
 
 def divide(
-    labels: np.ndarray,
-    honest: int,
-    alpha: float | None,
-    partition: Any | None,
-    seed: int,
+    labels: np.ndarray, honest: int, alpha: float | None, partition: Any | None, seed: int
 ) -> np.ndarray:
     """Positions of the samples of every honest worker, [h, m].
 

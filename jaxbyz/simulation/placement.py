@@ -92,9 +92,7 @@ def _asked_off_the_mesh(oracle: Ask) -> Ask:
 
     def of(entry: Tree) -> Oracle:
         return Oracle(
-            lambda x: full(entry, x),
-            oracle(entry).draw,
-            lambda batch, x: grad(entry, batch, x),
+            lambda x: full(entry, x), oracle(entry).draw, lambda batch, x: grad(entry, batch, x)
         )
 
     return of

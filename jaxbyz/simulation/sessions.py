@@ -27,16 +27,7 @@ from jaxbyz.simulation.placement import along_axis, off_the_mesh, over_mesh, req
 from jaxbyz.simulation.rounds import assemble
 from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
 
-__all__ = [
-    "Counted",
-    "Session",
-    "Watch",
-    "columns_of",
-    "counted",
-    "measure_of",
-    "run",
-    "session",
-]
+__all__ = ["Counted", "Session", "Watch", "columns_of", "counted", "measure_of", "run", "session"]
 
 Record = Callable[[SimulationState, RoundInfo], Tree]
 # (state before, state after, what the round was, data) -> columns, each []

@@ -13,14 +13,7 @@ from jax.sharding import Mesh
 from jaxbyz.attacks import no_attack, sign_flip
 from jaxbyz.core import Algorithm, Key
 from jaxbyz.problems.problem import Problem
-from jaxbyz.simulation import (
-    Simulation,
-    SimulationState,
-    along_axis,
-    build,
-    over_mesh,
-    run,
-)
+from jaxbyz.simulation import Simulation, SimulationState, along_axis, build, over_mesh, run
 from jaxbyz.testing.report import Battery, Case
 from jaxbyz.testing.short_runs import everything, short_run, start
 
