@@ -1,16 +1,18 @@
 """Byzantine-robust, communication-compressed distributed learning in JAX.
 
-    train, comparison, effects   what users call; history, plotting: what comes out
+    training, comparison, effects, describe   what users call; history, plotting, metrics,
+                                 divergence, progress: what comes out
     simulation                   rounds and whole runs, as pure functions
     algorithms                   a worker half and a server half each, which meet in messages
     aggregators, attacks, compressors, problems, data   the parts that an algorithm meets or uses
     core, messages, contracts    the types; what is sent, with its bits; what parts promise
     storage                      files of results and checkpoints
+    sanitize, faulty_rounds      numbers that are not finite, at the server and at a worker
+    checks, seeds, column_passes, deprecations, compiling   helpers that know no part
     testing, theory              checks of users' own parts; claims about the methods
 
-Users import this package, as `jb`. Inside it a file imports from its own line or from below, and
-nothing but tests and figures imports `testing` or `theory`. Start reading with `messages`, `core`,
-`algorithms.rosdhb`, `simulation.rounds`; CONTRIBUTING.md follows one gradient through them.
+Users import this package, as `jb`; nothing in it imports `testing` or `theory`. Start reading with
+`messages`, `core`, `algorithms.rosdhb`, `simulation.rounds`: CONTRIBUTING.md follows one gradient.
 """
 
 import importlib.metadata

@@ -68,7 +68,7 @@ def describe(algorithm: Algorithm, d: int) -> Description:
         d: the dimension.
 
     Raises:
-        ValueError: algorithm is none, d < 1, or what the parts say of this d (k > d).
+        ValueError: algorithm is not an Algorithm, d < 1, or what the parts say of this d (k > d).
 
     >>> import jaxbyz as jb, optax
     >>> mine = jb.algorithms.byz_vr_marina(probability=0.25, compressor=jb.seeded_rand_k(k=10),

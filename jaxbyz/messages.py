@@ -125,8 +125,9 @@ class Sparse:
 class SparseInPlace:
     """The message of `Sparse`, held as the vector that it stands for: k (b + ⌈log₂ d⌉) bits.
 
-    A short vector of which some numbers are kept is computed faster than k numbers are gathered,
-    and put in place again by everybody who reads them. Whoever makes one answers for its k.
+    For short vectors it is faster to keep all d places, with zeros in most, than to gather k
+    numbers and to scatter them again at every reader. `bits()` charges k entries. Whoever makes the
+    message must see to it that at most k numbers are not 0.
 
     >>> SparseInPlace(jnp.array([0.0, 5.0, 0.0, 7.0]), kept=2).bits()
     68
@@ -161,7 +162,7 @@ class Seeded:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class SharedSupport:
-    """k numbers on the subset that the server announced to everybody: k b bits.
+    """k numbers on the subset that the broadcast brings to all workers: k b bits.
 
     >>> SharedSupport(jnp.zeros(1183)).bits()
     37856
@@ -344,7 +345,8 @@ class Either:
 def either(is_first: jax.Array, first: Any, second: Any) -> Either:
     """The first message where `is_first`, else the second; of the other one all numbers are 0.
 
-    So a number that is not finite in the message that is not sent makes nothing inadmissible.
+    Only the message that is sent is checked: NaN or Inf in the other one does not cause a
+    rejection.
 
     >>> message = either(jnp.array(True), Dense(jnp.ones(2)), Dense(jnp.array([jnp.inf])))
     >>> message.second.values.tolist()

@@ -72,8 +72,8 @@ def read_messages(read: Callable[[Tree], jax.Array], messages: Tree) -> tuple[ja
     >>> received.tolist(), rejected.tolist()
     ([[2.0], [0.0], [4.0], [0.0]], [False, True, False, True])
     """
-    admitted, rejected = sanitize_messages(messages)
-    received = jax.vmap(read)(admitted)
+    sanitized, rejected = sanitize_messages(messages)
+    received = jax.vmap(read)(sanitized)
     unreadable = ~jax.vmap(all_finite)(received)  # [n]
     return _zeroed(unreadable, received), rejected | unreadable
 

@@ -16,7 +16,7 @@ __all__ = ["seed_list", "streams"]
 def seed_list(
     seeds: int | Sequence[int] | np.ndarray | jax.Array, name: str = "seeds"
 ) -> list[int]:
-    """That many seeds 0, 1, …, or the seeds themselves.
+    """The list of seeds: 0, …, m-1 for a number m; a given list as it is.
 
     Raises:
         ValueError: no seeds, one twice, or one that is not in 0..2**32-1.

@@ -74,8 +74,9 @@ def train(
         checkpoint_every: rounds between checkpoints, a multiple of evaluate_every (default:
             evaluate_every). A kill never costs more than these rounds.
         map_workers: `jax.vmap`, or `jaxbyz.one_by_one` for models that are slow when batched.
-        map_seeds: the same for seeds, or `jaxbyz.in_batches(size)`; under
-            all but `one_by_one` both sides of PAGE's coin are computed.
+        map_seeds: how seeds are mapped: `jax.vmap`, `jaxbyz.one_by_one` or
+            `jaxbyz.in_batches(size)`. Methods that toss a common coin (PAGE) choose one branch a
+            round only under `one_by_one`; the others compute both.
         devices: divide the workers over these devices. None: JAX's default device. They may belong
             to several processes (`jax.distributed`); then all processes make the same call, and
             each returns the same history. Checkpoints need devices of one process.

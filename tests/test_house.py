@@ -21,9 +21,11 @@ every = pytest.mark.parametrize("file", TREES)
 # A word that no name may hold -> the word of the glossary.
 FORBIDDEN = {
     "admit": "sanitize",
+    "admitted": "sanitized",
     "agent": "worker",
     "announce": "broadcast",
     "announced": "broadcast",
+    "announces": "broadcasts",
     "bad": "rejected (a row), faulty (an honest worker)",
     "client": "worker",
     "clients": "worker",
@@ -36,8 +38,10 @@ FORBIDDEN = {
     "games": "runs",
     "gar": "aggregator",
     "heard": "received",
+    "lane": "run, one of many that are mapped",
     "ledger": "metrics",
     "lie": "forge",
+    "liars": "Byzantine workers; forged (their rows)",
     "lies": "forged",
     "mirror": "estimate",
     "mirrors": "estimates",
@@ -59,6 +63,8 @@ ALLOWED = {
     ("algorithms/estimates.py", "mirrors"): "old name of `estimates`",
     ("simulation/devices.py", "client"): "of a device of JAX",
 }
+# Of these, what sentences may have: files lie in folders, a test may be a bad one.
+IN_SENTENCES = {"bad", "lie", "lies", "play", "refused"}
 LONGEST = 80  # lines of a function's body, its docstring not counted
 DOCSTRING = 15  # lines of a package's docstring
 
@@ -111,6 +117,23 @@ def test_names_are_those_of_the_glossary(file):
     wrong = forbidden(TREES[file], file)
     wrong = {name: word for name, word in wrong.items() if name not in ALLOWED}
     assert not wrong, f"write instead: {wrong}"
+
+
+def forbidden_in_docstrings(tree):
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    texts = [ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, documented)]
+    found = {word for text in texts if text for word in re.findall(r"[a-z]+", text.lower())}
+    return found & (FORBIDDEN.keys() - IN_SENTENCES)
+
+
+def test_words_are_found_in_docstrings():
+    code = "'Files lie here.'\nclass A:\n  def f():\n    '''Announced\n\n    to liars.'''"
+    assert forbidden_in_docstrings(ast.parse(code)) == {"announced", "liars"}
+
+
+@every
+def test_docstrings_use_the_words_of_the_glossary(file):
+    assert not forbidden_in_docstrings(TREES[file])
 
 
 def test_every_exception_is_needed():
@@ -168,9 +191,9 @@ def defined(tree, prefix=""):
             yield from defined(node, prefix)
 
 
-def test_the_path_of_a_gradient_exists():
+def test_the_paths_of_a_gradient_and_a_claim_exist():
     steps = re.findall(r"^\| `jaxbyz/(\S+)` \| `(\S+)` \|", CONTRIBUTING, flags=re.MULTILINE)
-    assert len(steps) > 15
+    assert len(steps) > 30
     wrong = [(file, name) for file, name in steps if name not in defined(TREES[file])]
     assert not wrong
 

@@ -59,8 +59,8 @@ def nnm(f: int | None, inner: Aggregator) -> Aggregator:
         chosen = nearest(jnp.where(rejected, jnp.inf, distances), n - f)  # [n, n-f]
         weights = jnp.zeros((n, n), finite.raw.dtype)
         weights = weights.at[jnp.arange(n)[:, None], chosen].set(1 / (n - f))
-        good = ~rejected / jnp.maximum((~rejected).sum(), 1).astype(weights.dtype)
-        weights = jnp.where(rejected[:, None] & (~rejected).any(), good, weights)
+        over_finite = ~rejected / jnp.maximum((~rejected).sum(), 1).astype(weights.dtype)
+        weights = jnp.where(rejected[:, None] & (~rejected).any(), over_finite, weights)
         return _of_both(finite, rows, apply_to_weighted(inner, key, state, finite, weights))
 
     return Aggregator(inner.init, apply, mixed(f, inner))

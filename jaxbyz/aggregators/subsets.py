@@ -36,7 +36,10 @@ def mda(f: int | None = None, max_subsets: Any = 10**6) -> Aggregator:
     S* = argmin_{|S| = n-f} max_{i,j∈S} ‖x_i - x_j‖, ties to the lexicographically first;
     R = x̄_{S*}  ("Brute" in older codes). details: selected [n], huge_rows [n].
 
-    Cost O(n²d) and C(n, f) subsets of O(n²); more than `max_subsets` are refused. Robustness
+    huge_rows [n]: rows further than 2^20 q from the centre (q: the (n-f)-th smallest distance from
+    it), which count as rows at that distance.
+
+    Cost O(n²d) and C(n, f) subsets of O(n²); more than `max_subsets` raise ValueError. Robustness
     κ ≤ 8f²/(n-f) (derived here; loose for large f). Permutation equivariant on tie-free rows.
 
     Raises:
@@ -65,7 +68,10 @@ def mva(f: int | None = None, max_subsets: Any = 10**6) -> Aggregator:
     S* = argmin_{|S| = n-f} Σ_{i∈S} ‖x_i - x̄_S‖² = (1/2(n-f)) Σ_{i,j∈S} ‖x_i - x_j‖², ties (within
     rounding) to the lexicographically first;  R = x̄_{S*}. details: selected [n], huge_rows [n].
 
-    Cost O(n²d) and C(n, f) subsets of O(n²); more than `max_subsets` are refused. Robustness
+    huge_rows [n]: rows further than 2^20 q from the centre (q: the (n-f)-th smallest distance from
+    it), which count as rows at that distance.
+
+    Cost O(n²d) and C(n, f) subsets of O(n²); more than `max_subsets` raise ValueError. Robustness
     κ ≤ 4f/(n-2f) (derived here; attained by small integer inputs). Permutation equivariant on
     tie-free rows.
 
@@ -95,7 +101,10 @@ def smea(f: int | None = None, max_subsets: Any = 10**6) -> Aggregator:
     (within rounding) to the lexicographically first;  R = x̄_{S*}. The eigenvalue is that of the
     centred n×n matrix of products, found exactly. details: selected [n], huge_rows [n].
 
-    Cost O(n²d) and C(n, f) subsets of O(n³); more than `max_subsets` are refused. Robustness
+    huge_rows [n]: rows further than 2^20 q from the centre (q: the (n-f)-th smallest distance from
+    it), which count as rows at that distance.
+
+    Cost O(n²d) and C(n, f) subsets of O(n³); more than `max_subsets` raise ValueError. Robustness
     κ ≤ 4f/(n-2f), even with λ_max(Cov_S) in the place of Var_S (derived here; attained by small
     integer inputs). Permutation equivariant on tie-free rows.
 
@@ -121,8 +130,9 @@ def smea(f: int | None = None, max_subsets: Any = 10**6) -> Aggregator:
 def subset_masks(n: int, f: int, ranks: jax.Array) -> jax.Array:
     """The subsets of n-f of n rows with these ranks in lexicographic order, [..., n] bool.
 
-    Subsets in lexicographic order are their complements in reverse; with n-1-r for every removed
-    row r that is the order of the combinatorial number system, Σ_j C(c_j, j).
+    A subset is given by the f rows r that it leaves out. Write c = n-1-r for each, in increasing
+    order c_1 < … < c_f. Then Σ_j C(c_j, j) numbers the subsets (the combinatorial number system):
+    from 0, which leaves out the last f rows, to C(n, f) - 1, which leaves out the first f.
 
     >>> subset_masks(4, 2, jnp.arange(6)).astype(int).tolist()[:3]
     [[1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]]

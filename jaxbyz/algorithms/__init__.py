@@ -10,7 +10,8 @@ What several algorithms share:
     momentum         β, or 1-β where β is near 1
     requirements     ω or α, which an algorithm asks of its compressor
 
-They import the core, messages, compressors and optax; never attacks, problems or the simulation.
+They import the core, messages, compressors, `sanitize`, `contracts` and optax, and `ef21` one rule;
+never attacks, problems or the simulation.
 """
 
 from jaxbyz.algorithms.br_csgd import br_csgd

@@ -9,8 +9,8 @@
     server_rows    `steer`: an attack on the rows that the server aggregates
     certificates   how strong an attack is, beside a fixed reference
 
-Imported by the simulation (`no_attack`), comparison, testing and users; never by algorithms. It
-imports the core and small helpers, neither rules nor problems.
+Imported by the simulation (`no_attack`), comparison, `effects`, testing and users; never by
+algorithms. It imports the core and small helpers, neither rules nor problems.
 """
 
 from jaxbyz.attacks.base import forged, from_view, no_attack

@@ -79,7 +79,7 @@ def certificate(
     """The strength of rows [f, d] in this round.
 
     Args:
-        key: of the judgements, the same for all lies.
+        key: for the server's round, the same for all forged rows.
         view: what the attacker saw.
         rows: what it wants the server to read.
         directions: of the lines in the reference, such as `jaxbyz.attacks.honest_deviation`. Give

@@ -6,10 +6,10 @@ such method of this library row j is affine in what the server reads from worker
     row_j = c_j + s · read(v_j),    s one number: 1-β for RoSDHB, 1 for estimates g_j + m_j,
 
 where `read` keeps of v_j what the message may carry. The omniscient attacker asks the server what
-it would make of two lies, and so learns c and s. For a target row b* it sends v = (b* - c)/s. The
-row is then b* on the coordinates that the message carries. Where the attacker chooses these
-coordinates (Rand-k with explicit indices, Top-k), the message carries those where b* is furthest
-from c.
+it would make of two forged vectors, and so learns c and s. For a target row b* it sends
+v = (b* - c)/s. The row is then b* on the coordinates that the message carries. Where the attacker
+chooses these coordinates (Rand-k with explicit indices, Top-k), the message carries those where b*
+is furthest from c.
 """
 
 from __future__ import annotations

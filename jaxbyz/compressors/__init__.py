@@ -9,7 +9,8 @@
     batch_aware      functions that see all vectors that `vmap` applies them to
     floats           the bits of floating-point numbers, and exact random coins
 
-Imported by algorithms, which never look inside a message. It imports messages and the core.
+Imported by algorithms, which never look inside a message. It imports messages, the
+core, contracts and column_passes.
 """
 
 from jaxbyz.compressors.identity import identity

@@ -180,7 +180,7 @@ class SharedMask(NamedTuple):
 
 
 def shared_mask(k: int | None = None, *, ratio: float | None = None) -> SharedMask:
-    """A uniform k-subset that the server draws afresh each round and announces as a 64-bit seed.
+    """A uniform k-subset that the server draws afresh each round and broadcasts as a 64-bit seed.
 
     Raises:
         ValueError: not exactly one of k, ratio; k outside 1..d; ratio outside (0, 1].

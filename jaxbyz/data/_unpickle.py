@@ -36,7 +36,7 @@ def load_dictionary(path: Path) -> dict[object, Any]:
         if len(content) > _LARGEST:
             found = length(path, len(content), over=True)
             raise ValueError(f"{found} bytes, of which at most {_LARGEST} are read")
-        value = Machine(bytes(content), _ADMITTED).run()
+        value = Machine(bytes(content), _ALLOWED).run()
         if not isinstance(value, dict):
             raise ValueError(f"a {type(value).__name__}")
         return {
@@ -143,7 +143,7 @@ def _bytes(content: object = b"") -> bytes:
     return content
 
 
-_ADMITTED = {
+_ALLOWED = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _encode,

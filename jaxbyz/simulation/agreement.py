@@ -43,8 +43,8 @@ def agreed(algorithm: Any, problem: Any, attack: Any = None) -> Agreed:
     """The parts of a run, checked. A rule that was made with f = None is made for the problem's f.
 
     Warns (UserWarning) of a rule that was made for another f than the problem has, and of an attack
-    on a problem without Byzantine workers. A rule that was made for more is not warned of where
-    there is no Byzantine worker at all: that is how a run without attack is made.
+    on a problem without Byzantine workers. There is no warning if the problem has no Byzantine
+    worker: one runs the same rule, made for f > 0, without an attack to compare with.
 
     Raises:
         ValueError: a part of another kind, or two that are swapped; a rule that does not make a

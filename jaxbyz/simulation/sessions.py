@@ -1,4 +1,7 @@
-"""A run of many rounds as pure functions. Everything that runs rounds uses them.
+"""A run of many rounds as pure functions.
+
+`train`, `compare`, `effect` and `testing.short_runs.short_run` use it; single rounds are tried with
+`build` alone.
 
     start(key, x, data)                 -> state, record of round 0
     advance(rounds, key, state, data)   -> state, (records, columns of `watch`)
@@ -7,7 +10,7 @@
 A *record* is what is kept of every round. The functions are of one seed. Their callers map them
 over seeds, and over step sizes that are traced inside the algorithm, and compile the result:
 `train` calls them in a loop on the host (see `compiled`), `compare` in one scan over all rounds,
-`effect` and the checks of `testing` by one call of `run`.
+`effect` and `short_run` by one call of `run`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ Each tries the properties of one kind of part, and returns a `Report` of what ho
     short_runs   small problems and short runs, for algorithms and attacks
     report       how properties are listed and judged
 
-It may import everything. Only users and tests import it.
+It may import everything but theory. Only users and tests import it.
 """
 
 from jaxbyz.testing.aggregator import check_aggregator

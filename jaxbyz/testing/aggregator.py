@@ -58,8 +58,9 @@ def check_aggregator(
 ) -> Report:
     """Try all properties that an aggregation rule has, on n rows of which f may be anything.
 
-    Always: shapes and dtypes, 16-bit rows, purity, eager = jit = vmap, a finite result whatever f
-    rows are and whatever more than f rejected rows are, rejected rows reported. What is claimed:
+    Always tried: shapes and dtypes, 16-bit rows, purity, eager = jit = vmap; the result is finite
+    whatever f of the rows hold, and also if more than f rows are rejected; rejected rows are
+    reported. The arguments below say what else the rule claims.
 
     Args:
         rule: the aggregator, for this f.
@@ -148,7 +149,7 @@ def check_aggregator(
             Property(
                 ANY_SIZE,
                 bound is not None,
-                lambda: _check_any_size(battery, found, inputs.liars, f, bound, rounding),
+                lambda: _check_any_size(battery, found, inputs.forged, f, bound, rounding),
             ),
         ]
     )
@@ -186,13 +187,13 @@ def _check_kappa(
 def _check_any_size(
     battery: Battery,
     found: Mapping[str, Evaluated],
-    liars: np.ndarray,
+    forged: np.ndarray,
     f: int,
     bound: Bound | None,
     rounding: float,
 ) -> None:
     assert bound is not None  # it is claimed
-    judge_sizes(battery, found["any size"], liars, f, bound, rounding)
+    judge_sizes(battery, found["any size"], forged, f, bound, rounding)
 
 
 def _claimed_bound(

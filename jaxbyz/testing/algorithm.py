@@ -26,11 +26,15 @@ def check_algorithm(
 ) -> Report:
     """Try all properties that an algorithm has, on a small problem.
 
-    A state that a scan can carry, traced once; one key, one run; eager = jit; many seeds = one by
-    one; a run cut in two is the same run; workers spread over devices; finite and equal bits; f
-    workers that say NaN, ±Inf or the largest number reach no state and are counted as rejected; an
-    honest worker with one faulty round is counted apart and heard afterwards; a gradient that is
-    10³, 10⁶ or 10¹² times too large is held; no Byzantine worker at all.
+    - a scan can carry the state, and a round is traced once;
+    - one key makes one run; eager = jit; many seeds = one by one; a run cut in two is the same run;
+    - workers may be spread over devices;
+    - forged messages have as many bits as honest ones, where those have all one length;
+    - NaN, ±Inf or the largest number from f workers leave all states finite; the rows that are not
+      finite are counted as rejected;
+    - one faulty round of an honest worker is counted as faulty, and its later messages are used;
+    - a gradient 10³, 10⁶ or 10¹² times too large leaves the model bounded;
+    - it also runs with f = 0.
 
     Args:
         algorithm: with a rule for the problem's f Byzantine workers (2 of 7 by default).

@@ -26,7 +26,7 @@ attack = attacks.from_view("spoilt", lambda key, view: jnp.full(view.honest.shap
 
 
 def check_not_finite(battery: Battery, algorithm: Algorithm, problem: Problem) -> None:
-    """What is not finite stays at the server's entrance."""
+    """What is not finite is rejected by the server and reaches no state."""
     h, name, counted = problem.honest, "NaN and Inf reach no state", "liars are counted as rejected"
     prelude = f"""
 {SPOILING}
@@ -90,4 +90,4 @@ assert np.isfinite(server.x).all() and not info.server.rejected.any()
     with battery.attempt(name, case, code):
         ran = short_run(algorithm, dataclasses.replace(problem, byzantine=0), None, ROUNDS)()
     wrong = int((~np.isfinite(ran.server.x)).sum() + ran.info.server.rejected.sum())
-    battery.judge(name, [case], wrong, 0, "nobody lies", code)
+    battery.judge(name, [case], wrong, 0, "no attack", code)

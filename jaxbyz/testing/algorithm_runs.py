@@ -28,7 +28,7 @@ half = jax.jit(jb.run(simulation.step, {ROUNDS // 2}, short_runs.everything))
 whole = jax.jit(jb.run(simulation.step, {ROUNDS}, short_runs.everything))
 same = lambda a, b: all(map(np.array_equal, jax.tree.leaves(a), jax.tree.leaves(b)))
 """
-CALM = Case(f"{ROUNDS} rounds, nobody lies")
+CALM = Case(f"{ROUNDS} rounds, no attack")
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -193,7 +193,7 @@ assert info.uplink.any(axis=(1, 2)).all()
     reason = "where honest messages have one length, all have"
     battery.judge(name, [case], int(wrong), 0, reason, code)
     silent = int((uplink.sum(axis=(1, 2)) == 0).sum())
-    battery.judge(name, [case], silent, 0, "what is heard was paid for", code)
+    battery.judge(name, [case], silent, 0, "what is received was paid for", code)
 
 
 def check_devices(battery: Battery, algorithm: Algorithm, problem: Problem) -> None:

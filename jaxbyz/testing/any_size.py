@@ -1,8 +1,8 @@
 """Finite rows of any size: what f Byzantine rows do to a result, from 10³ to the largest number.
 
 A number that is not NaN or Inf passes every filter for such numbers, and yet its square may
-overflow, or stand beside honest numbers that vanish next to it. So rules are asked with liars of
-every size, in every arrangement, and near and far from the origin.
+overflow, or stand beside honest numbers that vanish next to it. So rules are asked with forged rows
+of every size, in every arrangement, and near and far from the origin.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = [
     "Bound",
     "diameters",
     "judge_sizes",
-    "liars",
+    "forged",
     "moved",
     "of_any_size",
     "sizes",
@@ -45,7 +45,7 @@ def sizes(limits: Any) -> list[float]:
     return [10.0**e for e in exponents if 10.0**e < largest] + [largest]
 
 
-def liars(f: int, d: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+def forged(f: int, d: int, random: np.random.Generator) -> dict[str, np.ndarray]:
     """Arrangements of f rows [f, d] with largest entry at most 1, by name."""
     direction = random.normal(size=d)
     direction /= np.abs(direction).max()
@@ -70,17 +70,17 @@ def of_any_size(
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """(name, rows [n, d], which are Byzantine [n]), for every size.
 
-    Offsets and numbers of liars take turns, unless `every` combination is asked for. An offset at
-    which rows of size 1 cannot be told apart in this kind of number is left out.
+    Offsets and numbers of forged rows take turns, unless `every` combination is asked for. An
+    offset at which rows of size 1 cannot be told apart in this kind of number is left out.
     """
     offsets = [o for o in OFFSETS if o * float(limits.eps) < 0.1]
     counts = sorted({1, f})
     settings = list(itertools.product(offsets, counts))
     turn = 0
     for size in sizes(limits):
-        for name in liars(f, d, random):
+        for name in forged(f, d, random):
             for offset, count in settings if every else [settings[turn % len(settings)]]:
-                forms = liars(count, d, random)
+                forms = forged(count, d, random)
                 places = random.permutation(n)[:count]
                 rows = random.normal(size=(n, d)) + offset
                 rows[places] = size * forms[name]

@@ -158,7 +158,7 @@ class Inputs(NamedTuple):
 
     groups: dict[str, tuple[list[str], np.ndarray]]  # kind -> names, rows [m, n, d]
     spoilt: np.ndarray  # [m, n] bool: the Byzantine rows of the group "spoilt"
-    liars: np.ndarray  # [m, n] bool: the Byzantine rows of the group "any size"
+    forged: np.ndarray  # [m, n] bool: the Byzantine rows of the group "any size"
     changes: dict[str, list[Change]]  # equivariance -> changes of the group "ordinary"
 
 
@@ -177,7 +177,7 @@ def all_inputs(
     *damaged, marked = stacked_and_marked(spoilt(n, f, d, limits, random))
     nobody = ("nobody is Byzantine", np.zeros((n, d)), np.zeros(n, bool))
     any_size = of_any_size(n, f, d, limits, np.random.default_rng(seed)) if f else [nobody]
-    *large, liars = stacked_and_marked(any_size)
+    *large, forged = stacked_and_marked(any_size)
     changes = {
         name: list(CHANGES[name](rows, limits, random)) if name in equivariances else []
         for name in EQUIVARIANCES
@@ -194,4 +194,4 @@ def all_inputs(
     }
     for several in changes.values():
         groups |= {change.says: (names, change.rows) for change in several}
-    return Inputs(groups, marked, liars, changes)
+    return Inputs(groups, marked, forged, changes)

@@ -9,9 +9,9 @@
     checker, counterexamples        refutations as files, verified without this package
     runs                            proofs along runs of `train`
 
-It may import all of jaxbyz but `testing`. Only `testing`, figures, notebooks and tests import it,
-and no statement imports an engine. All statements are derived in this project, unless their
-provenance says otherwise.
+It may import all of jaxbyz but `testing`. No other package of jaxbyz imports it; users, figures,
+notebooks and tests do. No statement imports an engine. All statements are derived in this
+project, unless their provenance says otherwise.
 """
 
 from jaxbyz.theory.claims import Budget, Claim, Family, Hypothesis, Provenance, Scope

@@ -62,7 +62,7 @@ def one_round(
         oracle: one worker's entry of the data -> what it may ask (`Problem.oracle`).
         data: leaves [h, ...].
         state: the server's state before the round.
-        broadcast: what the server announced; one outcome of its draw.
+        broadcast: what the server broadcasts; one outcome of its draw.
     """
     key = jax.random.key(0, impl="threefry2x32")
 

@@ -1,8 +1,11 @@
 """What is known of the robustness coefficient κ of a rule, as values.
 
 (f, κ)-robust:  ‖R(X) - x̄_S‖² ≤ κ Var_S  for all X and all S with |S| = n-f, where
-Var_S = (1/(n-f)) Σ_{i∈S} ‖x_i - x̄_S‖².  No rule has κ < f/(n-2f): from n-f zeros and f copies of
-v a rule with finite κ must return 0, and n-2f of the zeros with the copies of v are S as well.
+Var_S = (1/(n-f)) Σ_{i∈S} ‖x_i - x̄_S‖².
+
+No rule has κ < f/(n-2f). Take n-f rows 0 and f rows v. With S the n-f zeros, Var_S = 0, so a rule
+with finite κ returns 0. With S the f copies of v and n-2f of the zeros, ‖0 - x̄_S‖² =
+f/(n-2f) Var_S.
 """
 
 from __future__ import annotations

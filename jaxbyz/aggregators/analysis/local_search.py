@@ -60,8 +60,8 @@ def initial_rows(key: Key, count: int, n: int, f: int, d: int) -> jax.Array:
     reach = 10 ** jax.random.uniform(keys["reach"], (count, 1, 1), minval=-1, maxval=2)
     together = jax.random.bernoulli(keys["together"], 0.5, (count, 1, 1))
     one = jax.random.normal(keys["steps"], (count, 1, d))
-    liars = reach * jnp.where(together, one + 1e-3 * rows[:, n - f :], rows[:, n - f :])
-    rows = jnp.concatenate([rows[:, : n - f], liars], axis=1)
+    forged = reach * jnp.where(together, one + 1e-3 * rows[:, n - f :], rows[:, n - f :])
+    rows = jnp.concatenate([rows[:, : n - f], forged], axis=1)
     offset = 10 * jax.random.normal(keys["offset"], (count, 1, d))
     return rows + jnp.where(jax.random.bernoulli(keys["far"], 0.25, (count, 1, 1)), offset, 0)
 
