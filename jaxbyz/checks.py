@@ -4,8 +4,6 @@ In a sweep, a `vmap` over hyper-parameters, values are traced and have no number
 Concrete values are checked.
 """
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import operator
@@ -14,19 +12,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-
-__all__ = [
-    "among",
-    "count",
-    "first_line",
-    "function",
-    "interval",
-    "is_traced",
-    "mapping",
-    "real",
-    "rows",
-    "said",
-]
 
 
 def is_traced(value: Any) -> bool:

@@ -8,23 +8,11 @@ and the strips are added entry by entry, which uses vector instructions on all c
 a sixteenth as wide. It is folded again, until some hundred columns are left to be summed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-
-__all__ = [
-    "BLOCK",
-    "order_statistic",
-    "largest_entries",
-    "largest_of",
-    "over_columns",
-    "row_sums",
-    "sum_of_rows",
-]
 
 BLOCK = 8192
 FOLDS = 16

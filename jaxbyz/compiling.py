@@ -1,10 +1,6 @@
 """How much XLA optimises the programs that it compiles."""
 
-from __future__ import annotations
-
 import os
-
-__all__ = ["compile_quickly"]
 
 
 def compile_quickly() -> None:

@@ -21,23 +21,6 @@ from jaxbyz import checks
 from jaxbyz.contracts import returned
 from jaxbyz.deprecations import renamed, renamed_field
 
-__all__ = [
-    "Aggregated",
-    "Aggregator",
-    "Algorithm",
-    "Attack",
-    "Codec",
-    "Compressor",
-    "LinearPiece",
-    "Oracle",
-    "Recipe",
-    "Robustness",
-    "Server",
-    "ServerInfo",
-    "View",
-    "Worker",
-]
-
 Array = jax.Array
 Key = jax.Array  # a typed threefry key
 Tree = Any  # a pytree of arrays

@@ -1,12 +1,8 @@
 """Old names of what was renamed: they work for one release, and warn of the new name."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
-
-__all__ = ["renamed", "renamed_field"]
 
 
 def renamed(

@@ -20,8 +20,6 @@ from jaxbyz.contracts.parts import require
 from jaxbyz.core import Algorithm, Key, Oracle, Tree
 from jaxbyz.messages import Blocks, Either, SparseInPlace
 
-__all__ = ["Description", "describe"]
-
 DRAWS = 256  # of messages whose length is random
 
 

@@ -12,13 +12,9 @@ in a round in which one of these holds:
 If the model itself overflows, all honest workers become faulty, so the run stops at once.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from jaxbyz.history import History
-
-__all__ = ["PATIENCE", "RunDiverged", "diverged"]
 
 PATIENCE = 10
 

@@ -4,8 +4,6 @@ If an attack has no effect, for instance through a mistake, the algorithm looks 
 measures the effect, and warns if there is none.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import jax
@@ -21,8 +19,6 @@ from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import streams
 from jaxbyz.simulation import RoundInfo, SimulationState, session
 from jaxbyz.simulation.agreement import agreed
-
-__all__ = ["Effect", "effect"]
 
 
 class Effect(NamedTuple):

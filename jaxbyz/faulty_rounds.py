@@ -19,8 +19,6 @@ multiplied by β. Methods that send differences of gradients at two points remem
 the next difference spans both rounds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -29,8 +27,6 @@ import jax.numpy as jnp
 
 from jaxbyz.core import Key, Oracle, Tree, Worker
 from jaxbyz.sanitize import all_finite
-
-__all__ = ["Answer", "answering", "beginning", "whole"]
 
 
 class Answer(NamedTuple):

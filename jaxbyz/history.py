@@ -1,7 +1,5 @@
 """The result of a training run: curves, exact bits, final parameters, and what made the run."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os
@@ -15,8 +13,6 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.storage import arrays
 from jaxbyz.storage.paths import expanded
-
-__all__ = ["History", "carrying"]
 
 WHAT = "a saved history"
 

@@ -35,26 +35,6 @@ from typing import Any, Protocol, TypeVar
 import jax
 import jax.numpy as jnp
 
-__all__ = [
-    "Blocks",
-    "Dense",
-    "Either",
-    "Exponents",
-    "Levels",
-    "Masked",
-    "Message",
-    "ScaledSigns",
-    "Seeded",
-    "SharedSupport",
-    "Signs",
-    "Sparse",
-    "SparseInPlace",
-    "bit_words",
-    "either",
-    "float_bits",
-    "index_bits",
-]
-
 SEED_BITS = 64  # a seed from which a random subset is drawn
 
 Tree = TypeVar("Tree")

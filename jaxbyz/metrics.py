@@ -1,7 +1,5 @@
 """Metrics of a run, kept on the host: exact totals over rounds, and the values of evaluations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +8,6 @@ import numpy as np
 from jaxbyz.divergence import diverged
 from jaxbyz.simulation.sessions import Counted
 from jaxbyz.storage import arrays
-
-__all__ = ["RunMetrics"]
 
 
 class RunMetrics:

@@ -1,7 +1,5 @@
 """Figures from histories (needs matplotlib, the extra "plot")."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +8,6 @@ from jaxbyz import checks
 
 if TYPE_CHECKING:
     from jaxbyz.history import History
-
-__all__ = ["plot"]
 
 FIGURE = "history "  # how labels of our figures begin
 KEPT = 16  # pyplot warns at more than 20

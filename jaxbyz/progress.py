@@ -1,14 +1,10 @@
 """The progress bar of `train` and `compare`."""
 
-from __future__ import annotations
-
 import sys
 import warnings
 from typing import Any
 
 from jaxbyz import checks
-
-__all__ = ["Bar"]
 
 
 class Bar:

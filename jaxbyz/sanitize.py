@@ -7,15 +7,11 @@ that would overflow stays at the largest number of its dtype (`saturated`), and 
 before they square them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-
-__all__ = ["sanitize_messages", "all_finite", "read_messages", "saturated"]
 
 Tree = Any  # a pytree of arrays: a message, or many
 

@@ -1,7 +1,5 @@
 """Seeds of runs, and the random keys that are made from them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import jax
@@ -9,8 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
-
-__all__ = ["seed_list", "streams"]
 
 
 def seed_list(

@@ -1,7 +1,5 @@
 """`train`: many seeds, evaluation, progress, checkpoints. What most users call."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import time
@@ -29,8 +27,6 @@ from jaxbyz.simulation.devices import mesh_of, processes
 from jaxbyz.simulation.identities import identity_of
 from jaxbyz.simulation.sessions import Counted, Session, Watch, session
 from jaxbyz.storage.checkpoints import Checkpoints
-
-__all__ = ["RunDiverged", "Watch", "train"]
 
 __getattr__ = renamed(__name__, {"TooManyBadRows": "RunDiverged"}, globals())
 

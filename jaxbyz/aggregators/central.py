@@ -30,8 +30,6 @@ from jaxbyz.aggregators.selection import least
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
-__all__ = ["aksel", "cge", "monna", "nearest_mean"]
-
 
 @part
 def cge(f: int | None = None) -> Aggregator:

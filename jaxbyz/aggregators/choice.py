@@ -10,8 +10,6 @@ from jaxbyz import checks
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
-__all__ = ["one_of"]
-
 
 @part
 def one_of(rules: Sequence[Aggregator], which: jax.Array | int) -> Aggregator:

@@ -19,8 +19,6 @@ from jaxbyz.aggregators.rows import (
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
-__all__ = ["centered_clipping", "centered_clipping_from", "smoothed_weiszfeld"]
-
 
 @part
 def centered_clipping(tau: float | jax.Array, iterations: int) -> Aggregator:

@@ -25,8 +25,6 @@ from jaxbyz.aggregators.rows.inner_rules import ColumnRule, Rows
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
-__all__ = ["coordinate_median", "lower_median", "mean", "meamed", "phocas", "trimmed_mean"]
-
 
 def average(rows: Rows) -> jax.Array:
     """Σ x_i (1/m), summed over whole rows, in one pass; finite if all x_i are.

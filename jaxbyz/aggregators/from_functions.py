@@ -13,16 +13,6 @@ from jaxbyz.contracts import returned
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
 
-__all__ = [
-    "Details",
-    "aggregated",
-    "no_state",
-    "require_key",
-    "require_majority",
-    "stateless",
-    "with_details",
-]
-
 Details = dict[str, jax.Array]
 
 

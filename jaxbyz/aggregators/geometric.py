@@ -20,8 +20,6 @@ from jaxbyz.aggregators.rows import (
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator
 
-__all__ = ["geometric_median"]
-
 # A far row counts by its direction alone: at this distance, that of an honest row is no part of it.
 DIRECTIONS = 2.0**40
 # The start is found from squared distances, in which more would cancel.

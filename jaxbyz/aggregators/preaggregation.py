@@ -26,8 +26,6 @@ from jaxbyz.column_passes import order_statistic
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
-__all__ = ["arc", "bucketing", "clip", "nnm"]
-
 
 @part
 def nnm(f: int | None, inner: Aggregator) -> Aggregator:

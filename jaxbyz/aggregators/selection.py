@@ -25,8 +25,6 @@ from jaxbyz.aggregators.rows import FiniteRows, centred_distances, mean_of, sort
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator
 
-__all__ = ["bulyan", "krum", "multi_krum"]
-
 
 @part
 def krum(f: int | None = None, margin: int = 1, power: int = 2) -> Aggregator:

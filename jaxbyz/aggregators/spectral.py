@@ -38,8 +38,6 @@ from jaxbyz.aggregators.selection import least
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
-__all__ = ["caf", "dnc"]
-
 HUGE = 2.0**10  # of the (n-f)-th distance from the median; DnC drops rows beyond first
 
 

@@ -21,8 +21,6 @@ from jaxbyz.aggregators.rows import FiniteRows, centred_distances, centred_produ
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator
 
-__all__ = ["mda", "mva", "smea", "subset_masks"]
-
 # [chunk, n, n] numbers of one chunk of subsets.
 CHUNK_NUMBERS = 2**18
 RANKS = 2**31 - 1  # ranks are 32-bit integers

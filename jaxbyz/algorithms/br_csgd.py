@@ -31,8 +31,6 @@ from jaxbyz.algorithms.robust_sgd import ModelBroadcast, direct_server
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
 
-__all__ = ["br_csgd"]
-
 
 @part
 def br_csgd(

@@ -50,8 +50,6 @@ from jaxbyz.core import (
 )
 from jaxbyz.sanitize import read_messages, saturated
 
-__all__ = ["DianaState", "DianaWorkerState", "br_diana", "br_diana_full", "shifted"]
-
 
 class DianaWorkerState(NamedTuple):
     """What a worker keeps."""

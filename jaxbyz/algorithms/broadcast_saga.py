@@ -37,8 +37,6 @@ from jaxbyz.algorithms.estimators import Estimator
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle
 
-__all__ = ["broadcast_saga", "saga"]
-
 
 def saga(samples: int) -> Estimator:
     """The SAGA estimate (Defazio, Bach, Lacoste-Julien, NeurIPS 2014) over m samples.

@@ -42,8 +42,6 @@ from jaxbyz.deprecations import renamed_field
 from jaxbyz.messages import Dense, float_bits
 from jaxbyz.sanitize import saturated
 
-__all__ = ["DashaWorkerState", "PageBroadcast", "byz_dasha_page", "tossing"]
-
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)

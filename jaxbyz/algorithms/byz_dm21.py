@@ -38,8 +38,6 @@ from jaxbyz.algorithms.estimators import averaged, sampled_gradient
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 
-__all__ = ["byz_dm21"]
-
 
 @part
 def byz_dm21(

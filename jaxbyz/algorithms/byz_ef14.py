@@ -33,8 +33,6 @@ from jaxbyz.algorithms.robust_sgd import ModelBroadcast, direct_server
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Worker
 
-__all__ = ["byz_ef14"]
-
 
 @part
 def byz_ef14(

@@ -28,8 +28,6 @@ from jaxbyz.algorithms.estimators import full_gradient, sampled_gradient
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 
-__all__ = ["byz_ef21", "byz_ef21_sgd"]
-
 
 @part
 def byz_ef21(

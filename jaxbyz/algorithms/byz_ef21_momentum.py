@@ -36,8 +36,6 @@ from jaxbyz.algorithms.estimators import averaged, sampled_gradient, storm
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 
-__all__ = ["byz_ef21_sgdm", "byz_ef21_storm"]
-
 
 @part
 def byz_ef21_sgdm(

@@ -39,8 +39,6 @@ from jaxbyz.algorithms.estimators import averaged, storm
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor
 
-__all__ = ["byz_vr_dm21"]
-
 
 @part
 def byz_vr_dm21(

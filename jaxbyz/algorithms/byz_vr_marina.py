@@ -55,8 +55,6 @@ from jaxbyz.core import (
 from jaxbyz.messages import Dense, Either, either
 from jaxbyz.sanitize import read_messages, saturated
 
-__all__ = ["MarinaState", "byz_vr_marina", "byz_vr_marina_no_sync"]
-
 
 class MarinaState(NamedTuple):
     """The model and the last aggregate."""

@@ -3,8 +3,6 @@
 R = F(x_1, …, x_n),   x ← x + update(R),   with an optax optimiser; sgd(γ) gives x ← x - γ R.
 """
 
-from __future__ import annotations
-
 from typing import Any, TypeVar
 
 import chex
@@ -15,8 +13,6 @@ import optax
 from jaxbyz import checks
 from jaxbyz.contracts import returned
 from jaxbyz.core import Aggregator, Key, ServerInfo
-
-__all__ = ["descend"]
 
 State = TypeVar("State", bound=Any)  # a NamedTuple with x, optimizer and aggregator
 

@@ -11,8 +11,6 @@ Fatkhullin, Tyurin, Richtárik, "Momentum provably improves error feedback!", Ne
 Each takes the arguments of its robust method, except `aggregator`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from jaxbyz.aggregators import mean
@@ -20,8 +18,6 @@ from jaxbyz.algorithms.byz_dm21 import byz_dm21
 from jaxbyz.algorithms.byz_ef21 import byz_ef21
 from jaxbyz.algorithms.byz_ef21_momentum import byz_ef21_sgdm, byz_ef21_storm
 from jaxbyz.core import Algorithm
-
-__all__ = ["ef21", "ef21_sgd2m", "ef21_sgdm", "ef21_storm"]
 
 
 def ef21(**arguments: Any) -> Algorithm:

@@ -40,8 +40,6 @@ from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Oracle, Tree, Wo
 from jaxbyz.deprecations import renamed_field
 from jaxbyz.sanitize import saturated
 
-__all__ = ["ErrorFeedbackState", "error_feedback"]
-
 
 class ErrorFeedbackState(NamedTuple):
     """What a worker keeps."""

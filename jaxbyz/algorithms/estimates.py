@@ -17,8 +17,6 @@ start.
 | F      | aggregator                   |              |
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -32,8 +30,6 @@ from jaxbyz.compressors.identity import identity
 from jaxbyz.core import Aggregator, Codec, Compressor, Key, Server, ServerInfo, Tree
 from jaxbyz.deprecations import renamed_field
 from jaxbyz.sanitize import read_messages, saturated
-
-__all__ = ["DENSE", "EstimatesState", "as_server_reads", "compressed_codec", "estimates_server"]
 
 DENSE = identity()  # what compresses the first message of a dense start
 

@@ -21,8 +21,6 @@ it would be s(x⁺; ξ) for ever: nothing would be averaged.)
 Every estimate starts at the mean of `start_batch` sampled gradients at x⁰, an average too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -31,16 +29,6 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.core import Key, Oracle, Tree
-
-__all__ = [
-    "AveragedState",
-    "Estimator",
-    "StormState",
-    "averaged",
-    "full_gradient",
-    "sampled_gradient",
-    "storm",
-]
 
 
 class Estimator(NamedTuple):

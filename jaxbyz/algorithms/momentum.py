@@ -1,12 +1,8 @@
 """Momentum is given as β, or as 1-β where β is so near 1 that the subtraction loses digits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from jaxbyz import checks
-
-__all__ = ["fresh_weight"]
 
 
 def fresh_weight(momentum: Any = None, one_minus_momentum: Any = None) -> Any:

@@ -1,12 +1,8 @@
 """What an algorithm asks of its compressor: a constant without which it makes no sense."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from jaxbyz.core import Compressor
-
-__all__ = ["require_contractive", "require_unbiased"]
 
 
 def require_unbiased(name: str, compressor: Compressor) -> Callable[[int], float]:

@@ -44,8 +44,6 @@ from jaxbyz.core import (
 from jaxbyz.messages import Dense, float_bits
 from jaxbyz.sanitize import read_messages
 
-__all__ = ["ModelBroadcast", "RobustSGDState", "broadcast_model", "direct_server", "robust_sgd"]
-
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)

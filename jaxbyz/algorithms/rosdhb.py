@@ -37,8 +37,6 @@ from jaxbyz.core import Aggregator, Algorithm, Codec, Key, Oracle, Server, Serve
 from jaxbyz.messages import SEED_BITS, SharedSupport, float_bits
 from jaxbyz.sanitize import read_messages, saturated
 
-__all__ = ["RoSDHBBroadcast", "RoSDHBState", "rosdhb"]
-
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)

@@ -41,8 +41,6 @@ from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator, Algorithm, Compressor, Key, Server, ServerInfo, Tree
 from jaxbyz.sanitize import read_messages, saturated
 
-__all__ = ["rosdhb_local"]
-
 
 @part
 def rosdhb_local(

@@ -16,8 +16,6 @@ from jaxbyz.contracts.constructors import part
 from jaxbyz.contracts.parts import said
 from jaxbyz.core import Attack, Key, Tree, View
 
-__all__ = ["forged", "from_view", "no_attack", "own"]
-
 
 def no_state(key: Key, d: int) -> None:
     """`init` of an attack without memory."""

@@ -33,8 +33,6 @@ from jaxbyz.attacks.search.objectives import (
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
-__all__ = ["Certificate", "certificate", "certified", "closed_forms"]
-
 DIRECTIONS = (opposite_mean, honest_deviation, mean_sign)
 
 

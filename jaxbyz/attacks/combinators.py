@@ -15,8 +15,6 @@ from jaxbyz.attacks.directions import honest_mean
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
-__all__ = ["after", "on_mask", "one_of"]
-
 
 @part
 def after(rounds: int, attack: Attack) -> Attack:

@@ -8,8 +8,6 @@ from jaxbyz import checks
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack
 
-__all__ = ["label_flip"]
-
 
 @part
 def label_flip(classes: int) -> Attack:

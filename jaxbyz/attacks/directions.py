@@ -8,22 +8,11 @@ argument `direction` takes any function of them.
 [1.0, -1.0]
 """
 
-from __future__ import annotations
-
 import chex
 import jax
 import jax.numpy as jnp
 
 from jaxbyz.column_passes import UNROLLED_ROWS, sum_of_rows
-
-__all__ = [
-    "honest_deviation",
-    "honest_mean",
-    "mean_sign",
-    "mean_unit",
-    "opposite_mean",
-    "divide_or_zero",
-]
 
 
 def honest_mean(honest: jax.Array) -> jax.Array:

@@ -12,8 +12,6 @@ from jaxbyz.attacks.base import forged, from_view, own
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
-__all__ = ["gaussian", "huge", "infinite", "noise", "not_a_number"]
-
 INFINITY = float("inf")
 
 

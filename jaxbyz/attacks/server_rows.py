@@ -21,8 +21,6 @@ import jax.numpy as jnp
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
-__all__ = ["steer"]
-
 
 @part
 def steer(attack: Attack) -> Attack:

@@ -5,15 +5,11 @@ vector cannot know that, because `vmap` adds its axis to every single step. So t
 written for any number of leading axes, and each `vmap` around it adds one of them to its argument.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
-
-__all__ = ["mapped", "sees_its_batch"]
 
 LONG = 2**14  # vectors so long are taken one after another
 

@@ -5,16 +5,12 @@ a product with a power of two. So nothing is rounded, and numbers near the ends 
 overflow nor vanish.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxbyz.core import Key
-
-__all__ = ["Parts", "coins", "join", "magnitude_keys", "power_near", "split"]
 
 PATTERNS = {2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}
 

@@ -8,8 +8,6 @@ from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Dense
 
-__all__ = ["identity"]
-
 
 @part
 def identity() -> Compressor:

@@ -11,8 +11,6 @@ are counted, and the r-th set bit of a word is found by halving. Very many short
 compared in another way, see `tournament`.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Callable
@@ -25,8 +23,6 @@ from jaxbyz.column_passes import row_sums
 from jaxbyz.compressors.batch_aware import mapped, sees_its_batch
 from jaxbyz.compressors.floats import magnitude_keys
 from jaxbyz.compressors.tournament import LEAST, LONGEST, are_largest_of_many
-
-__all__ = ["MOST", "are_largest", "indices_of", "kth_largest", "largest_keys", "largest_magnitudes"]
 
 MOST = 2**11  # d k; up to there a whole vector is cheaper to mark than k indices to find
 FEW = 64  # fewer than one key in so many: a heap of k is faster than the passes

@@ -19,8 +19,6 @@ from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Exponents, Levels, ScaledSigns, Signs
 
-__all__ = ["natural", "qsgd", "scaled_sign", "sign", "ternary"]
-
 MOST_LEVELS = 2**15 - 1  # 16 bits a coordinate; with more, one would send half-precision floats
 
 

@@ -1,7 +1,5 @@
 """Uniform random k-subsets of d coordinates, and k from a number or from the ratio k/d."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +12,6 @@ from jaxbyz import checks
 from jaxbyz.compressors.batch_aware import mapped, sees_its_batch
 from jaxbyz.compressors.k_largest import indices_of, kth_largest, largest_keys
 from jaxbyz.core import Key
-
-__all__ = ["keep_count", "random_subset"]
 
 
 def random_subset(key: Key, d: int, k: int) -> jax.Array:

@@ -19,8 +19,6 @@ from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Masked, Seeded, SharedSupport, Sparse, SparseInPlace
 
-__all__ = ["SharedMask", "bernoulli", "rand_k", "seeded_rand_k", "shared_mask", "top_k"]
-
 
 def scatter(values: jax.Array, subset: jax.Array, d: int) -> jax.Array:
     """Put values [k] at distinct places [k] of a zero vector [d]."""

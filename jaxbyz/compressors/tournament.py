@@ -9,8 +9,6 @@ half of the coordinates, both sorted, are merged into the k largest of the whole
 sequence of minima and maxima.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +16,6 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.compressors.floats import magnitude_keys
-
-__all__ = ["LEAST", "LONGEST", "are_largest_of_many", "largest_sorted", "merge"]
 
 LEAST = 256  # vectors; with fewer there is nothing to gain
 LONGEST = 128  # coordinates; a tournament of more takes seconds to compile

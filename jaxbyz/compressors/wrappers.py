@@ -14,8 +14,6 @@ from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Compressor, Key
 from jaxbyz.messages import Blocks
 
-__all__ = ["blockwise", "scaled"]
-
 
 @part
 def scaled(compressor: Compressor) -> Compressor:

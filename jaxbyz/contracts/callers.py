@@ -1,15 +1,11 @@
 """Warnings that point at the line of the user's code that called the library."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 import types
 import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
-
-__all__ = ["keeping", "warn"]
 
 # Whose frames lie between a user's line and what is said deep in the library.
 LIBRARIES = ("jaxbyz", "jax", "contextlib", "functools", "concurrent", "threading")

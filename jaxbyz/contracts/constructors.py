@@ -11,8 +11,6 @@ It reads the signature of the constructor and does four things:
   constructor again with that number.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import inspect
@@ -25,8 +23,6 @@ import jax
 from jaxbyz.contracts.parts import KINDS, call_of, require, require_all, said
 from jaxbyz.contracts.recipes import written
 from jaxbyz.core import Aggregator, Algorithm, Key, Recipe, Tree
-
-__all__ = ["part", "with_f"]
 
 Given = ParamSpec("Given")
 Part = TypeVar("Part")

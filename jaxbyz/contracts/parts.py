@@ -3,8 +3,6 @@
 The error is one sentence: which argument, what was given, and what to write instead.
 """
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import re
@@ -18,8 +16,6 @@ from jaxbyz import checks
 from jaxbyz.contracts import returned
 from jaxbyz.contracts.recipes import is_optimizer
 from jaxbyz.core import Aggregator, Algorithm, Attack, Compressor
-
-__all__ = ["KINDS", "Kind", "call_of", "require", "require_all", "said"]
 
 
 class Kind(NamedTuple):

@@ -1,7 +1,5 @@
 """What made a part: arguments of its constructor, as values that JSON can hold."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import os
@@ -15,8 +13,6 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.core import Recipe
-
-__all__ = ["is_optimizer", "optimizer_text", "written"]
 
 LONGEST = 64  # entries of a list and letters of a text that are written out
 DEEPEST = 8  # functions in functions

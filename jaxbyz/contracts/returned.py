@@ -4,8 +4,6 @@ So an error comes before anything is computed. Without these checks JAX would br
 shape, and the run would go on with wrong numbers.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from typing import Any
@@ -15,8 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
-
-__all__ = ["ASKED", "aggregated", "columns", "compiled", "forged", "poisoned", "rows", "vector"]
 
 
 def vector(name: str, value: Any, d: int) -> Any:

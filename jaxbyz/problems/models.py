@@ -10,8 +10,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-__all__ = ["MLP", "LightNet", "Linear", "convolve_and_pool", "dense"]
-
 
 def _uniform(fan_in: int) -> nn.initializers.Initializer:
     """Uniform on ±1/√fan_in."""

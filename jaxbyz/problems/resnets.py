@@ -22,8 +22,6 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.problems.models import dense
 
-__all__ = ["BatchNorm", "ResNet", "group_norm", "padded", "projected", "resnet18", "resnet20"]
-
 Norm = Callable[[], nn.Module]
 Shortcut = Callable[[jax.Array, int, int, Norm], jax.Array]
 

@@ -28,8 +28,6 @@ from jaxbyz.contracts.recipes import written
 from jaxbyz.core import Aggregator, Algorithm, Attack, Key
 from jaxbyz.problems.problem import Problem
 
-__all__ = ["Agreed", "agreed", "applied", "same_classes", "shaped", "silent", "sound", "suited"]
-
 
 class Agreed(NamedTuple):
     """The parts of a run: the rule has an f; the attack is None if nobody is Byzantine."""

@@ -1,7 +1,5 @@
 """A session of many seeds, compiled, on one device or several: what `train` drives."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -13,8 +11,6 @@ from jaxbyz.seeds import streams
 from jaxbyz.simulation.devices import put, sharding_of_state
 from jaxbyz.simulation.sessions import Session, columns_of
 from jaxbyz.simulation.state import SimulationState
-
-__all__ = ["Compiled", "compiled"]
 
 
 class Compiled(NamedTuple):

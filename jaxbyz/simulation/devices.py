@@ -1,7 +1,5 @@
 """Devices among which the workers are divided, and arrays that are placed on them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,8 +11,6 @@ from jax.sharding import PartitionSpec as Spec
 from jaxbyz.core import Tree
 from jaxbyz.simulation.placement import AXIS
 from jaxbyz.simulation.state import SimulationState
-
-__all__ = ["chosen", "mesh_of", "processes", "put", "sharding_of_state"]
 
 
 def chosen(devices: Any) -> list[jax.Device]:

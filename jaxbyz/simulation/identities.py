@@ -1,7 +1,5 @@
 """What a run must have in common with the one it continues."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,8 +11,6 @@ from jaxbyz.seeds import streams
 from jaxbyz.simulation.sessions import Session
 from jaxbyz.storage.checkpoints import Identity
 from jaxbyz.storage.fingerprints import fingerprint
-
-__all__ = ["identity_of"]
 
 
 def identity_of(

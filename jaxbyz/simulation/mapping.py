@@ -1,7 +1,5 @@
 """Mapping a function over workers or seeds: one by one, or some at a time."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +8,6 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-
-__all__ = ["in_batches", "one_by_one", "side_by_side"]
 
 
 def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,8 +5,6 @@ A `Placement` tells `build` which workers a program computes and how their messa
 messages; everything else of a worker stays on its device.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,17 +16,6 @@ from jax.sharding import PartitionSpec as Spec
 from jaxbyz import checks
 from jaxbyz.core import Key, Oracle, Tree
 from jaxbyz.simulation.state import SimulationState
-
-__all__ = [
-    "AXIS",
-    "Placement",
-    "along_axis",
-    "here",
-    "off_the_mesh",
-    "over_mesh",
-    "over_pmap",
-    "require_even",
-]
 
 AXIS = "workers"
 

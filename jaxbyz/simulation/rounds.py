@@ -13,8 +13,6 @@ The key of a worker is folded from its number, so results do not depend on the d
 it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -33,8 +31,6 @@ from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation.agreement import agreed
 from jaxbyz.simulation.placement import Placement, here
 from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
-
-__all__ = ["assemble", "build"]
 
 
 def build(

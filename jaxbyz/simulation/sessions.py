@@ -13,8 +13,6 @@ over seeds, and over step sizes that are traced inside the algorithm, and compil
 `effect` and `short_run` by one call of `run`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
@@ -29,8 +27,6 @@ from jaxbyz.problems.problem import Evaluator, Problem
 from jaxbyz.simulation.placement import along_axis, off_the_mesh, over_mesh, require_even
 from jaxbyz.simulation.rounds import assemble
 from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
-
-__all__ = ["Counted", "Session", "Watch", "columns_of", "counted", "measure_of", "run", "session"]
 
 Record = Callable[[SimulationState, RoundInfo], Tree]
 # (state before, state after, what the round was, data) -> columns, each []

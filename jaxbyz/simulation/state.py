@@ -1,15 +1,11 @@
 """The types of a simulation: its state, the results of a round, and its functions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 
 from jaxbyz.core import Key, ServerInfo, Tree
-
-__all__ = ["RoundInfo", "Simulation", "SimulationState"]
 
 
 class SimulationState(NamedTuple):

@@ -1,7 +1,5 @@
 """Named arrays in one .npz file with a digest, written completely or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -11,17 +9,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-
-__all__ = [
-    "Damaged",
-    "digest_of",
-    "from_columns",
-    "read",
-    "set_aside",
-    "to_columns",
-    "write",
-    "write_whole",
-]
 
 DIGEST, TYPES = "digest", "types"  # entries that are ours
 COLUMN = "column/"  # how the names of stored columns begin

@@ -11,8 +11,6 @@ digests are compared before anything else is read. `about.json` says which compu
 to, so that no other run continues from it. A lock keeps other processes out.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -29,8 +27,6 @@ from jaxbyz.contracts.callers import warn
 from jaxbyz.storage.arrays import set_aside
 from jaxbyz.storage.locks import Lock
 from jaxbyz.storage.paths import made
-
-__all__ = ["Checkpoints", "Identity"]
 
 KEPT = 2
 LARGEST = 2**24  # bytes of a file of texts

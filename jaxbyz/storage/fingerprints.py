@@ -1,7 +1,5 @@
 """Whether two computations are the same: digests of traced programs and of their arrays."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import re
@@ -10,8 +8,6 @@ from typing import Any
 import jax
 import numpy as np
 from jax.extend import core
-
-__all__ = ["fingerprint"]
 
 
 def fingerprint(program: Any, *trees: Any) -> str:

@@ -1,7 +1,5 @@
 """One process at a time in a folder."""
 
-from __future__ import annotations
-
 import datetime
 import errno
 import json
@@ -10,8 +8,6 @@ import socket
 from pathlib import Path
 
 from jaxbyz.contracts.callers import warn
-
-__all__ = ["Lock"]
 
 NAME = "lock"
 

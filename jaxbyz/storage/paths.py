@@ -1,13 +1,9 @@
 """Paths that users give."""
 
-from __future__ import annotations
-
 import errno
 import os
 from pathlib import Path
 from typing import Any
-
-__all__ = ["expanded", "made", "possible"]
 
 LONGEST = 255  # bytes of one name in the usual file systems
 

@@ -36,8 +36,6 @@ from jaxbyz.testing.rule_evaluation import (
     evaluate,
 )
 
-__all__ = ["EQUIVARIANCES", "check_aggregator"]
-
 ROUNDINGS = 4096  # of one eps each, relative to the largest entry: sums over rows and coordinates
 
 

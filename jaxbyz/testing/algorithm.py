@@ -1,7 +1,5 @@
 """The checks of an algorithm: short runs on a small problem."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 
@@ -17,8 +15,6 @@ from jaxbyz.testing.algorithm_runs import check_bits, check_devices, check_runs,
 from jaxbyz.testing.faulty_rounds import check_faulty_rounds
 from jaxbyz.testing.report import Battery, Case, Property, Report
 from jaxbyz.testing.short_runs import SHORT_RUN, quadratic, short_run
-
-__all__ = ["check_algorithm"]
 
 
 def check_algorithm(

@@ -1,7 +1,5 @@
 """Properties of an algorithm with workers that send NaN or Inf, and without Byzantine workers."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 
@@ -16,8 +14,6 @@ from jaxbyz.simulation import build, run
 from jaxbyz.testing.algorithm_runs import ROUNDS
 from jaxbyz.testing.report import Battery, Case
 from jaxbyz.testing.short_runs import everything, short_run, start
-
-__all__ = ["can_send_nan", "check_no_byzantine", "check_not_finite"]
 
 SPOILING = """
 value = np.float64(value)

@@ -1,7 +1,5 @@
 """Properties of an algorithm's runs: state, keys, ways of calling, bits, and devices."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -16,8 +14,6 @@ from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import Simulation, SimulationState, along_axis, build, over_mesh, run
 from jaxbyz.testing.report import Battery, Case
 from jaxbyz.testing.short_runs import everything, short_run, start
-
-__all__ = ["ROUNDS", "check_bits", "check_devices", "check_runs", "check_state"]
 
 ROUNDS = 4
 ROUNDINGS = 16384  # of one eps each: a few rounds of gradients, rules and momenta

@@ -5,8 +5,6 @@ overflow, or stand beside honest numbers that vanish next to it. So rules are as
 of every size, in every arrangement, and near and far from the origin.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,19 +13,6 @@ import numpy as np
 
 from jaxbyz.testing.report import Battery
 from jaxbyz.testing.rule_evaluation import Evaluated
-
-__all__ = [
-    "NAME",
-    "OFFSETS",
-    "Bound",
-    "diameters",
-    "judge_sizes",
-    "forged",
-    "moved",
-    "of_any_size",
-    "sizes",
-    "some_honest",
-]
 
 NAME = "bounded by the honest rows, whatever f finite rows are"
 OFFSETS = (0.0, 1e4, 1e8)

@@ -1,7 +1,5 @@
 """The checks of an attack: short runs of three algorithms, with the attack and without it."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Collection
 from typing import Any
@@ -24,8 +22,6 @@ from jaxbyz.testing.short_runs import (
     primitives,
     start,
 )
-
-__all__ = ["ALGORITHMS", "check_attack"]
 
 ALGORITHMS = ("robust D-SGD", "RoSDHB", "Byz-DASHA-PAGE")
 ROUNDS = 3

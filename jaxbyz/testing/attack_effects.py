@@ -1,7 +1,5 @@
 """The effect of an attack on runs: rows and model, rejected rows, bits, and the honest workers."""
 
-from __future__ import annotations
-
 import functools
 
 import jax.numpy as jnp
@@ -18,8 +16,6 @@ from jaxbyz.testing.short_runs import (
     quadratic,
     short_run,
 )
-
-__all__ = ["check_effects", "problem_for"]
 
 ROUNDS = 3
 ROUNDINGS = 4096  # of one eps each: gradients, momenta and a few rounds

@@ -1,7 +1,5 @@
 """The checks of a compressor."""
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,8 +9,6 @@ from jaxbyz.core import Compressor
 from jaxbyz.testing import compressor_messages as messages
 from jaxbyz.testing.compressor_laws import ROUNDS, check_encoding, check_laws
 from jaxbyz.testing.report import Battery, Case, Report
-
-__all__ = ["check_compressor"]
 
 ROUNDINGS = 1024  # of one eps each: norms and sums over the coordinates
 

@@ -6,8 +6,6 @@ compressor fails with probability below 1e-8 (for Gaussian averages). The keys a
 compressor fails always or never.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,8 +15,6 @@ import numpy as np
 
 from jaxbyz.core import Compressor
 from jaxbyz.testing.report import Battery, Case
-
-__all__ = ["ROUNDS", "check_encoding", "check_laws", "through"]
 
 LEVEL = 6.0
 ROUNDS = 2048

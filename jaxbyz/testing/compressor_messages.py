@@ -1,7 +1,5 @@
 """Properties of a compressor's single messages: contract, purity, ways of calling, range, bits."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import Any
 
@@ -13,8 +11,6 @@ from jaxbyz.core import Compressor
 from jaxbyz.messages import SparseInPlace
 from jaxbyz.testing.compressor_laws import through
 from jaxbyz.testing.report import Battery, Case
-
-__all__ = ["check_bits", "check_contract", "check_purity", "check_range", "check_ways_of_calling"]
 
 INPUTS = 2**12
 

@@ -1,7 +1,5 @@
 """Changes of the rows whose effect on the result of a rule is known: the equivariances."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,8 +8,6 @@ import numpy as np
 
 from jaxbyz.testing.report import Battery, Case
 from jaxbyz.testing.rule_evaluation import Evaluated
-
-__all__ = ["CHANGES", "EQUIVARIANCES", "Change", "check_equivariance"]
 
 
 class Change(NamedTuple):

@@ -1,7 +1,5 @@
 """One faulty round of one honest worker: its gradient is not finite, or far too large."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +14,6 @@ from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import SimulationState, build
 from jaxbyz.testing.report import Battery, Case
 from jaxbyz.testing.short_runs import start
-
-__all__ = ["check_faulty_rounds", "run_with_factors", "with_factors"]
 
 ROUNDS, LATES = 8, range(4)  # a faulty round is one of the first
 SIZES = (1e3, 1e6, 1e12)  # times the others' gradients

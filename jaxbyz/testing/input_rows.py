@@ -4,8 +4,6 @@ Every function gives (name, rows [n, d]) pairs in float64. A rule does not know 
 Byzantine, so the worst instances may be held against every set of n-f rows.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
@@ -15,17 +13,6 @@ import numpy as np
 from jaxbyz.testing.any_size import of_any_size
 from jaxbyz.testing.equivariances import CHANGES, EQUIVARIANCES, Change
 from jaxbyz.testing.rule_evaluation import stacked, stacked_and_marked
-
-__all__ = [
-    "Inputs",
-    "adversarial",
-    "all_inputs",
-    "crowded",
-    "equal",
-    "lopsided",
-    "ordinary",
-    "spoilt",
-]
 
 Named = Iterator[tuple[str, np.ndarray]]
 

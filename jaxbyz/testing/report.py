@@ -4,8 +4,6 @@ A failure names the property, the input, what was measured, what was allowed and
 reproducer: code that runs as it is once the checked part has its name there, and then fails.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import sys
@@ -15,8 +13,6 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-
-__all__ = ["Battery", "Case", "Property", "PropertyFailed", "Report", "literal"]
 
 IMPORTS = """\
 import jax

@@ -1,7 +1,5 @@
 """Rules on their inputs: eagerly one by one, and all of them through one compiled program."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -13,20 +11,6 @@ import numpy as np
 from jaxbyz.core import Aggregated, Aggregator, Tree
 from jaxbyz.testing.report import Battery, Case
 from jaxbyz.testing.short_runs import described
-
-__all__ = [
-    "SETUP",
-    "Evaluated",
-    "apply_once",
-    "check_contract",
-    "check_purity",
-    "check_ways_of_calling",
-    "call_with_numpy",
-    "check_sixteen_bits",
-    "stacked",
-    "stacked_and_marked",
-    "evaluate",
-]
 
 SETUP = """
 # `rule` is the aggregator that was checked.

@@ -1,7 +1,5 @@
 """Properties that a rule may claim, judged on what it made of its inputs."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping
 
@@ -9,15 +7,6 @@ import numpy as np
 
 from jaxbyz.testing.report import Battery
 from jaxbyz.testing.rule_evaluation import Evaluated
-
-__all__ = [
-    "check_every_honest_set",
-    "check_kappa",
-    "check_majority",
-    "check_mean",
-    "check_rejected_rows",
-    "check_unanimous",
-]
 
 
 def check_unanimous(battery: Battery, group: Evaluated, rounding: float) -> None:

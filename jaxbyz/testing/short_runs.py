@@ -1,7 +1,5 @@
 """Small problems and short runs on which attacks and algorithms are tried."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,18 +16,6 @@ from jaxbyz.problems import models
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import RoundInfo, Simulation, SimulationState, assemble, session
 from jaxbyz.simulation.agreement import agreed
-
-__all__ = [
-    "SHORT_RUN",
-    "ShortRun",
-    "algorithms_under_attack",
-    "described",
-    "labelled",
-    "short_run",
-    "primitives",
-    "quadratic",
-    "start",
-]
 
 SHORT_RUN = '''
 def short_run(attack, rounds, seed=0):

@@ -5,8 +5,6 @@ error), whether the bound is tight, seconds, evidence. No status means "passed";
 `jaxbyz.theory.reports`.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -12,16 +12,12 @@ What it can make of an instance is a `Reach`: another instance, and the errors c
     stall     the state in which momenta cancel, R = 0                a point
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-
-__all__ = ["Adversaries", "Adversary", "Reach", "balanced", "fixed"]
 
 
 class Reach(NamedTuple):

@@ -1,7 +1,5 @@
 """The audit: every claim, every engine that is held against it, one line each."""
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,8 +12,6 @@ from jaxbyz.theory.claims import Budget, Claim
 from jaxbyz.theory.engines import Engine, engines_for
 from jaxbyz.theory.precision import require_x64
 from jaxbyz.theory.reports import Report, Status, strongest
-
-__all__ = ["CLAIMS", "FULL", "QUICK", "Finding", "audit", "chosen", "line", "markdown"]
 
 CLAIMS: tuple[Claim, ...] = (*robustness.CLAIMS, *rosdhb.CLAIMS, *byz_dm21.CLAIMS)
 

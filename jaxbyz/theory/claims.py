@@ -1,7 +1,5 @@
 """Claims as data: a statement, its hypotheses, and the instances it speaks of."""
 
-from __future__ import annotations
-
 import dataclasses
 import enum
 import functools
@@ -16,8 +14,6 @@ import jax
 
 from jaxbyz.theory.adversaries import Adversaries
 from jaxbyz.theory.subjects import Brought, Subject
-
-__all__ = ["TOLERANCE", "Budget", "Claim", "Family", "Hypothesis", "Provenance", "Scope"]
 
 # Rounding of sums of some thousand products of float64 numbers, relative to the largest of them.
 TOLERANCE = 1e-9

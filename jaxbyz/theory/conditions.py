@@ -1,13 +1,9 @@
 """Margins of hypotheses: numbers that are ≥ 0 where a condition holds, relative to its terms."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-
-__all__ = ["ROUNDING", "positive", "in_unit_interval", "vanishes", "at_most"]
 
 LEAST = 1e-300  # added to denominators, which may be 0; far below every number that occurs
 # Of equalities, beside the largest of their terms: some hundred operations on float64 numbers, of

@@ -3,8 +3,6 @@
 `checker` verifies them in rational arithmetic, without this package.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import os
@@ -17,8 +15,6 @@ import numpy as np
 from jaxbyz.storage.arrays import write_whole
 from jaxbyz.storage.paths import expanded
 from jaxbyz.theory import checker
-
-__all__ = ["record_of", "rechecked_by", "save", "violates"]
 
 
 def record_of(claim: str, constants: Mapping[str, float], instance: Any) -> dict[str, Any]:

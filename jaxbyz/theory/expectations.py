@@ -4,8 +4,6 @@ Means over all k-subsets are taken by enumeration. One round of an algorithm is 
 shipped, for one outcome of its draws.
 """
 
-from __future__ import annotations
-
 import itertools
 import warnings
 from collections.abc import Callable
@@ -17,8 +15,6 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.core import Algorithm, Oracle
-
-__all__ = ["all_subsets", "mask_mean", "one_round"]
 
 
 def all_subsets(d: int, k: int) -> np.ndarray:

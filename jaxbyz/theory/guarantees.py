@@ -1,15 +1,11 @@
 """What a theorem promises for one choice of an algorithm's parameters: a bound after T rounds."""
 
-from __future__ import annotations
-
 import abc
 import math
 from typing import Any
 
 from jaxbyz import checks
 from jaxbyz.theory.claims import Provenance
-
-__all__ = ["Guarantee"]
 
 
 class Guarantee(abc.ABC):

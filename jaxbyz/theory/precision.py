@@ -1,11 +1,7 @@
 """Theory runs in 64 bits or not at all."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
-
-__all__ = ["require_x64"]
 
 
 def require_x64() -> None:

@@ -9,15 +9,11 @@ PROVED, CERTIFIED and REFUTED need rational or interval arithmetic, and a report
 be made. Whether a bound is tight is another matter, and no evidence for it: `Report.tight`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import enum
 import warnings
 from collections.abc import Sequence
 from typing import Any
-
-__all__ = ["Report", "Status", "strongest", "weakest"]
 
 
 def _no_longer_a_status() -> None:

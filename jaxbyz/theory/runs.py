@@ -8,8 +8,6 @@ For problems whose smoothness nobody knows, `watch_measured` records what the a-
 the master theorem needs: a diagnostic, never a proof. Derived here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,8 +25,6 @@ from jaxbyz.theory.precision import require_x64
 from jaxbyz.theory.rosdhb import lemmas, lyapunov
 from jaxbyz.theory.rosdhb.states import Parameters, State, mean_square
 from jaxbyz.training import Watch
-
-__all__ = ["measured_bound", "plot_terms", "watch_byz_dm21", "watch_measured", "watch_rosdhb"]
 
 
 def _gradients(problem: Problem, data: Tree, x: jax.Array) -> jax.Array:

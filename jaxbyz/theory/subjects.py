@@ -3,8 +3,6 @@
 Each type here is data for one engine; `engines.engines_for` says which.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -12,17 +10,6 @@ from typing import Any
 import numpy as np
 
 from jaxbyz.core import Aggregator
-
-__all__ = [
-    "Brought",
-    "Cases",
-    "Frequencies",
-    "QuadraticForm",
-    "SampledMean",
-    "Subject",
-    "Unknown",
-    "WorstInput",
-]
 
 
 @dataclasses.dataclass(frozen=True)

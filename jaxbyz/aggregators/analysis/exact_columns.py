@@ -13,8 +13,6 @@ and each inner maximum is h times the squared length of the projection of c_S on
 a non-negative least squares problem, whose residual is the worst y_S. Derived here.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from typing import NamedTuple

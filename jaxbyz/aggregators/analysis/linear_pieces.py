@@ -4,8 +4,6 @@ On each of finitely many cones a rule of order statistics is linear. Written dow
 all one needs to compute its robustness coefficient instead of searching for it.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from jaxbyz.core import LinearPiece

@@ -6,8 +6,6 @@ all rows at random and a step of one row at random, goes to the best of the thre
 than where it stands, and then takes longer steps, else shorter ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -12,8 +12,6 @@ set S of h = n-f rows, each row has another at distance q or more. So Σ_{j∈S}
 S, and Var_S = Σ_{i,j∈S} D_ij/(2h²) ≥ q²/(2h). Here no row is beyond B q, and none is shortened.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import jax

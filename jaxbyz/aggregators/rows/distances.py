@@ -11,8 +11,6 @@ distance that it leaves in doubt is computed again, directly: that of rows that 
 other beside their distance from the centre, as colluding workers are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -5,8 +5,6 @@ costs several times as much as most rules. A rule of this kind is given rows one
 the change becomes a part of its own pass, or some columns at a time.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Sequence
 

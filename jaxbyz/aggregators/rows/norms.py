@@ -3,8 +3,6 @@
 A norm is  m √Σ (v/m)²  with m a power of two: 1, or next to the largest entry of the row.
 """
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 

@@ -1,7 +1,5 @@
 """Numbers of rows: their dtypes, and sums of them that neither overflow nor vanish."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -17,8 +17,6 @@ every row is compared with its partner of that turn. That is still ten times as 
 sort.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 

@@ -19,8 +19,6 @@ from jaxbyz.contracts.callers import warn
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
-__all__ = ["alie", "alie_factor"]
-
 
 def alie_factor(n: int, f: int) -> float:
     """The z of ALIE: Φ⁻¹((⌈n/2⌉ - 1)/(n-f)), from the total and the Byzantine number of workers.

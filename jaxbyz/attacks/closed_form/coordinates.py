@@ -14,8 +14,6 @@ from jaxbyz.attacks.directions import honest_deviation, honest_mean
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack
 
-__all__ = ["most_varied", "one_coordinate", "sparse"]
-
 INFINITY = float("inf")
 
 

@@ -14,8 +14,6 @@ from jaxbyz.attacks.base import forged
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack
 
-__all__ = ["stall", "tight_trimmed_mean"]
-
 
 @part
 def stall() -> Attack:

@@ -17,8 +17,6 @@ from jaxbyz.attacks.directions import divide_or_zero, honest_mean
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
-__all__ = ["MimicState", "mimic", "mimic_variance"]
-
 
 @part
 def mimic(index: int = 0) -> Attack:

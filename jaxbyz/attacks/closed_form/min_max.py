@@ -18,8 +18,6 @@ from jaxbyz.attacks.directions import divide_or_zero, honest_deviation, honest_m
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack
 
-__all__ = ["min_max", "min_max_factor", "min_sum", "min_sum_factor"]
-
 Direction = Callable[[jax.Array], jax.Array]
 
 

@@ -18,8 +18,6 @@ from jaxbyz.attacks.directions import divide_or_zero, honest_mean
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
-__all__ = ["ROPState", "rop"]
-
 
 class ROPState(NamedTuple):
     """What the server aggregated last."""

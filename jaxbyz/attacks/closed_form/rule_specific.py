@@ -13,8 +13,6 @@ from jaxbyz.attacks.directions import divide_or_zero, honest_mean
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
-__all__ = ["anti_cge", "local_poisoning", "local_poisoning_ends"]
-
 INFINITY = float("inf")
 
 

@@ -15,8 +15,6 @@ from jaxbyz.attacks.directions import honest_mean
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
-__all__ = ["cancel_mean", "ipm", "sign_flip", "sign_flip_other", "sign_flip_own"]
-
 
 @part
 def ipm(eps: Any = 0.1) -> Attack:

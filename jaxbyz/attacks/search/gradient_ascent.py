@@ -21,8 +21,6 @@ from jaxbyz.attacks.search.objectives import (
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, Tree, View
 
-__all__ = ["ascent"]
-
 
 class _Ascent(NamedTuple):
     rows: jax.Array  # [s, f, d] current rows of every start

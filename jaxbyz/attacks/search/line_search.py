@@ -44,8 +44,6 @@ from jaxbyz.attacks.search.objectives import (
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
-__all__ = ["alie_line_search", "ipm_line_search", "line_search", "on_line", "signed_grid"]
-
 REFINED = 64  # intervals that get a finer grid
 POINTS = 11  # of that grid in each of them
 HALVED = 16  # intervals per step

@@ -19,17 +19,6 @@ from jaxbyz.contracts.constructors import with_f
 from jaxbyz.contracts.parts import require
 from jaxbyz.core import Aggregator, Key, ServerInfo, View
 
-__all__ = [
-    "Damage",
-    "Through",
-    "deviation_from_honest_mean",
-    "deviation_from_rule",
-    "judge",
-    "memoryless",
-    "opposition",
-    "through_server",
-]
-
 Damage = Callable[[ServerInfo, int], Any]
 
 NUMBERS_AT_A_TIME = 2**22

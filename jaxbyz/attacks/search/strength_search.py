@@ -21,8 +21,6 @@ from jaxbyz.attacks.search.objectives import (
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Attack, Key, View
 
-__all__ = ["FOE_STRENGTHS", "ipm_search", "strength_search"]
-
 # The strengths tried in the published RoSDHB experiments: 0.1, 0.2, …, 5.0.
 FOE_STRENGTHS = tuple(np.round(np.arange(1, 51) / 10, 1).tolist())
 

@@ -1,14 +1,10 @@
 """Smallest and largest of numbers, of which some may be arrays."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-
-__all__ = ["largest", "least"]
 
 
 def least(*values: Any) -> Any:

@@ -8,8 +8,6 @@ adversaries: they hold for every x⁺, and their families contain states with ev
              stays where the squared gradient is κζ².
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import jax
@@ -17,8 +15,6 @@ import jax.numpy as jnp
 
 from jaxbyz.theory.adversaries import Adversaries, Reach, balanced, fixed
 from jaxbyz.theory.byz_dm21.states import State, dispersion
-
-__all__ = ["adversaries", "ball", "linear", "stalled"]
 
 
 def ball(state: State) -> Reach:

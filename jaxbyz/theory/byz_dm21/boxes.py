@@ -1,7 +1,5 @@
 """The hypotheses of theorems and corollaries as a box of numbers, and the family of its points."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import jax
@@ -10,8 +8,6 @@ import jax.numpy as jnp
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.claims import Family, Hypothesis
 from jaxbyz.theory.conditions import at_most, in_unit_interval, positive
-
-__all__ = ["BETA", "BOX", "ETA", "GAP", "LENGTH", "PL", "Numbers", "numbers"]
 
 
 class Numbers(NamedTuple):

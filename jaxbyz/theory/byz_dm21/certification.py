@@ -1,7 +1,5 @@
 """Which theorem covers given parameters, and with which bound. Derived here."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +8,6 @@ from jaxbyz import checks
 from jaxbyz.theory.byz_dm21.guarantees import AverageGuarantee
 from jaxbyz.theory.byz_dm21.parameters import theorem_1, theorem_2, theorem_3, theorem_4
 from jaxbyz.theory.byz_dm21.setting import Setting
-
-__all__ = ["certify"]
 
 
 def certify(

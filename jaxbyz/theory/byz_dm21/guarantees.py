@@ -1,7 +1,5 @@
 """What a theorem promises for one choice of the parameters of Byz-DM21 or Byz-VR-DM21."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from typing import Any
@@ -16,8 +14,6 @@ from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.weights import Weights
 from jaxbyz.theory.claims import Provenance
 from jaxbyz.theory.guarantees import Guarantee
-
-__all__ = ["AverageGuarantee", "LinearGuarantee"]
 
 
 @dataclasses.dataclass(frozen=True)

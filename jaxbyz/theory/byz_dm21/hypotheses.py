@@ -16,8 +16,6 @@ symmetric. Margins are relative. Which lemma needs which is read off its proof, 
 | L7    | all of these, and γ at most the largest; under PL also μ, and γμ ≤ the contraction     |
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import jax
@@ -26,21 +24,6 @@ import jax.numpy as jnp
 from jaxbyz.theory.byz_dm21.states import State, exact_constants, move
 from jaxbyz.theory.claims import Hypothesis
 from jaxbyz.theory.conditions import at_most, in_unit_interval, positive, vanishes
-
-__all__ = [
-    "BALL",
-    "CONVEX",
-    "KAPPA",
-    "L_SMOOTH",
-    "POSITIVE_STEP",
-    "SIMILAR",
-    "SYMMETRIC",
-    "THETA",
-    "compressed",
-    "first",
-    "second",
-    "unit_step",
-]
 
 UNIT_STEP = 1.0  # x⁺ = x - (ḡ + e), where L4-L6 take σ²
 Move = Callable[[State], jax.Array]  # x⁺ - x

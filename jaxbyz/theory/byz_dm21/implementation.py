@@ -12,8 +12,6 @@ Rules and attacks reach a worker through x⁺ alone, and x⁺ is arbitrary here.
 lemmas cannot be tested on one worker: that the samples of different workers are independent.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 from collections.abc import Callable
@@ -44,8 +42,6 @@ from jaxbyz.theory.byz_dm21.states import (
 from jaxbyz.theory.byz_dm21.weights import RECURSIVE, Method
 from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import vanishes
-
-__all__ = ["code_matches", "code_ratio", "shipped"]
 
 # What the code is run with: all that the identities need, as they hold for any numbers.
 RAND_1 = Hypothesis("α = 1/d", lambda state: vanishes(state.alpha * state.g.shape[1] - 1, 1.0))

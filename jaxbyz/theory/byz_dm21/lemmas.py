@@ -21,8 +21,6 @@ compressed is (u-g) + β[(v-u) + (v⁺-v)], and the noise in it is independent o
 sum, is in `lyapunov`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,18 +46,6 @@ from jaxbyz.theory.byz_dm21.weights import Method, Steps
 from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.counterexamples import rechecked_by
 from jaxbyz.theory.robustness.definitions import finite_rows
-
-__all__ = [
-    "aggregation",
-    "claim_of",
-    "compression",
-    "decrease",
-    "descent",
-    "direction",
-    "dispersion_bound",
-    "first_momentum",
-    "second_momentum",
-]
 
 
 def claim_of(

@@ -7,8 +7,6 @@
 | S9    | √7 - 5/2 with J V∞                                             |
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,9 +17,6 @@ import jax.numpy as jnp
 from jaxbyz.theory.byz_dm21 import rates
 from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import in_unit_interval
-
-__all__ = ["Weighting", "lyapunov_equations", "product_claim", "stability"]
-
 
 derived = functools.partial(
     Claim,

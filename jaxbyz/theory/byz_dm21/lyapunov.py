@@ -5,8 +5,6 @@
 L3 with L2, and γ times L4-L6 with the weights. Derived here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -28,8 +26,6 @@ from jaxbyz.theory.byz_dm21.states import (
 from jaxbyz.theory.byz_dm21.weights import Method, Weights, weights
 from jaxbyz.theory.claims import Claim, Family, Hypothesis
 from jaxbyz.theory.conditions import at_most, positive
-
-__all__ = ["lyapunov", "lyapunov_pl"]
 
 
 def lyapunov(method: Method, factor: float = 1.0, noisy: bool = True) -> Claim:

@@ -16,8 +16,6 @@ All of it is derived here; the paper's theorems are not public in full. In one l
 | corollary_3 | Byz-VR-DM21 | β = η (as published), from T and d₀   | T^(-1/2): O(ε⁻⁴)          |
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
@@ -33,16 +31,6 @@ from jaxbyz.theory.byz_dm21.simplified import (
     step_2,
 )
 from jaxbyz.theory.byz_dm21.weights import Steps, momentum_steps, recursive_steps, weights
-
-__all__ = [
-    "corollary_1",
-    "corollary_2",
-    "corollary_3",
-    "theorem_1",
-    "theorem_2",
-    "theorem_3",
-    "theorem_4",
-]
 
 StepsOf = Callable[[Setting, Any, Any], Steps]
 

@@ -12,14 +12,10 @@ error that is due to noise. No method gets below κζ² on this population, so n
 less.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.problems.quadratics import Quadratics, quadratics_from_arrays
-
-__all__ = ["worst_population"]
 
 
 def worst_population(n: int, f: int, dimension: int) -> Quadratics:

@@ -38,8 +38,6 @@ or with parameters that change with t. Whether the paper's printed algorithm has
 | s²      | variance                       |
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -49,19 +47,6 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.theory.byz_dm21._numbers import least
-
-__all__ = [
-    "PRODUCT",
-    "average_square",
-    "best_average",
-    "momentum_limit",
-    "momentum_recursion",
-    "recursive_limit",
-    "recursive_recursion",
-    "start_moments",
-    "stationary_variance",
-    "transient",
-]
 
 PRODUCT = math.sqrt(7) - 2.5  # inf J V∞ = 0.14575…, at h/η → √7 - 2
 

@@ -9,8 +9,6 @@ A5   ‖F(z_1, …, z_n) - z̄‖² ≤ κ mean_i ‖z_i - z̄‖²,   means ove
 PL   ‖∇f‖² ≥ 2μ (f - f*)
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 
@@ -18,8 +16,6 @@ from jaxbyz import checks
 from jaxbyz.aggregators import kappa as robustness
 from jaxbyz.core import Aggregator, Compressor
 from jaxbyz.problems.quadratics import Quadratics
-
-__all__ = ["Setting", "setting"]
 
 
 class Setting(NamedTuple):

@@ -24,31 +24,11 @@ B₀ ≥ 1/(η²T):
 with Λ = max(17ℓ_κ, 9L_κ), d₀ = f(x⁰) - f* and the η of `corollary_eta_1`, … .
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 from jaxbyz.theory.byz_dm21._numbers import largest, least
 from jaxbyz.theory.byz_dm21.setting import Setting
-
-__all__ = [
-    "corollary_bound_1",
-    "corollary_bound_2",
-    "corollary_bound_3",
-    "corollary_eta_1",
-    "corollary_eta_2",
-    "corollary_eta_3",
-    "noise_1",
-    "noise_2",
-    "noise_3",
-    "noise_4",
-    "start",
-    "step_1",
-    "step_2",
-    "step_3",
-    "step_4",
-]
 
 
 def _over(numerator: Any, denominator: Any) -> Any:

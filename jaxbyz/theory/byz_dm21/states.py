@@ -14,8 +14,6 @@ One round moves x by y = -γ (ḡ + e) with ‖e‖² ≤ κV. The compressor is
 E‖C(q) - q‖² = (1-α) ‖q‖², or Top-1.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import chex
@@ -24,20 +22,6 @@ import jax.numpy as jnp
 
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.claims import Family
-
-__all__ = [
-    "Constants",
-    "Errors",
-    "State",
-    "errors",
-    "exact_constants",
-    "states",
-    "move",
-    "next_errors",
-    "noise_variance",
-    "setting_of",
-    "stated",
-]
 
 
 class Constants(NamedTuple):

@@ -10,8 +10,6 @@ claim, for tests of the checks. All are derived here.
 | A1, A2   | exact averages over 2¹⁴ rounds of one-dimensional runs with the bounds of T1, T2     |
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -25,8 +23,6 @@ from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.weights import momentum_steps, recursive_steps, weights
 from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import in_unit_interval
-
-__all__ = ["average_1", "average_2", "corollary_claim", "theorem_claim"]
 
 Closed = Callable[[Numbers], Any]
 ROUNDS = 2**14

@@ -13,8 +13,6 @@ meet equalities up to rounding only. So what must be centred is centred again, e
 must be short is shortened by one part in 2^36. The instance that is verified is that one.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from fractions import Fraction

@@ -4,8 +4,6 @@ The step size and μ are slightly smaller than the largest ones that the hypothe
 statement about both R and R̄, or both Q and Q̄, is represented by that of larger left/right.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any

@@ -7,8 +7,6 @@ or Top-1. What is irrational is replaced so that no hypothesis weakens: L, L̃²
 larger numbers, √(κV) by a slightly smaller one.
 """
 
-from __future__ import annotations
-
 import itertools
 from fractions import Fraction
 from typing import Any, NamedTuple

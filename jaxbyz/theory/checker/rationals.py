@@ -1,7 +1,5 @@
 """Vectors and symmetric matrices of fractions, and verified bounds of irrational numbers."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from fractions import Fraction

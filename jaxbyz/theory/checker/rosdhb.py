@@ -5,8 +5,6 @@ Expectations over masks are sums over all masks: Bernoulli ones, whose coordinat
 probability 1/a each and multiplied by a. They have every moment that the claims speak of.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from fractions import Fraction

@@ -9,8 +9,6 @@
 | families alone                    | random instances, instance search                         |
 """
 
-from __future__ import annotations
-
 from jaxbyz.theory import subjects
 from jaxbyz.theory.claims import Budget, Claim, Scope
 from jaxbyz.theory.engines.exact import enumerated, nonnegative
@@ -20,8 +18,6 @@ from jaxbyz.theory.engines.statistics import betting
 from jaxbyz.theory.engines.worst_adversary import worst_adversary
 from jaxbyz.theory.engines.worst_input import worst_input
 from jaxbyz.theory.reports import Report, Status
-
-__all__ = ["engines_for"]
 
 
 def _cases(claim: Claim, budget: Budget) -> Report:

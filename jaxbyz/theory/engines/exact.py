@@ -1,7 +1,5 @@
 """Decisions in rational numbers: CERTIFIED or REFUTED, and nothing between."""
 
-from __future__ import annotations
-
 import time
 from fractions import Fraction
 
@@ -9,8 +7,6 @@ from jaxbyz.theory.checker.rationals import semidefinite
 from jaxbyz.theory.claims import Budget, Claim
 from jaxbyz.theory.reports import Report, Status
 from jaxbyz.theory.subjects import Cases, QuadraticForm
-
-__all__ = ["enumerated", "nonnegative"]
 
 
 def enumerated(claim: Claim, budget: Budget) -> Report:

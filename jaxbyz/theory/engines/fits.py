@@ -6,14 +6,10 @@ neighbouring points depend on each other, and a floor bends the line: with true 
 a t-interval over independent runs.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, stats
-
-__all__ = ["Rate", "fit_power", "fit_rate", "local_slope"]
 
 
 class Rate(NamedTuple):

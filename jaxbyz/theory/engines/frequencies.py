@@ -4,8 +4,6 @@ The exponential Chernoff bound gives an interval for the probability of every ou
 over outcomes and sides makes them hold together at the level. Derived here.
 """
 
-from __future__ import annotations
-
 import math
 import time
 
@@ -14,8 +12,6 @@ import numpy as np
 from jaxbyz.theory.claims import Budget, Claim
 from jaxbyz.theory.reports import Report, Status
 from jaxbyz.theory.subjects import Frequencies
-
-__all__ = ["chernoff_interval", "near_uniform"]
 
 
 def _divergence(p: float, q: float) -> float:

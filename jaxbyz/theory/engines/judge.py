@@ -1,7 +1,5 @@
 """From numbers to a status: the one place where left, right and hypotheses are weighed."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +11,6 @@ import numpy as np
 from jaxbyz.theory.claims import TOLERANCE, Claim, Scope
 from jaxbyz.theory.precision import require_x64
 from jaxbyz.theory.reports import Report, Status
-
-__all__ = ["TOLERANCE", "applies", "failed_hypothesis", "judge", "measure", "ratios"]
 
 
 def ratios(claim: Claim, left: Any, right: Any) -> Any:

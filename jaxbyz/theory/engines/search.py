@@ -3,8 +3,6 @@
 Every engine here is a function of its options that returns an `Engine`: (claim, budget) -> report.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -18,18 +16,6 @@ from jaxbyz.theory.claims import Budget, Claim, Family
 from jaxbyz.theory.engines.judge import applies, judge, measure
 from jaxbyz.theory.reports import Report
 from jaxbyz.theory.subjects import Cases
-
-__all__ = [
-    "Engine",
-    "ascend",
-    "ascend_with",
-    "evaluated",
-    "gridded",
-    "key_of",
-    "sampled",
-    "searched",
-    "starts_of",
-]
 
 Engine = Callable[[Claim, Budget], Report]
 

@@ -18,8 +18,6 @@ is a nonnegative supermartingale under H0, so W_t â‰¥ 1/level has probability â‰
 The empirical-Bernstein confidence sequence of the same authors covers E X at all times at once.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
@@ -32,8 +30,6 @@ from jaxbyz.theory.engines.judge import judge
 from jaxbyz.theory.engines.search import Engine
 from jaxbyz.theory.reports import Report, Status
 from jaxbyz.theory.subjects import SampledMean
-
-__all__ = ["Interval", "betting", "confidence_sequence", "confirmed", "log_wealth", "mean_at_most"]
 
 
 def _in_unit(values: np.ndarray) -> np.ndarray:

@@ -15,16 +15,12 @@ holds: every error of the ball is that of some robust rule. So what is found her
 all rules that the hypothesis admits. A particular rule, with f > 0, may be better.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
-
-__all__ = ["Worst", "ball_error", "quadratic_of", "trust_region"]
 
 # Halvings of an interval of relative length 1 + d: below the last digit of a float64 number.
 BISECTIONS = 120

@@ -8,8 +8,6 @@ which the error is free. In both cases gradient ascent over the instance goes on
 adversary's best error at every step. Derived here.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,8 +22,6 @@ from jaxbyz.theory.engines.judge import judge, measure
 from jaxbyz.theory.engines.search import Engine, ascend_with, starts_of
 from jaxbyz.theory.engines.trust_region import ball_error
 from jaxbyz.theory.reports import Report
-
-__all__ = ["worst_adversary"]
 
 GAP = 1e-9  # of the trust-region problem, beside the size of its terms
 

@@ -4,8 +4,6 @@ There is one program for every piece on which the rule is linear and every place
 They give the supremum over all inputs up to the solver's rounding, and an input that attains it.
 """
 
-from __future__ import annotations
-
 import time
 
 import jax.numpy as jnp
@@ -15,8 +13,6 @@ from jaxbyz.theory.claims import Budget, Claim
 from jaxbyz.theory.reports import Report, Status
 from jaxbyz.theory.robustness.definitions import robustness_ratio
 from jaxbyz.theory.subjects import WorstInput
-
-__all__ = ["worst_input"]
 
 
 def worst_input(claim: Claim, budget: Budget) -> Report:

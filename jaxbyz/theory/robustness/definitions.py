@@ -4,8 +4,6 @@
 (f, ε)-resilient   E‖∇L_H(θ̂)‖² ≤ ε,  θ̂ uniform on the models at which gradients were taken
 """
 
-from __future__ import annotations
-
 import itertools
 
 import jax
@@ -16,8 +14,6 @@ from jaxbyz import checks
 from jaxbyz.core import Aggregator
 from jaxbyz.history import History
 from jaxbyz.theory.claims import Hypothesis
-
-__all__ = ["finite_rows", "resilience", "robustness_ratio"]
 
 
 def robustness_ratio(rule: Aggregator, rows: jax.Array, f: int) -> float:

@@ -6,8 +6,6 @@ A factory takes the constant that it states, or a factor of it, so that a wrong 
 wrong claim, for tests of the engines.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from fractions import Fraction
@@ -22,18 +20,6 @@ from jaxbyz.problems.quadratics import quadratics_from_arrays
 from jaxbyz.theory.claims import Claim, Family, Provenance, Scope
 from jaxbyz.theory.robustness.definitions import finite_rows
 from jaxbyz.theory.subjects import Cases, WorstInput
-
-__all__ = [
-    "CLAIMS",
-    "attained",
-    "defined",
-    "dissimilarity",
-    "lower_bound",
-    "nearest_mixing",
-    "plain_mixed",
-    "plain_trimmed",
-    "within",
-]
 
 SOURCE = "derived here: robustness coefficients"
 derived = functools.partial(Claim, paper="robustness", provenance=Provenance.DERIVED, source=SOURCE)

@@ -11,15 +11,11 @@ quadratic in ξ.
              and θ stays.
 """
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 
 from jaxbyz.theory.adversaries import Adversaries, Reach, balanced, fixed
 from jaxbyz.theory.rosdhb.states import State, mean_square
-
-__all__ = ["ADVERSARIES", "ball", "linear", "stalled", "with_error"]
 
 
 def with_error(state: State, error: jax.Array) -> State:

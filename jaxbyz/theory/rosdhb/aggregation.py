@@ -4,8 +4,6 @@ Here adversaries choose rows or weights, not an error: that every error of the b
 what L5 says.
 """
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 
@@ -15,8 +13,6 @@ from jaxbyz.theory.claims import Claim, Family, Hypothesis
 from jaxbyz.theory.conditions import vanishes
 from jaxbyz.theory.robustness.definitions import finite_rows
 from jaxbyz.theory.rosdhb.states import derived, mean_square
-
-__all__ = ["aggregation_linear", "aggregation_trimmed"]
 
 
 def _of_rows(adversaries: dict[str, Adversary]) -> Adversaries:

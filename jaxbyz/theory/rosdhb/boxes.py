@@ -3,8 +3,6 @@
 Everything is stated with L = 1 and κ = 1, so that B² is κB².
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import jax
@@ -13,8 +11,6 @@ import jax.numpy as jnp
 from jaxbyz.theory.claims import Family, Hypothesis
 from jaxbyz.theory.conditions import in_unit_interval, positive
 from jaxbyz.theory.rosdhb.states import Parameters
-
-__all__ = ["BoxA", "BoxB", "box_a", "box_b", "hypotheses_a", "hypotheses_b", "spare_a"]
 
 
 class BoxA(NamedTuple):

@@ -9,8 +9,6 @@ The problem gives (G, B), the linear rule its exact κ. In floating point a leas
 not negative is evidence; `certificate_rational` decides the same matter in rational numbers.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax
@@ -21,8 +19,6 @@ from jaxbyz.theory.rosdhb.lyapunov import Planted
 from jaxbyz.theory.rosdhb.mask_moments import Mask
 from jaxbyz.theory.rosdhb.moments import Dynamics, Moments, means, next_round
 from jaxbyz.theory.rosdhb.states import Parameters, bound_terms
-
-__all__ = ["certificate", "form_of", "least_eigenvalue", "linear_kappa", "tilted_weights"]
 
 
 def linear_kappa(weights: Any) -> jax.Array:

@@ -7,8 +7,6 @@ Everything is written a second time, with matrices on y = (1, θ_{t-1}, m^t) ins
     C = V - γ q1 Grad + γ μκ(1+ω(a-1)) G² e_0e_0ᵀ - Adj(V) ⪰ 0        (derived here)
 """
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -17,8 +15,6 @@ import numpy as np
 from jaxbyz.theory.checker.rationals import pivots, semidefinite
 from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
 from jaxbyz.theory.subjects import QuadraticForm
-
-__all__ = ["Rational", "all_states", "exact_certificate", "g_squared", "small_problem"]
 
 
 class Rational(NamedTuple):

@@ -3,8 +3,6 @@
 Symbols as in `parameters`. Derived here.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 
@@ -12,8 +10,6 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.algorithms.momentum import fresh_weight
-
-__all__ = ["Certified", "Factors", "certify", "factors"]
 
 
 class Factors(NamedTuple):

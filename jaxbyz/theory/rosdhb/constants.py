@@ -8,8 +8,6 @@ Derived here. Theorem A, with β as the variable (24x = 1-β², ca x = v ≤ 1):
 so that they hold for every c ≥ 18; c ≥ 24 is needed only for 1-24x ≥ 0 at a = 1.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -22,15 +20,6 @@ from jaxbyz.theory.rosdhb.boxes import BoxA, BoxB, box_a, box_b, hypotheses_a, h
 from jaxbyz.theory.rosdhb.parameters import theorem_a
 from jaxbyz.theory.rosdhb.states import Parameters, bound_terms
 from jaxbyz.theory.subjects import Cases
-
-__all__ = [
-    "CONSTANTS",
-    "constants_a",
-    "constants_a_doubled",
-    "constants_b",
-    "constants_b_doubled",
-    "table_a",
-]
 
 # 1 - β²(1+p) of size x ≥ 1e-6 is formed from numbers of size 1.
 CANCELLATION = 1e-8

@@ -1,7 +1,5 @@
 """What a theorem promises for one choice of RoSDHB's parameters."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 
@@ -10,8 +8,6 @@ import optax
 from jaxbyz import checks
 from jaxbyz.theory.claims import Provenance
 from jaxbyz.theory.guarantees import Guarantee
-
-__all__ = ["RoSDHBGuarantee"]
 
 
 @dataclasses.dataclass(frozen=True)

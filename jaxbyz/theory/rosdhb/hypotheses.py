@@ -12,31 +12,12 @@ Which lemma needs which hypothesis is read off its proof, derived here:
 | L6, L6', runs | all of these, and κ ≥ 0, (f, κ)-robustness, (G, B)-dissimilarity, (c1), (c2)   |
 """
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 
 from jaxbyz.theory.claims import Hypothesis
 from jaxbyz.theory.conditions import at_most, in_unit_interval, positive, vanishes
 from jaxbyz.theory.rosdhb.states import Parameters, State, bound_terms, mean_square
-
-__all__ = [
-    "C1",
-    "C2",
-    "C2_DOUBLED",
-    "CENTRED",
-    "DISSIMILAR",
-    "FRESH",
-    "INFLATED",
-    "PROOF",
-    "ROBUST",
-    "SMOOTH",
-    "STEP",
-    "YOUNG_P",
-    "YOUNG_S",
-    "of_parameters",
-]
 
 
 def of_parameters(*hypotheses: Hypothesis) -> tuple[Hypothesis, ...]:

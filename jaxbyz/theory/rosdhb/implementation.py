@@ -10,8 +10,6 @@ d/k, or a wrong momentum, is seen at every state.
 And one claim of chance: `code/mask`, the masks of a run are uniform, and fresh every round.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -29,8 +27,6 @@ from jaxbyz.theory.expectations import all_subsets, one_round
 from jaxbyz.theory.rosdhb.lemmas import expected_deviation, expected_drift
 from jaxbyz.theory.rosdhb.lyapunov import expected_change
 from jaxbyz.theory.rosdhb.states import Parameters, State, mean_square
-
-__all__ = ["IMPLEMENTATION", "RoundStart", "code_deviation", "code_drift", "code_lyapunov"]
 
 # Closed form and code differ by the rounding of some hundred operations.
 ROUNDING = 1e-12

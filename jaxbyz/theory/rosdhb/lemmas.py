@@ -9,8 +9,6 @@ their closed forms at states that satisfy the hypotheses (`states`). Claims are 
 whose constants are arguments, so that a wrong constant can be planted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -24,20 +22,6 @@ from jaxbyz.theory.rosdhb import hypotheses as given
 from jaxbyz.theory.rosdhb.adversaries import ADVERSARIES
 from jaxbyz.theory.rosdhb.aggregation import aggregation_linear, aggregation_trimmed
 from jaxbyz.theory.rosdhb.states import State, derived, free_parameters, mean_square, states
-
-__all__ = [
-    "LEMMAS",
-    "aggregation_linear",
-    "aggregation_trimmed",
-    "descent",
-    "deviation_bound",
-    "deviation_identity",
-    "drift_bound",
-    "drift_identity",
-    "expected_deviation",
-    "expected_drift",
-    "mask_moments",
-]
 
 
 def expected_drift(state: State) -> jax.Array:

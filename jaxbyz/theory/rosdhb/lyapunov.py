@@ -11,8 +11,6 @@ Claims divide by γ. The first form is attained: for every setting with equality
 state with left = right.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import jax
@@ -30,8 +28,6 @@ from jaxbyz.theory.rosdhb.states import (
     states,
     theorem_a_parameters,
 )
-
-__all__ = ["LYAPUNOV", "Planted", "expected_change", "first_form", "second_form"]
 
 
 class Planted(NamedTuple):

@@ -7,8 +7,6 @@ C² pairs has a frequency, and so, by the exponential Chernoff bound with a unio
 sides, an interval for its probability. Derived here.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -25,8 +23,6 @@ from jaxbyz.simulation import build, run
 from jaxbyz.theory.claims import Claim, Provenance, Scope
 from jaxbyz.theory.expectations import all_subsets
 from jaxbyz.theory.subjects import Frequencies, SampledMean
-
-__all__ = ["mask_share", "masks_of_runs", "uniform_masks"]
 
 derived = functools.partial(
     Claim,

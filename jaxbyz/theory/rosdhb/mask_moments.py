@@ -5,16 +5,12 @@ Bernoulli mask   the same with τ = 1
 local masks      Φ(Q)_ii as for the global mask,  Φ(Q)_ij = Q_ij
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-
-__all__ = ["Mask", "bernoulli_mask", "global_mask", "local_masks"]
 
 Mask = Callable[[jax.Array], jax.Array]  # Φ: Q [n, d, n, d] -> [n, d, n, d]
 

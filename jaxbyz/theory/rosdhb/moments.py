@@ -21,8 +21,6 @@ an operator on moments; `long_run` does, for small problems, and doubles it.
 | E m_i m_jᵀ  | mm       | [n, d, n, d] |
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import chex
@@ -35,19 +33,6 @@ from jaxbyz import checks
 from jaxbyz.problems.quadratics import Quadratics
 from jaxbyz.theory.precision import require_x64
 from jaxbyz.theory.rosdhb.mask_moments import Mask
-
-__all__ = [
-    "Averages",
-    "Dynamics",
-    "Moments",
-    "dynamics",
-    "linear_attack",
-    "long_run",
-    "means",
-    "next_round",
-    "run_moments",
-    "start",
-]
 
 
 class Moments(NamedTuple):

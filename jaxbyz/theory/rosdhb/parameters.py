@@ -14,15 +14,11 @@
 Theorems A and B are derived here. Of the paper's Theorem 1 only the hypotheses are public.
 """
 
-from __future__ import annotations
-
 import math
 
 from jaxbyz import checks
 from jaxbyz.theory.claims import Provenance
 from jaxbyz.theory.rosdhb.guarantees import RoSDHBGuarantee
-
-__all__ = ["PUBLISHED_C", "best_c", "published_setting", "theorem_a", "theorem_b"]
 
 PUBLISHED_C = 23200  # c of the paper's Theorem 1, γ ≤ k/(dcL)
 

@@ -20,8 +20,6 @@ alone.
 | ξ_t       | error          | [d]    | R_t - m̄_t, ‖ξ‖² ≤ κ Υ                         |
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import NamedTuple
@@ -31,17 +29,6 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.theory.claims import Claim, Family, Provenance, Scope
-
-__all__ = [
-    "Parameters",
-    "State",
-    "bound_terms",
-    "derived",
-    "free_parameters",
-    "mean_square",
-    "states",
-    "theorem_a_parameters",
-]
 
 # A claim about states.
 derived = functools.partial(

@@ -12,8 +12,6 @@ the family has exact L, (G, B) and κ. Random runs stay far below the bounds, be
 what is tight is each step (`lyapunov`) and the floor (`stall`).
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -46,17 +44,6 @@ from jaxbyz.theory.rosdhb.trajectory_hypotheses import (
     HYPOTHESES_MEASURED,
 )
 from jaxbyz.theory.subjects import Unknown
-
-__all__ = [
-    "THEOREMS",
-    "corollary",
-    "master",
-    "measured",
-    "paper_theorem",
-    "stall",
-    "theorem_a_runs",
-    "theorem_b_runs",
-]
 
 derived = functools.partial(
     Claim,

@@ -3,8 +3,6 @@
 `trajectories` are runs of linear rules from anywhere; `stalls` those that never move. Derived here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,20 +14,6 @@ from jaxbyz.theory.claims import Family
 from jaxbyz.theory.rosdhb.certificate import tilted_weights
 from jaxbyz.theory.rosdhb.moments import Dynamics
 from jaxbyz.theory.rosdhb.states import Parameters
-
-__all__ = [
-    "A",
-    "D",
-    "K",
-    "Trajectory",
-    "dissimilarity_form",
-    "master_setting",
-    "setting_a",
-    "setting_b",
-    "share",
-    "stalls",
-    "trajectories",
-]
 
 D = 2  # coordinates
 K = 1  # of which so many are sent

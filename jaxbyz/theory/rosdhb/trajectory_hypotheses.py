@@ -4,8 +4,6 @@ Of all: what adds the lemmas up (`hypotheses.PROOF`, (c2)), a run with the γ an
 the constants L, κ and, but for the measured form, (G, B) of problem and rule.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax
@@ -16,8 +14,6 @@ from jaxbyz.theory.conditions import ROUNDING, at_most, positive, vanishes
 from jaxbyz.theory.rosdhb.hypotheses import C2, PROOF, of_parameters
 from jaxbyz.theory.rosdhb.states import bound_terms
 from jaxbyz.theory.rosdhb.trajectories import Trajectory, dissimilarity_form
-
-__all__ = ["HYPOTHESES", "HYPOTHESES_A", "HYPOTHESES_B", "HYPOTHESES_MEASURED"]
 
 
 def _spare_measured(trajectory: Trajectory) -> jax.Array:
