@@ -30,25 +30,8 @@ from jaxbyz.algorithms.rosdhb import rosdhb
 from jaxbyz.algorithms.rosdhb_local import rosdhb_local
 
 __all__ = [
-    "br_csgd",
-    "br_diana",
-    "br_diana_full",
-    "broadcast_saga",
-    "byz_dasha_page",
-    "byz_dm21",
-    "byz_ef14",
-    "byz_ef21",
-    "byz_ef21_sgd",
-    "byz_ef21_sgdm",
-    "byz_ef21_storm",
-    "byz_vr_dm21",
-    "byz_vr_marina",
-    "byz_vr_marina_no_sync",
-    "ef21",
-    "ef21_sgd2m",
-    "ef21_sgdm",
-    "ef21_storm",
-    "robust_sgd",
-    "rosdhb",
-    "rosdhb_local",
-]
+    "br_csgd", "br_diana", "br_diana_full", "broadcast_saga", "byz_dasha_page", "byz_dm21",
+    "byz_ef14", "byz_ef21", "byz_ef21_sgd", "byz_ef21_sgdm", "byz_ef21_storm", "byz_vr_dm21",
+    "byz_vr_marina", "byz_vr_marina_no_sync", "ef21", "ef21_sgd2m", "ef21_sgdm", "ef21_storm",
+    "robust_sgd", "rosdhb", "rosdhb_local",
+]  # fmt: skip

@@ -21,22 +21,11 @@ from jaxbyz.compressors.wrappers import blockwise, scaled
 
 __all__ = [
     # sparsifiers
-    "bernoulli",
-    "identity",
-    "rand_k",
-    "seeded_rand_k",
-    "shared_mask",
-    "top_k",
+    "bernoulli", "identity", "rand_k", "seeded_rand_k", "shared_mask", "top_k",
     # quantizers
-    "natural",
-    "qsgd",
-    "scaled_sign",
-    "sign",
-    "ternary",
+    "natural", "qsgd", "scaled_sign", "sign", "ternary",
     # made of compressors
-    "blockwise",
-    "scaled",
+    "blockwise", "scaled",
     # subsets
-    "keep_count",
-    "random_subset",
-]
+    "keep_count", "random_subset",
+]  # fmt: skip

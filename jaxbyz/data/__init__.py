@@ -24,26 +24,8 @@ from jaxbyz.data.partition import dirichlet, dirichlet_unequal, iid, label_sorte
 from jaxbyz.data.small_binary import breast_cancer, synthetic_binary
 
 __all__ = [
-    "Dataset",
-    "validate",
-    "load",
-    "digits",
-    "mnist",
-    "fashion_mnist",
-    "emnist",
-    "idx_images",
-    "read_idx",
-    "cifar10",
-    "BinaryDataset",
-    "validate_binary",
-    "unit_rows",
-    "load_binary",
-    "libsvm",
-    "read_libsvm",
-    "breast_cancer",
-    "synthetic_binary",
-    "dirichlet",
-    "dirichlet_unequal",
-    "iid",
-    "label_sorted",
-]
+    "Dataset", "validate", "load", "digits", "mnist", "fashion_mnist", "emnist", "idx_images",
+    "read_idx", "cifar10", "BinaryDataset", "validate_binary", "unit_rows", "load_binary",
+    "libsvm", "read_libsvm", "breast_cancer", "synthetic_binary", "dirichlet",
+    "dirichlet_unequal", "iid", "label_sorted",
+]  # fmt: skip

@@ -19,21 +19,7 @@ from jaxbyz.problems.quadratics import QuadraticData, Quadratics, quadratics, qu
 from jaxbyz.problems.regularisers import Regulariser, nonconvex, ridge
 
 __all__ = [
-    "Logistic",
-    "Problem",
-    "QuadraticData",
-    "Quadratics",
-    "Regulariser",
-    "Rows",
-    "Samples",
-    "SineSample",
-    "classification",
-    "logistic",
-    "models",
-    "nonconvex",
-    "quadratics",
-    "quadratics_from_arrays",
-    "resnets",
-    "ridge",
-    "sine_noise",
-]
+    "Logistic", "Problem", "QuadraticData", "Quadratics", "Regulariser", "Rows", "Samples",
+    "SineSample", "classification", "logistic", "models", "nonconvex", "quadratics",
+    "quadratics_from_arrays", "resnets", "ridge", "sine_noise",
+]  # fmt: skip

@@ -28,21 +28,7 @@ from jaxbyz.simulation.sessions import Session, run, session
 from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
 
 __all__ = [
-    "AXIS",
-    "Placement",
-    "RoundInfo",
-    "Session",
-    "Simulation",
-    "SimulationState",
-    "along_axis",
-    "assemble",
-    "build",
-    "in_batches",
-    "off_the_mesh",
-    "one_by_one",
-    "over_mesh",
-    "over_pmap",
-    "require_even",
-    "run",
-    "session",
-]
+    "AXIS", "Placement", "RoundInfo", "Session", "Simulation", "SimulationState", "along_axis",
+    "assemble", "build", "in_batches", "off_the_mesh", "one_by_one", "over_mesh", "over_pmap",
+    "require_even", "run", "session",
+]  # fmt: skip

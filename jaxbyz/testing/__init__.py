@@ -22,10 +22,6 @@ from jaxbyz.testing.compressor import check_compressor
 from jaxbyz.testing.report import PropertyFailed, Report
 
 __all__ = [
-    "PropertyFailed",
-    "Report",
-    "check_aggregator",
-    "check_algorithm",
-    "check_attack",
+    "PropertyFailed", "Report", "check_aggregator", "check_algorithm", "check_attack",
     "check_compressor",
-]
+]  # fmt: skip

@@ -18,14 +18,6 @@ from jaxbyz.theory.claims import Budget, Claim, Family, Hypothesis, Provenance, 
 from jaxbyz.theory.reports import Report, Status, strongest, weakest
 
 __all__ = [
-    "Budget",
-    "Claim",
-    "Family",
-    "Hypothesis",
-    "Provenance",
-    "Report",
-    "Scope",
-    "Status",
-    "strongest",
-    "weakest",
-]
+    "Budget", "Claim", "Family", "Hypothesis", "Provenance", "Report", "Scope", "Status",
+    "strongest", "weakest",
+]  # fmt: skip

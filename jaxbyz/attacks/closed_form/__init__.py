@@ -6,12 +6,6 @@ with `sign_flips`. Imported by `jaxbyz.attacks`, from which everybody takes thei
 """
 
 __all__ = [
-    "alie",
-    "coordinates",
-    "lower_bounds",
-    "mimic",
-    "min_max",
-    "rop",
-    "rule_specific",
+    "alie", "coordinates", "lower_bounds", "mimic", "min_max", "rop", "rule_specific",
     "sign_flips",
-]
+]  # fmt: skip

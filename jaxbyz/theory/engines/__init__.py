@@ -19,15 +19,6 @@ from jaxbyz.theory.engines.search import Engine, gridded, sampled, searched
 from jaxbyz.theory.engines.worst_adversary import worst_adversary
 
 __all__ = [
-    "Adversary",
-    "Engine",
-    "Reach",
-    "engines_for",
-    "fixed",
-    "gridded",
-    "judge",
-    "measure",
-    "sampled",
-    "searched",
-    "worst_adversary",
-]
+    "Adversary", "Engine", "Reach", "engines_for", "fixed", "gridded", "judge", "measure",
+    "sampled", "searched", "worst_adversary",
+]  # fmt: skip

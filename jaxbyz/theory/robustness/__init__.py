@@ -18,16 +18,7 @@ from jaxbyz.theory.robustness.rules import (
 )
 
 __all__ = [
-    "CLAIMS",
-    "attained",
-    "defined",
-    "dissimilarity",
-    "finite_rows",
-    "lower_bound",
-    "nearest_mixing",
-    "plain_mixed",
-    "plain_trimmed",
-    "resilience",
-    "robustness_ratio",
+    "CLAIMS", "attained", "defined", "dissimilarity", "finite_rows", "lower_bound",
+    "nearest_mixing", "plain_mixed", "plain_trimmed", "resilience", "robustness_ratio",
     "within",
-]
+]  # fmt: skip

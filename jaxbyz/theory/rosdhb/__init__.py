@@ -29,29 +29,11 @@ from jaxbyz.theory.rosdhb.parameters import best_c, published_setting, theorem_a
 from jaxbyz.theory.rosdhb.theorems import THEOREMS
 
 __all__ = [
-    "CLAIMS",
-    "Certified",
-    "Factors",
-    "Guarantee",
-    "RoSDHBGuarantee",
-    "all_states",
-    "bernoulli_mask",
-    "best_c",
-    "certificate",
-    "certify",
-    "dynamics",
-    "exact_certificate",
-    "global_mask",
-    "linear_attack",
-    "linear_kappa",
-    "local_masks",
-    "long_run",
-    "published_setting",
-    "run_moments",
-    "theorem_a",
-    "theorem_b",
-    "tilted_weights",
-]
+    "CLAIMS", "Certified", "Factors", "Guarantee", "RoSDHBGuarantee", "all_states",
+    "bernoulli_mask", "best_c", "certificate", "certify", "dynamics", "exact_certificate",
+    "global_mask", "linear_attack", "linear_kappa", "local_masks", "long_run",
+    "published_setting", "run_moments", "theorem_a", "theorem_b", "tilted_weights",
+]  # fmt: skip
 
 CLAIMS = (
     *LEMMAS,
