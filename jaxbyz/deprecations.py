@@ -27,7 +27,7 @@ def renamed(
     def __getattr__(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        _warn(f"{module}.{name}", f"{module}.{names[name]}")
+        warn_renamed(f"{module}.{name}", f"{module}.{names[name]}")
         return namespace[names[name]]
 
     return __getattr__
@@ -47,10 +47,11 @@ def renamed_field(owner: Any, old: str, new: str) -> Any:
     'Info.bad is now Info.rejected; the old name goes with the next release'
     """
     kind = type(owner).__name__
-    _warn(f"{kind}.{old}", f"{kind}.{new}", level=4)
+    warn_renamed(f"{kind}.{old}", f"{kind}.{new}", level=4)
     return getattr(owner, new)
 
 
-def _warn(old: str, new: str, level: int = 3) -> None:
+def warn_renamed(old: str, new: str, level: int = 3) -> None:
+    """Warn of an old name at the line of the caller's caller, or `level` - 3 frames above it."""
     message = f"{old} is now {new}; the old name goes with the next release"
     warnings.warn(message, DeprecationWarning, stacklevel=level)

@@ -1,6 +1,5 @@
 """Mapping a function over workers or seeds: one by one, or some at a time."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
+from jaxbyz.deprecations import warn_renamed
 
 
 def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,11 +71,7 @@ def side_by_side(function: Callable[..., Any]) -> Callable[..., Any]:
 
     It kept the mapped axis last, which was faster for some methods and slower for others.
     """
-    warnings.warn(
-        "jaxbyz.side_by_side is now jax.vmap; the old name goes with the next release",
-        DeprecationWarning,
-        stacklevel=2,
-    )
+    warn_renamed("jaxbyz.side_by_side", "jax.vmap")
     return jax.vmap(function)
 
 

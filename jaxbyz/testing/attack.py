@@ -1,6 +1,5 @@
 """The checks of an attack: short runs of three algorithms, with the attack and without it."""
 
-import warnings
 from collections.abc import Collection
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from jaxbyz import checks
 from jaxbyz.contracts.parts import require
 from jaxbyz.core import Algorithm, Attack, Key, Tree, View
+from jaxbyz.deprecations import warn_renamed
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import build
 from jaxbyz.testing.attack_effects import check_effects, problem_for
@@ -90,8 +90,7 @@ def check_attack(
         if name not in ALGORITHMS:
             raise ValueError(f"algorithms must be among {ALGORITHMS}, got {name!r}")
     if refused is not None:
-        message = "the argument refused of check_attack is now called rejected"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        warn_renamed("check_attack(refused=)", "check_attack(rejected=)")
         rejected = refused
     battery = Battery("attack", _setup(ALGORITHMS[0], h, f, labels))
     problem, (first, _) = problem_for(labels, h, f), algorithms_under_attack(f)[ALGORITHMS[0]]

@@ -6,12 +6,12 @@ import functools
 import importlib
 import itertools
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
+from jaxbyz.deprecations import warn_renamed
 from jaxbyz.theory.adversaries import Adversaries
 from jaxbyz.theory.subjects import Brought, Subject
 
@@ -132,12 +132,8 @@ class Claim:
     @property
     def checks(self) -> tuple[Callable[[Claim, Budget], Any], ...]:
         """The former name of `engines.engines_for(claim)`; it goes with the next release."""
-        _deprecated("claim.checks is now jaxbyz.theory.engines.engines_for(claim)")
+        warn_renamed("claim.checks", "jaxbyz.theory.engines.engines_for(claim)")
         return importlib.import_module("jaxbyz.theory.engines").engines_for(self)
-
-
-def _deprecated(said: str) -> None:
-    warnings.warn(f"{said}; the old name goes with the next release", DeprecationWarning, 3)
 
 
 def _accepting_checks(made: Callable[..., None]) -> Callable[..., None]:
@@ -146,7 +142,7 @@ def _accepting_checks(made: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(made)
     def init(self: Claim, *given: Any, **named: Any) -> None:
         if "checks" in named:
-            _deprecated("Claim has no checks: jaxbyz.theory.audit.audit takes engines")
+            warn_renamed("Claim(checks=)", "jaxbyz.theory.audit.audit(engines=)")
             named["subject"] = Brought(tuple(named.pop("checks")))
         made(self, *given, **named)
 

@@ -5,7 +5,6 @@ shipped, for one outcome of its draws.
 """
 
 import itertools
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.core import Algorithm, Oracle
+from jaxbyz.deprecations import renamed
 
 
 def all_subsets(d: int, k: int) -> np.ndarray:
@@ -70,9 +70,4 @@ def one_round(
     return after
 
 
-def __getattr__(name: str) -> Any:
-    if name == "play":
-        said = "expectations.play is now called one_round; the old name goes with the next release"
-        warnings.warn(said, DeprecationWarning, stacklevel=2)
-        return one_round
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = renamed(__name__, {"play": "one_round"}, globals())

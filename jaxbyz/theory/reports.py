@@ -11,17 +11,14 @@ be made. Whether a bound is tight is another matter, and no evidence for it: `Re
 
 import dataclasses
 import enum
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from jaxbyz.deprecations import warn_renamed
+
 
 def _no_longer_a_status() -> None:
-    warnings.warn(
-        "Status.TIGHT is no status any more, and now means SEARCHED: ask report.tight",
-        DeprecationWarning,
-        stacklevel=3,
-    )
+    warn_renamed("Status.TIGHT", "Status.SEARCHED (whether a bound is tight: report.tight)", 4)
 
 
 class _FormerTight(enum.EnumType):

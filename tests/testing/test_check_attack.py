@@ -83,6 +83,6 @@ def test_bad_claims_are_refused():
 
 
 def test_the_old_name_of_rejected_is_there_for_one_release():
-    with pytest.warns(DeprecationWarning, match="is now called rejected"):
+    with pytest.warns(DeprecationWarning, match=r"is now check_attack\(rejected=\)"):
         report = check_attack(attacks.not_a_number(), refused=True, eager=False, **ONE)
     assert "rejected rows" in report.checked
