@@ -137,7 +137,9 @@ def test_arrays_of_a_state_have_the_shapes_that_stand_beside_them(claim, wrong):
     "former", [lambda: Status.TIGHT, lambda: Status["TIGHT"], lambda: Status(5)]
 )
 def test_tight_was_a_status(former):
-    with pytest.warns(DeprecationWarning, match=r"now Status\.SEARCHED \(whether .*: report\.tight\)"):
+    with pytest.warns(
+        DeprecationWarning, match=r"now Status\.SEARCHED \(whether .*: report\.tight\)"
+    ):
         assert former() is Status.SEARCHED
     assert "TIGHT" not in Status.__members__
     with pytest.raises(AttributeError, match="LOOSE"):
