@@ -1,5 +1,7 @@
 """The result of a training run: curves, exact bits, final parameters, and what made the run."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import os

@@ -1,5 +1,7 @@
 """Figures from histories (needs matplotlib, the extra "plot")."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The progress bar of `train` and `compare`."""
 
+from __future__ import annotations
+
 import sys
 import warnings
 from typing import Any

@@ -11,6 +11,8 @@ digests are compared before anything else is read. `about.json` says which compu
 to, so that no other run continues from it. A lock keeps other processes out.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os

@@ -1,5 +1,7 @@
 """Claims as data: a statement, its hypotheses, and the instances it speaks of."""
 
+from __future__ import annotations
+
 import dataclasses
 import enum
 import functools

@@ -9,6 +9,8 @@ PROVED, CERTIFIED and REFUTED need rational or interval arithmetic, and a report
 be made. Whether a bound is tight is another matter, and no evidence for it: `Report.tight`.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import enum
 from collections.abc import Sequence

@@ -19,6 +19,8 @@ Byzantine ones; nobody can move the unit beyond what κ allows. Derived here, wi
    long as what it returns is within its bound of the h rows near c.
 """
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

@@ -10,6 +10,8 @@ eager and compiled code. A copy of the rows costs as much as the arithmetic of m
 rejected rows are found in one pass, and replaced wherever some columns of the rows are read.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import chex

@@ -9,6 +9,8 @@ A5   ‖F(z_1, …, z_n) - z̄‖² ≤ κ mean_i ‖z_i - z̄‖²,   means ove
 PL   ‖∇f‖² ≥ 2μ (f - f*)
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any, NamedTuple
 

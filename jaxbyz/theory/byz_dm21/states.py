@@ -14,6 +14,8 @@ One round moves x by y = -γ (ḡ + e) with ‖e‖² ≤ κV. The compressor is
 E‖C(q) - q‖² = (1-α) ‖q‖², or Top-1.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import chex

@@ -25,6 +25,8 @@ up to 1-β. So a method with β = 1, η = 1 or α = 1 needs no weights of its ow
 gets the coefficient 0 (with β = 1 and u⁰ = v⁰, Q and Q̄ stay 0, and nothing depends on b and b').
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -20,6 +20,8 @@ alone.
 | ξ_t       | error          | [d]    | R_t - m̄_t, ‖ξ‖² ≤ κ Υ                         |
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from typing import NamedTuple
