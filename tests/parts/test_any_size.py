@@ -219,7 +219,7 @@ def test_integers_are_numbers():
             assert value.dtype == wide.dtype
             assert value == wide
     with pytest.raises(
-        ValueError, match="rows must be an array .* of real numbers, got an array complex"
+        ValueError, match=r"rows must be an array .* of real numbers, got an array complex"
     ):
         aggregators.trimmed_mean(1)(jnp.zeros((4, 1), complex))
 
