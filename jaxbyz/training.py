@@ -128,7 +128,7 @@ def train(
     runs = compiled(one, chosen, map_seeds)
     # What the user's functions return is judged before anything runs, also before it is resumed.
     _, watched = runs.columns()
-    so_far = _SoFar(
+    so_far = _Progress(
         problem,
         chosen,
         _about(algorithm, problem, attack)
@@ -168,7 +168,7 @@ def train(
         return so_far.history()
 
 
-class _SoFar:
+class _Progress:
     """What a run has found so far, from which its history is made at any time.
 
     Args:

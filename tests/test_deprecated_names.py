@@ -6,6 +6,8 @@ import pytest
 
 import jaxbyz as jb
 from jaxbyz.core import Aggregated, LinearPiece, ServerInfo
+from jaxbyz.problems import LabelledVectors
+from jaxbyz.theory import engines
 
 TWO = jnp.array([True, False])
 
@@ -17,6 +19,9 @@ TWO = jnp.array([True, False])
         (lambda: jb.training.TooManyBadRows, jb.RunDiverged, "jaxbyz.training.RunDiverged"),
         (lambda: jb.comparison.Cell, jb.comparison.Curves, "jaxbyz.comparison.Curves"),
         (lambda: jb.core.Cell, LinearPiece, "jaxbyz.core.LinearPiece"),
+        (lambda: jb.comparison.Row, jb.comparison.TableLine, "jaxbyz.comparison.TableLine"),
+        (lambda: jb.problems.Rows, LabelledVectors, "jaxbyz.problems.LabelledVectors"),
+        (lambda: engines.measure, engines.largest_ratio, "jaxbyz.theory.engines.largest_ratio"),
         (
             lambda: jb.aggregators.neutralize,
             jb.aggregators.replace_rejected,

@@ -3,7 +3,7 @@
     coordinatewise   mean, trimmed mean, medians, MeaMed, Phocas. Start here.
     geometric, clipping, central   the geometric median; clipped steps; rows near one point
     selection, subsets, spectral   Krum and Bulyan; all subsets of n-f rows; CAF and DnC
-    preaggregation, choice         rules around rules: mixing, bucketing, clipping; `one_of`
+    preaggregation, one_of         rules around rules: mixing, bucketing, clipping; one of several
     from_functions   a rule from your own function: `stateless`
     rows             what rules do to their rows: finite rows, order, distances
     analysis         κ of a rule, computed or searched for
@@ -16,7 +16,6 @@ Imported by comparison, testing, theory and users; an algorithm is given its rul
 
 from jaxbyz.aggregators.analysis import Kappa, WorstCase, kappa, reach, robustness
 from jaxbyz.aggregators.central import aksel, cge, monna, nearest_mean
-from jaxbyz.aggregators.choice import one_of
 from jaxbyz.aggregators.clipping import (
     centered_clipping,
     centered_clipping_from,
@@ -32,6 +31,7 @@ from jaxbyz.aggregators.coordinatewise import (
 )
 from jaxbyz.aggregators.from_functions import stateless
 from jaxbyz.aggregators.geometric import geometric_median
+from jaxbyz.aggregators.one_of import one_of
 from jaxbyz.aggregators.preaggregation import arc, bucketing, clip, nnm
 from jaxbyz.aggregators.rows import rejected_rows, replace_rejected
 from jaxbyz.aggregators.selection import bulyan, krum, multi_krum

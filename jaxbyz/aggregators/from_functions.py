@@ -81,7 +81,7 @@ def stateless(
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
         finite, rejected = replace_rejected(widened(rows))
-        with returned.compiled("rule"):
+        with returned.explaining_tracers("rule"):
             value = returned.vector("rule", rule(finite), rows.shape[1])
         return state, aggregated(rows, value, rejected)
 

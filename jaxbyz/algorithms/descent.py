@@ -42,7 +42,7 @@ def descend(
     chex.assert_shape(rows, (None, *state.x.shape))  # [n, d]
     chex.assert_shape(rejected, rows.shape[:1])
     chex.assert_type(rejected, bool)
-    with returned.compiled("aggregator"):
+    with returned.explaining_tracers("aggregator"):
         outcome = aggregator.apply(key, state.aggregator, rows)
     memory, aggregated = returned.aggregated("aggregator", outcome, rows)
     try:

@@ -40,7 +40,7 @@ def from_view(
     """
 
     def forge(key: Key, state: Tree, view: View) -> tuple[Tree, jax.Array]:
-        with returned.compiled(f"attack {name!r}"):
+        with returned.explaining_tracers(f"attack {name!r}"):
             wanted = rows(key, view)
         shape = (view.byzantine, view.honest.shape[1])
         wanted = returned.rows(name, wanted, shape[1:], shape)

@@ -26,8 +26,8 @@ from jaxbyz.attacks.search.line_search import on_line, signed_grid
 from jaxbyz.attacks.search.objectives import (
     Damage,
     Through,
+    damages,
     deviation_from_honest_mean,
-    judge,
     through_server,
 )
 from jaxbyz.contracts.constructors import part
@@ -92,7 +92,7 @@ def certificate(
     """
     per_sign = checks.count("per_sign", per_sign, minimum=2048)
     rivals = closed_forms() if rivals is None else tuple(rivals)
-    scores = judge(key, view, damage, through)
+    scores = damages(key, view, damage, through)
     found = []
     for direction in directions:
         taus = jnp.asarray(signed_grid(per_sign), view.honest.dtype)

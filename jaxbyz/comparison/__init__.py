@@ -10,9 +10,9 @@ Drives `jaxbyz.simulation.sessions`, as `train` does; imported by users and by p
 """
 
 from jaxbyz.comparison.races import compare, compare_aggregators
-from jaxbyz.comparison.results import Comparison, Curves, Row
+from jaxbyz.comparison.results import Comparison, Curves, TableLine
 from jaxbyz.deprecations import renamed
 
-__all__ = ["Comparison", "Curves", "Row", "compare", "compare_aggregators"]
+__all__ = ["Comparison", "Curves", "TableLine", "compare", "compare_aggregators"]
 
-__getattr__ = renamed(__name__, {"Cell": "Curves"}, globals())
+__getattr__ = renamed(__name__, {"Cell": "Curves", "Row": "TableLine"}, globals())

@@ -53,7 +53,7 @@ def require_traceable(name: str, make: Callable[..., Any], *rule: Any) -> None:
     """
 
     def made(step: jax.Array) -> None:
-        with returned.compiled(f"methods[{name!r}](step)"):
+        with returned.explaining_tracers(f"methods[{name!r}](step)"):
             make(step, *rule)
 
     jax.eval_shape(made, jax.ShapeDtypeStruct((), np.float32))

@@ -17,7 +17,13 @@ from jaxbyz.contracts.recipes import written
 from jaxbyz.core import Aggregator, Algorithm, Attack
 from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import seed_list
-from jaxbyz.simulation.agreement import same_classes, shaped, silent, sound, suited
+from jaxbyz.simulation.agreement import (
+    check_problem,
+    check_rule_shape,
+    same_classes,
+    warn_of_idle_attack,
+    warn_of_other_f,
+)
 from jaxbyz.simulation.sessions import measure_of
 from jaxbyz.storage.paths import LONGEST, made
 
@@ -81,7 +87,7 @@ def judged(
     """
     del progress
     problem = require("Problem", "problem", problem)
-    sound(problem)
+    check_problem(problem)
     attacks = require_all("Attack", "attacks", attacks)
     for attack in attacks:
         same_classes(attack, problem)
@@ -139,7 +145,7 @@ def _first_of_all(
 ) -> dict[tuple[str, str], Algorithm]:
     """Every method with every rule at its first step size, checked before hours of computing."""
     if problem.byzantine == 0:
-        silent(attacks)
+        warn_of_idle_attack(attacks)
     first = {}
     for i, (name, make) in enumerate(methods.items()):
         for j, (rule, aggregator) in enumerate(aggregators.items()):
@@ -149,8 +155,8 @@ def _first_of_all(
             if j == 0:
                 require_traceable(name, make, aggregator)
             if i == 0 or j == 0:  # every rule once, and what every method puts around it
-                shaped(first[name, rule], problem)
-            suited(first[name, rule], problem)
+                check_rule_shape(first[name, rule], problem)
+            warn_of_other_f(first[name, rule], problem)
     return first
 
 

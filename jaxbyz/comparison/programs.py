@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxbyz.aggregators.choice import one_of as one_rule
+from jaxbyz.aggregators.one_of import one_of as one_rule
 from jaxbyz.attacks import one_of as one_attack
 from jaxbyz.comparison.results import Curves
 from jaxbyz.comparison.server_time import ServerClock

@@ -50,7 +50,7 @@ class Curves(NamedTuple):
         return cls(stored["rounds"], columns, float(stored["seconds"]))
 
 
-class Row(NamedTuple):
+class TableLine(NamedTuple):
     """One line of the table."""
 
     attack: str
@@ -114,7 +114,7 @@ class Comparison:
         badness = -values if self.largest else values
         return int(np.argmin(np.where(np.isfinite(badness), badness, np.inf).max(axis=1)))
 
-    def rows(self, budget: str) -> list[Row]:
+    def rows(self, budget: str) -> list[TableLine]:
         """The table of one budget: for every attack, methods from best to worst mean.
 
         Raises:
@@ -129,14 +129,13 @@ class Comparison:
                 values, used = (part[i, : self.reported] for part in
                                 self._within(method, attack, budget))  # fmt: skip
                 grid = self.steps[method]
-                lines.append(
-                    Row(attack, method, float(grid[i]), len(grid) > 1 and i in (0, len(grid) - 1),
-                        values, bool(used.all()), self.server_seconds[method])
-                )  # fmt: skip
+                at_end = len(grid) > 1 and i in (0, len(grid) - 1)
+                chosen = attack, method, float(grid[i]), at_end, values, bool(used.all())
+                lines.append(TableLine(*chosen, self.server_seconds[method]))
             table += sorted(lines, key=self._badness)
         return table
 
-    def _badness(self, row: Row) -> float:
+    def _badness(self, row: TableLine) -> float:
         mean = row.values.mean()
         return np.inf if not np.isfinite(mean) else -mean if self.largest else mean
 

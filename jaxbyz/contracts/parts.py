@@ -189,7 +189,7 @@ def _require_self_sufficient(name: str, optimizer: Any) -> None:
             raise ValueError(f"it must return (update, state), got {said(outcome)}")
         return outcome[0]
 
-    with returned.compiled(name):
+    with returned.explaining_tracers(name):
         try:
             jax.eval_shape(optimizer.init, x)
         except returned.ASKED:

@@ -195,7 +195,7 @@ ASKED = (  # for a number that is not known yet
 
 
 @contextlib.contextmanager
-def compiled(name: str) -> Iterator[None]:
+def explaining_tracers(name: str) -> Iterator[None]:
     """For a user's function that is traced: explain JAX's errors if it needs concrete numbers.
 
     Raises:
@@ -203,7 +203,7 @@ def compiled(name: str) -> Iterator[None]:
 
     >>> import numpy as np
     >>> def total(rows):
-    ...     with compiled("aggregator"):
+    ...     with explaining_tracers("aggregator"):
     ...         return np.asarray(rows).sum()
     >>> jax.eval_shape(total, jnp.zeros(3))  # doctest: +ELLIPSIS
     Traceback (most recent call last):

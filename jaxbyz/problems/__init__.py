@@ -10,16 +10,17 @@ Imported by the simulation, comparison, testing and users; never by algorithms, 
 It imports `data`, the core and contracts. No other package imports flax.
 """
 
+from jaxbyz.deprecations import renamed
 from jaxbyz.problems import models, resnets
 from jaxbyz.problems.classification import Samples, classification
-from jaxbyz.problems.logistic import Logistic, Rows, logistic
+from jaxbyz.problems.logistic import LabelledVectors, Logistic, logistic
 from jaxbyz.problems.noise import SineSample, sine_noise
 from jaxbyz.problems.problem import Problem
 from jaxbyz.problems.quadratics import QuadraticData, Quadratics, quadratics, quadratics_from_arrays
 from jaxbyz.problems.regularisers import Regulariser, nonconvex, ridge
 
 __all__ = [
-    "Logistic", "Problem", "QuadraticData", "Quadratics", "Regulariser", "Rows", "Samples",
+    "Logistic", "Problem", "QuadraticData", "Quadratics", "Regulariser", "LabelledVectors", "Samples",
     "SineSample", "classification", "logistic", "models", "nonconvex", "quadratics",
     "quadratics_from_arrays", "resnets", "ridge", "sine_noise",
 ]  # fmt: skip

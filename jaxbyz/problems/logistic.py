@@ -3,7 +3,7 @@
     f_i(x) = (1/m) Σ_j log(1 + exp(-y_ij a_ijᵀx)) + r(x),   f = (1/h) Σ f_i,   y = ±1
 
 The second derivative of log(1 + exp(-t)) lies in (0, 1/4] and is 1/4 at 0, where that of the
-regulariser is largest too. With A_i [m, d] the rows of worker i, B_i = A_iᵀA_i/(4m) + most I the
+regulariser is largest too. With A_i [m, d] the samples of worker i, B_i = A_iᵀA_i/(4m) + most I the
 Hessian of f_i at 0, and [least, most] the range of r'':
 
 | constant | value                                                               |               |
@@ -45,13 +45,13 @@ from jaxbyz.problems.regularisers import Regulariser, ridge
 from jaxbyz.problems.width import on_device
 
 
-class Rows(NamedTuple):
+class LabelledVectors(NamedTuple):
     """One worker's samples, or with a worker axis in front everybody's.
 
     Labels are 0 for y = -1 and 1 for y = +1, so that `label_flip(2)` is y ↦ -y.
     """
 
-    features: jax.Array  # [m, d]
+    features: jax.Array  # [m, d] A_i
     labels: jax.Array  # [m] 0 or 1
 
 
@@ -206,28 +206,28 @@ def logistic(
     if batch is not None:
         batch = checks.count("batch", batch, minimum=1)
 
-    def margins(x: jax.Array, rows: Rows) -> jax.Array:  # y aᵀx, [m]
+    def margins(x: jax.Array, rows: LabelledVectors) -> jax.Array:  # y aᵀx, [m]
         scores = jnp.matmul(rows.features, x, precision="highest")
         return jnp.where(rows.labels == 1, scores, -scores)
 
-    def gradient(rows: Rows, x: jax.Array) -> jax.Array:
+    def gradient(rows: LabelledVectors, x: jax.Array) -> jax.Array:
         weights = jax.nn.sigmoid(-margins(x, rows))  # -d/dt log(1 + exp(-t))
         pull = jnp.where(rows.labels == 1, weights, -weights) / rows.labels.shape[0]
         return regulariser.slope(x) - jnp.matmul(pull, rows.features, precision="highest")
 
-    def oracle(local: Rows) -> Oracle:
+    def oracle(local: LabelledVectors) -> Oracle:
         def draw(key: Key) -> jax.Array:  # positions [b]
             return jnp.arange(m) if batch is None else jax.random.randint(key, (batch,), 0, m)
 
         def on_positions(positions: jax.Array, x: jax.Array) -> jax.Array:
-            return gradient(Rows(local.features[positions], local.labels[positions]), x)
+            return gradient(LabelledVectors(local.features[positions], local.labels[positions]), x)
 
         return Oracle(lambda x: gradient(local, x), draw, on_positions)
 
-    def everything(data: Rows) -> Rows:  # the honest workers' data as one set
-        return Rows(data.features.reshape(-1, d), data.labels.reshape(-1))
+    def everything(data: LabelledVectors) -> LabelledVectors:  # the honest workers' data as one set
+        return LabelledVectors(data.features.reshape(-1, d), data.labels.reshape(-1))
 
-    def on_train(x: jax.Array, data: Rows, test: None) -> dict[str, jax.Array]:
+    def on_train(x: jax.Array, data: LabelledVectors, test: None) -> dict[str, jax.Array]:
         rows = everything(data)
         margin = margins(x, rows)
         # A score of 0 counts as the class -1, whose label is the smaller.
@@ -235,7 +235,7 @@ def logistic(
         loss = jnp.logaddexp(0.0, -margin).mean() + regulariser.value(x)
         return {"loss": loss, "accuracy": correct.mean(dtype=x.dtype)}
 
-    def of_gradient(x: jax.Array, data: Rows, test: None) -> dict[str, jax.Array]:
+    def of_gradient(x: jax.Array, data: LabelledVectors, test: None) -> dict[str, jax.Array]:
         return {"gradient_norm": jnp.linalg.norm(gradient(everything(data), x))}
 
     features = np.asarray(dataset.features, np.float64)[partition]  # [h, m, d]
@@ -245,7 +245,7 @@ def logistic(
         honest=honest,
         byzantine=byzantine,
         dimension=d,
-        data=Rows(on_device("features", features), jnp.asarray((signs + 1) // 2)),
+        data=LabelledVectors(on_device("features", features), jnp.asarray((signs + 1) // 2)),
         test=None,
         oracle=oracle,
         classes=2,

@@ -50,7 +50,7 @@ def template_of(model: nn.Module, images: Any, classes: int) -> Any:
 
 def _traced(images: jax.ShapeDtypeStruct, function: Any, *arguments: Any) -> Any:
     """Shapes of what the model makes of images; nothing is computed."""
-    with returned.compiled("model"):
+    with returned.explaining_tracers("model"):
         try:
             return jax.eval_shape(function, *arguments)
         except returned.ASKED:

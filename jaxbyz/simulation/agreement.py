@@ -61,17 +61,17 @@ def agreed(algorithm: Any, problem: Any, attack: Any = None) -> Agreed:
     if attack is not None:
         attack = require("Attack", "attack", attack, given)
         same_classes(attack, problem)
-    sound(problem)
+    check_problem(problem)
     algorithm = with_f(algorithm, problem.byzantine)
-    shaped(algorithm, problem)
-    suited(algorithm, problem)
+    check_rule_shape(algorithm, problem)
+    warn_of_other_f(algorithm, problem)
     if attack is not None and problem.byzantine == 0:
-        silent([attack])
+        warn_of_idle_attack([attack])
         attack = None
     return Agreed(algorithm, problem, attack)
 
 
-def sound(problem: Problem) -> None:
+def check_problem(problem: Problem) -> None:
     """Raise unless a problem starts at a vector [d] and its oracle answers with such vectors.
 
     One worker is asked once for everything, and nothing is computed.
@@ -81,7 +81,7 @@ def sound(problem: Problem) -> None:
             of the oracle, that is no vector [d] of floats.
 
     >>> import jaxbyz as jb
-    >>> sound(jb.problems.quadratics(honest=4, dimension=3))
+    >>> check_problem(jb.problems.quadratics(honest=4, dimension=3))
     """
     honest, d = problem.honest, problem.dimension
     for leaf in jax.tree.leaves(problem.data):
@@ -92,10 +92,10 @@ def sound(problem: Problem) -> None:
             )
 
     def asked(key: Key, data: Any) -> None:
-        with returned.compiled("problem.init"):
+        with returned.explaining_tracers("problem.init"):
             x = jnp.asarray(returned.vector("problem.init", problem.init(key), d))
         entry = jax.tree.map(lambda leaf: leaf[0], data)
-        with returned.compiled("problem.oracle"):
+        with returned.explaining_tracers("problem.oracle"):
             oracle = problem.oracle(entry)
             returned.vector("full of problem.oracle", oracle.full(x), d)
             gradient = oracle.grad(oracle.draw(key), x)
@@ -126,7 +126,7 @@ def _classes(told: Any) -> Iterator[int]:
             yield from _classes(inner)
 
 
-def shaped(algorithm: Algorithm, problem: Problem) -> None:
+def check_rule_shape(algorithm: Algorithm, problem: Problem) -> None:
     """Raise unless the rule makes a vector [d] of rows [n, d]; nothing is computed."""
     rule = algorithm.aggregator
     if rule is not None:
@@ -134,7 +134,7 @@ def shaped(algorithm: Algorithm, problem: Problem) -> None:
         jax.eval_shape(lambda: applied("aggregator", rule, n, d))
 
 
-def suited(algorithm: Algorithm, problem: Problem) -> None:
+def warn_of_other_f(algorithm: Algorithm, problem: Problem) -> None:
     """Warn of a rule that was made for another f, unless the problem has no Byzantine workers."""
     rule = algorithm.aggregator
     if rule is not None and rule.f not in (None, problem.byzantine) and problem.byzantine > 0:
@@ -144,7 +144,7 @@ def suited(algorithm: Algorithm, problem: Problem) -> None:
         )
 
 
-def silent(attacks: Any) -> None:
+def warn_of_idle_attack(attacks: Any) -> None:
     """Warn of an attack on a problem without Byzantine workers."""
     names = [attack.name for attack in attacks if attack.name != no_attack().name]
     if names:
@@ -159,6 +159,6 @@ def applied(name: str, rule: Aggregator, n: int, d: int) -> Any:
     key = jax.random.key(0, impl="threefry2x32")
     state = rule.init(d)
     rows = jnp.zeros((n, d))
-    with returned.compiled(name):
+    with returned.explaining_tracers(name):
         outcome = rule.apply(key, state, rows)
     return returned.aggregated(name, outcome, rows)

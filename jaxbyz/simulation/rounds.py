@@ -119,8 +119,8 @@ class _Rounds:
         workers, messages, faulty = self._compute(
             worker_key, lambda k, oracle: begin(k, broadcast, oracle), data
         )
-        memory = self.attack.init(attack_key, x.shape[0])
-        state = SimulationState(jnp.array(0, jnp.int32), workers, started, memory)
+        attack_state = self.attack.init(attack_key, x.shape[0])
+        state = SimulationState(jnp.array(0, jnp.int32), workers, started, attack_state)
         codec, serve = self.algorithm.hello, server.hello
         if codec is None or serve is None:
             return state, None
@@ -168,7 +168,7 @@ class _Rounds:
             return serve(server_key, state.server, broadcast, messages)
 
         messages, faulty = self.placement.gather((messages, faulty))
-        memory, messages, faulty = self._falsify(
+        attack_state, messages, faulty = self._falsify(
             attack_key, codec, broadcast, state, messages, faulty, lambda said: outcome(said)[1]
         )
         server, info = outcome(messages)
@@ -176,7 +176,7 @@ class _Rounds:
         chex.assert_shape([info.rows, info.aggregate, info.rejected], [(n, d), (d,), (n,)])
         chex.assert_type(info.rejected, bool)
         uplink = jax.vmap(lambda message: bit_words(message.bits()), axis_size=n)(messages)
-        state = state._replace(server=server, attack=memory)
+        state = state._replace(server=server, attack=attack_state)
         # Counted once: of an honest worker as faulty, of a Byzantine one that computes as rejected.
         own = jnp.arange(n) < self.honest
         info = info._replace(
@@ -200,14 +200,16 @@ class _Rounds:
         if byzantine == 0 or attack.forge is None:
             return state.attack, messages, faulty
         attack_key, encode_key = jax.random.split(key)
-        truth = jax.tree.map(lambda leaf: leaf[:honest], messages)
+        honest_messages = jax.tree.map(lambda leaf: leaf[:honest], messages)
 
         def encoded(wanted: jax.Array) -> Tree:  # [f, d] -> messages [f, ...]
             keys = jax.random.split(encode_key, byzantine)
             return jax.vmap(codec.encode, (0, None, 0))(keys, broadcast, wanted)
 
-        def say(wanted: jax.Array) -> Tree:  # [f, d] -> all messages [n, ...]
-            return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), truth, encoded(wanted))
+        def messages_with(wanted: jax.Array) -> Tree:  # [f, d] -> all messages [n, ...]
+            return jax.tree.map(
+                lambda a, b: jnp.concatenate([a, b]), honest_messages, encoded(wanted)
+            )
 
         def read(messages: Tree) -> jax.Array:  # [m, ...] -> [m, d]
             return jax.vmap(codec.decode, (None, 0))(broadcast, messages)
@@ -220,19 +222,22 @@ class _Rounds:
             broadcast=broadcast,
             server=state.server,
             read=lambda wanted: read(encoded(wanted)),
-            respond=lambda wanted: serve(say(wanted)),
+            respond=lambda wanted: serve(messages_with(wanted)),
             byzantine=byzantine,
         )
-        with returned.compiled(f"attack {attack.name!r}"):
+        with returned.explaining_tracers(f"attack {attack.name!r}"):
             outcome = attack.forge(attack_key, state.attack, view)
-        memory, wanted = returned.forged(
+        attack_state, wanted = returned.forged(
             attack.name, outcome, (byzantine, decoded.shape[1]), decoded.dtype
         )
-        forged = say(wanted), jnp.concatenate([faulty[:honest], jnp.zeros(byzantine, bool)])
+        forged = (
+            messages_with(wanted),
+            jnp.concatenate([faulty[:honest], jnp.zeros(byzantine, bool)]),
+        )
         if attack.abstain is None or attack.poison is None:  # without data there is nothing else
-            return memory, *forged
-        quiet, own = attack.abstain(memory, view), (messages, faulty)
-        return memory, *jax.tree.map(lambda a, b: jnp.where(quiet, a, b), own, forged)
+            return attack_state, *forged
+        quiet, own = attack.abstain(attack_state, view), (messages, faulty)
+        return attack_state, *jax.tree.map(lambda a, b: jnp.where(quiet, a, b), own, forged)
 
 
 def _with_byzantine_data(problem: Problem, attack: Attack) -> Tree:

@@ -194,7 +194,7 @@ def _judged(watch: Watch, others: Collection[str]) -> Watch:
     """The same function, which raises if what it returns cannot be columns."""
 
     def judged(before: Any, after: Any, info: RoundInfo, data: Tree) -> dict[str, jax.Array]:
-        with returned.compiled("watch"):
+        with returned.explaining_tracers("watch"):
             found = watch(before, after, info, data)
         return returned.columns("watch", found, others)
 
@@ -219,7 +219,7 @@ def measure_of(problem: Problem, names: Sequence[str] | None) -> Evaluator:
         columns: dict[str, jax.Array] = {}
         for name in chosen:
             what = f"evaluator {name!r}"
-            with returned.compiled(what):
+            with returned.explaining_tracers(what):
                 found = problem.evaluators[name](x, honest, test)
             columns |= returned.columns(what, found, others=columns)
         return columns

@@ -6,7 +6,7 @@ Each tries the properties of one kind of part, and returns a `Report` of what ho
     aggregator   its inputs (`input_rows`, `any_size`), what the rule makes of them
                  (`rule_evaluation`), its properties (`rule_properties`, `equivariances`)
     algorithm    its runs (`algorithm_runs`), workers that send NaN (`algorithm_not_finite`), honest
-                 workers with faulty gradients (`faulty_rounds`)
+                 workers with faulty gradients (`algorithm_faulty_rounds`)
     attack       its effect on runs (`attack_effects`)
     compressor   single messages (`compressor_messages`), laws over keys (`compressor_laws`)
     short_runs   small problems and short runs, for algorithms and attacks

@@ -10,9 +10,9 @@ from jaxbyz import checks
 from jaxbyz.contracts.parts import require
 from jaxbyz.core import Algorithm
 from jaxbyz.problems.problem import Problem
+from jaxbyz.testing.algorithm_faulty_rounds import check_faulty_rounds
 from jaxbyz.testing.algorithm_not_finite import can_send_nan, check_no_byzantine, check_not_finite
 from jaxbyz.testing.algorithm_runs import check_bits, check_devices, check_runs, check_state
-from jaxbyz.testing.faulty_rounds import check_faulty_rounds
 from jaxbyz.testing.report import Battery, Case, Property, Report
 from jaxbyz.testing.short_runs import SHORT_RUN, quadratic, short_run
 

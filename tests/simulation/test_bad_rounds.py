@@ -11,7 +11,7 @@ import jaxbyz as jb
 from jaxbyz import algorithms, attacks
 from jaxbyz.core import Attack, Oracle
 from jaxbyz.problems.problem import Problem
-from jaxbyz.testing.faulty_rounds import run_with_factors
+from jaxbyz.testing.algorithm_faulty_rounds import run_with_factors
 from jaxbyz.testing.short_runs import quadratic
 
 HONEST, BYZANTINE, ROUNDS = 5, 2, 7

@@ -25,7 +25,14 @@ from jaxbyz.theory.byz_dm21.limits import Weighting
 from jaxbyz.theory.byz_dm21.lyapunov import lyapunov, lyapunov_pl
 from jaxbyz.theory.byz_dm21.weights import MOMENTUM, RECURSIVE
 from jaxbyz.theory.claims import Family, Hypothesis
-from jaxbyz.theory.engines import engines_for, judge, measure, sampled, searched, worst_adversary
+from jaxbyz.theory.engines import (
+    engines_for,
+    judge,
+    largest_ratio,
+    sampled,
+    searched,
+    worst_adversary,
+)
 from jaxbyz.theory.engines.judge import TOLERANCE, applies, failed_hypothesis
 from jaxbyz.theory.rosdhb import boxes, lemmas
 from jaxbyz.theory.rosdhb import states as rosdhb_states
@@ -320,8 +327,8 @@ def test_a_margin_that_is_not_known_is_inconclusive():
 def test_outside_the_hypotheses_nothing_is_measured():
     claim = lemmas.descent()
     state = instance_of(claim)
-    assert float(measure(claim, state)) > 0
-    assert float(measure(claim, change("curvature", to=40.0)(state))) == -jnp.inf
+    assert float(largest_ratio(claim, state)) > 0
+    assert float(largest_ratio(claim, change("curvature", to=40.0)(state))) == -jnp.inf
 
 
 @pytest.mark.parametrize(

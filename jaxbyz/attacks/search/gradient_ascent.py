@@ -14,8 +14,8 @@ from jaxbyz.attacks.search.line_search import alie_line_search, ipm_line_search
 from jaxbyz.attacks.search.objectives import (
     Damage,
     Through,
+    damages,
     deviation_from_honest_mean,
-    judge,
     through_server,
 )
 from jaxbyz.contracts.constructors import part
@@ -93,7 +93,7 @@ def ascent(
         radii = jnp.geomspace(0.3, 30, max(starts, 1), dtype=dtype)[:starts]
         noise = jax.random.normal(start_key, (starts, *shape), dtype)
         initial.append(mean + radii[:, None, None] * spread * noise)
-        scores = judge(judge_key, view, damage, through)
+        scores = damages(judge_key, view, damage, through)
 
         def direction_from(start: tuple[jax.Array, Key]) -> jax.Array:  # -> G/‖G‖ [f, d]
             rows, own = start

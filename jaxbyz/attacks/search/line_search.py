@@ -37,8 +37,8 @@ from jaxbyz.attacks.directions import honest_deviation, honest_mean, opposite_me
 from jaxbyz.attacks.search.objectives import (
     Damage,
     Through,
+    damages,
     deviation_from_honest_mean,
-    judge,
     through_server,
 )
 from jaxbyz.contracts.constructors import part
@@ -104,7 +104,7 @@ def line_search(
     steps = checks.count("steps", steps, minimum=30)
 
     def rows(key: Key, view: View) -> jax.Array:
-        forged, scores = on_line(view, direction), judge(key, view, damage, through)
+        forged, scores = on_line(view, direction), damages(key, view, damage, through)
         grid = jnp.asarray(signed_grid(per_sign), view.honest.dtype)
         return forged(search(lambda taus: scores(forged, taus), grid, steps))
 

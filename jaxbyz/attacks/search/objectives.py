@@ -96,7 +96,7 @@ def memoryless(aggregator: Aggregator) -> Through:
     return through
 
 
-def judge(
+def damages(
     key: Key, view: View, damage: Damage, through: Through
 ) -> Callable[[Callable[[Any], jax.Array], Any], jax.Array]:
     """The function (make, parameters [m, ...]) -> damages [m] of the forged rows make(parameter).

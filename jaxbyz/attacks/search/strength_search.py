@@ -14,8 +14,8 @@ from jaxbyz.attacks.directions import opposite_mean
 from jaxbyz.attacks.search.objectives import (
     Damage,
     Through,
+    damages,
     deviation_from_honest_mean,
-    judge,
     through_server,
 )
 from jaxbyz.contracts.constructors import part
@@ -65,7 +65,7 @@ def strength_search(
             return jnp.broadcast_to(strength * p, (view.byzantine, p.shape[0]))
 
         taus = jnp.asarray(grid, view.honest.dtype)
-        return forged(taus[jnp.argmax(judge(key, view, damage, through)(forged, taus))])
+        return forged(taus[jnp.argmax(damages(key, view, damage, through)(forged, taus))])
 
     return from_view(name, rows)
 

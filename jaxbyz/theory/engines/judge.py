@@ -29,7 +29,7 @@ def applies(claim: Claim, instance: Any) -> jax.Array:
     return jax.numpy.all(jax.numpy.asarray([margin >= -TOLERANCE for margin in margins], bool))
 
 
-def measure(claim: Claim, instance: Any) -> jax.Array:
+def largest_ratio(claim: Claim, instance: Any) -> jax.Array:
     """The largest ratio of one instance (sides may be arrays: several statements at once), [].
 
     -∞ where the claim does not apply: engines look for the largest, so that an instance outside
@@ -62,8 +62,8 @@ def judge(
     """Weigh what an engine found.
 
     Hypotheses come first. If the instance fails one, the report is NOT_APPLICABLE; if one is
-    unknown, INCONCLUSIVE. (Engines that look for the largest `measure` end at such an instance only
-    if all that they visited are such.)
+    unknown, INCONCLUSIVE. (Engines look for the greatest `largest_ratio`, and end at such an
+    instance only if all that they visited are such.)
 
     Then the ratio. If it is beyond its limit (1; for identities 0) by more than the tolerance, that
     is a suspected violation: REFUTED if `claim.recheck` confirms it in exact arithmetic, else

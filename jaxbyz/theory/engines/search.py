@@ -13,7 +13,7 @@ import numpy as np
 import optax
 
 from jaxbyz.theory.claims import Budget, Claim, Family
-from jaxbyz.theory.engines.judge import applies, judge, measure
+from jaxbyz.theory.engines.judge import applies, judge, largest_ratio
 from jaxbyz.theory.reports import Report
 from jaxbyz.theory.subjects import Cases
 
@@ -52,7 +52,7 @@ def sampled(tolerance: float | None = None) -> Engine:
 
                 def look(z: jax.Array, f: Family = family) -> tuple[jax.Array, jax.Array]:
                     instance = f.make(z)
-                    return measure(claim, instance), applies(claim, instance)
+                    return largest_ratio(claim, instance), applies(claim, instance)
 
                 zs = jax.random.normal(key_of(budget, family), (budget.random, family.size))
                 values, inside = map(np.asarray, jax.jit(jax.vmap(look))(zs))
@@ -83,7 +83,7 @@ def gridded(values: tuple[float, ...] | None = None) -> Engine:
             for family in claim.families:
                 each = claim.grid if values is None else values
                 grid = jnp.asarray(list(itertools.product(each, repeat=family.size)), float)
-                found = jax.jit(jax.vmap(lambda z, f=family: measure(claim, f.make(z))))(grid)
+                found = jax.jit(jax.vmap(lambda z, f=family: largest_ratio(claim, f.make(z))))(grid)
                 found = np.asarray(found)
                 best = int(np.argmax(np.where(np.isnan(found), np.inf, found)))
                 points += len(grid)
@@ -103,7 +103,7 @@ def evaluated(claim: Claim, budget: Budget) -> Report:
     assert isinstance(cases, Cases)
 
     def find() -> tuple[float, Any, str]:
-        found = [float(measure(claim, instance)) for instance in cases.instances]
+        found = [float(largest_ratio(claim, instance)) for instance in cases.instances]
         best = int(np.argmax(np.where(np.isnan(found), np.inf, found)))
         return found[best], cases.instances[best], cases.description
 
@@ -172,7 +172,7 @@ def searched(
         def find() -> tuple[float, Any, str]:
             worst, where, name = -np.inf, None, ""
             for family in claim.families:
-                value = lambda z, f=family: measure(claim, f.make(z))  # noqa: E731
+                value = lambda z, f=family: largest_ratio(claim, f.make(z))  # noqa: E731
                 found = jax.jit(lambda zs, v=value: ascend(v, zs, budget.steps, rate))
                 points, values = found(starts_of(budget, family))
                 values = np.asarray(values)

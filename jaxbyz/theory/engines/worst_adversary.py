@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxbyz.theory.adversaries import Adversaries, Adversary, Reach, fixed
 from jaxbyz.theory.claims import Budget, Claim, Family
-from jaxbyz.theory.engines.judge import judge, measure
+from jaxbyz.theory.engines.judge import judge, largest_ratio
 from jaxbyz.theory.engines.search import Engine, ascend_with, starts_of
 from jaxbyz.theory.engines.trust_region import ball_error
 from jaxbyz.theory.reports import Report
@@ -59,7 +59,7 @@ def _ascent(
             instance = family.make(z)
             reach = _chosen([opponent(instance) for opponent in opponents], which)
             instance, gap = _answer(claim, known, reach)
-            return measure(claim, instance), (instance, gap)
+            return largest_ratio(claim, instance), (instance, gap)
 
         points, values, (instances, gaps) = ascend_with(value, starts, steps)
         top = jnp.argmax(jnp.where(jnp.isnan(values), -jnp.inf, values))

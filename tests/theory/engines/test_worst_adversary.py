@@ -14,7 +14,7 @@ from jaxbyz.theory.byz_dm21 import MOMENTUM, direction, lyapunov
 from jaxbyz.theory.byz_dm21 import adversaries as byz
 from jaxbyz.theory.byz_dm21 import descent as byz_descent
 from jaxbyz.theory.byz_dm21.states import dispersion
-from jaxbyz.theory.engines import Reach, engines_for, fixed, measure, worst_adversary
+from jaxbyz.theory.engines import Reach, engines_for, fixed, largest_ratio, worst_adversary
 from jaxbyz.theory.engines.judge import failed_hypothesis
 from jaxbyz.theory.rosdhb import adversaries, lemmas
 from jaxbyz.theory.rosdhb.certificate import linear_kappa
@@ -93,7 +93,7 @@ def test_the_stall_of_double_momentum_has_the_floor():
         square = float((state.gradients.mean(axis=0) ** 2).sum())
         assert square == pytest.approx(float(state.kappa * dispersion(state.gradients)), rel=1e-12)
         # Nothing of the bound but the neighbourhood is left: 1/(1+θ)² of it.
-        ratio = float(measure(direction(), state))
+        ratio = float(largest_ratio(direction(), state))
         assert ratio == pytest.approx(float(1 / (1 + state.theta) ** 2), rel=1e-12)
 
 

@@ -8,7 +8,7 @@ import pytest
 from jaxbyz.algorithms import rosdhb
 from jaxbyz.messages import SharedSupport
 from jaxbyz.theory import Budget, Status
-from jaxbyz.theory.engines import engines_for, measure
+from jaxbyz.theory.engines import engines_for, largest_ratio
 from jaxbyz.theory.rosdhb import implementation
 from jaxbyz.theory.rosdhb.mask_law import mask_share, masks_of_runs, uniform_masks
 
@@ -25,7 +25,7 @@ def test_the_shipped_round_is_that_of_the_lemmas():
     family = claims[0].families[0]
 
     def all_of(z):
-        return jnp.stack([measure(claim, family.make(z)) for claim in claims])
+        return jnp.stack([largest_ratio(claim, family.make(z)) for claim in claims])
 
     errors = np.asarray(jax.jit(jax.vmap(all_of))(draws(family, 100)))
     assert errors.max() < 1e-12  # rounding of some hundred operations
@@ -44,7 +44,7 @@ def test_planted_errors_in_the_code_are_noticed():
             return shipped._replace(server=shipped.server._replace(step=step))
 
         claim = implementation.code_drift(planted)
-        return measure(claim, family.make(z))
+        return largest_ratio(claim, family.make(z))
 
     family = implementation.code_drift().families[0]
     # Forgotten: d/k (at k = 1), nothing, and 1-β (at β = 0.9).

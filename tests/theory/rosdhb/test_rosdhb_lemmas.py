@@ -5,7 +5,7 @@ import pytest
 
 from jaxbyz.theory import Budget, Status
 from jaxbyz.theory.claims import Scope
-from jaxbyz.theory.engines import measure, sampled, searched
+from jaxbyz.theory.engines import largest_ratio, sampled, searched
 from jaxbyz.theory.engines.judge import failed_hypothesis
 from jaxbyz.theory.engines.search import ascend
 from jaxbyz.theory.rosdhb import lemmas
@@ -159,7 +159,7 @@ def searched_for_planted(form, family):
     table = jax.tree.map(lambda *leaves: jnp.array(leaves), *PLANTED.values())
 
     def worst(planted):
-        return ascend(lambda z: measure(form(planted), family.make(z)), starts, 150)[1].max()
+        return ascend(lambda z: largest_ratio(form(planted), family.make(z)), starts, 150)[1].max()
 
     return dict(zip(PLANTED, np.asarray(jax.jit(jax.vmap(worst))(table)), strict=True))
 

@@ -90,7 +90,7 @@ def check_faulty_rounds(
         arrays = {"factors": factors[i], "worker": worker, "late": late}
         cases.append(Case(f"gradients of worker {worker} times {value:g} {when}", arrays))
     prelude = """
-from jaxbyz.testing.faulty_rounds import run_with_factors
+from jaxbyz.testing.algorithm_faulty_rounds import run_with_factors
 
 ran = jax.jit(run_with_factors(algorithm, problem))(factors)
 (first, hello), (states, info) = jax.tree.map(np.asarray, ran)
