@@ -20,7 +20,9 @@ from jaxbyz.problems.quadratics import QuadraticData, Quadratics, quadratics, qu
 from jaxbyz.problems.regularisers import Regulariser, nonconvex, ridge
 
 __all__ = [
-    "Logistic", "Problem", "QuadraticData", "Quadratics", "Regulariser", "LabelledVectors", "Samples",
-    "SineSample", "classification", "logistic", "models", "nonconvex", "quadratics",
+    "LabelledVectors", "Logistic", "Problem", "QuadraticData", "Quadratics", "Regulariser",
+    "Samples", "SineSample", "classification", "logistic", "models", "nonconvex", "quadratics",
     "quadratics_from_arrays", "resnets", "ridge", "sine_noise",
 ]  # fmt: skip
+
+__getattr__ = renamed(__name__, {"Rows": "LabelledVectors"}, globals())

@@ -23,3 +23,5 @@ __all__ = [
     "Adversary", "Engine", "Reach", "engines_for", "fixed", "gridded", "judge", "largest_ratio",
     "sampled", "searched", "worst_adversary",
 ]  # fmt: skip
+
+__getattr__ = renamed(__name__, {"measure": "largest_ratio"}, globals())
