@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
@@ -15,6 +15,7 @@ from flax import nnx
 import jaxbyz as jb
 from jaxbyz import attacks, plotting, testing
 from jaxbyz.aggregators import kappa
+from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Attack
 from jaxbyz.problems.models import Linear
 
@@ -244,7 +245,7 @@ MISTAKES = {
         "robustness must be a Robustness or None, got the number 0.5"),
     "stateless of a constructor": (lambda: jb.stateless(jb.krum),
         "rule", "the function krum, which makes a jaxbyz aggregator", "krum(f=...)"),
-    "f as a rule": (lambda: jb.trimmed_mean(jb.mean()), "f must be an integer", "Columnwise"),
+    "f as a rule": (lambda: jb.trimmed_mean(jb.mean()), "f must be an integer", "Coordinatewise"),
     "waiting rule called": (lambda: jb.trimmed_mean(f=None)(jnp.zeros((4, 2))),
         "f must be given", "trimmed_mean(f=...)", "problem"),
     "scaled, uncalled": (lambda: jb.scaled(jb.rand_k),
@@ -941,3 +942,31 @@ def test_many_plots_are_no_warning(pyplot):
     assert len(pyplot.get_fignums()) == 16
     assert pyplot.gca() is axes[-1]
     first.figure.canvas.draw()  # forgotten by pyplot, and still there
+
+
+@pytest.mark.parametrize("evaluated", [True, False])
+def test_parts_are_asked_for_whether_or_not_annotations_are_text(evaluated):
+    def twice(inner, optimizer=None, many=()):
+        return inner
+
+    twice.__annotations__ = {
+        "inner": Aggregator,
+        "optimizer": optax.GradientTransformation | None,
+        "many": Sequence[Aggregator],
+        "return": Aggregator,
+    }
+    if not evaluated:
+        twice.__annotations__ = {
+            "inner": "Aggregator",
+            "optimizer": "optax.GradientTransformation | None",
+            "many": "Sequence[Aggregator]",
+            "return": "Aggregator",
+        }
+    make = part(twice)
+    assert make(jb.mean(), optax.sgd(0.1), [jb.mean()]).recipe.maker == "twice"
+    with pytest.raises(ValueError, match="inner must be a jaxbyz aggregator, got the number 3"):
+        make(3)
+    with pytest.raises(ValueError, match=r"optimizer must be an optax optimiser, got the text 'a'"):
+        make(jb.mean(), "a")
+    with pytest.raises(ValueError, match=r"many\[0\] must be a jaxbyz aggregator"):
+        make(jb.mean(), None, [3])

@@ -27,6 +27,7 @@ from jaxbyz.core import Aggregator, Algorithm, Key, Recipe, Tree
 Given = ParamSpec("Given")
 Part = TypeVar("Part")
 
+OR_NONE = " | None"
 FUNCTIONS = {"Damage", "Direction", "Through"}  # annotations that are names of kinds of functions
 
 
@@ -42,9 +43,10 @@ def part(constructor: Callable[Given, Part]) -> Callable[Given, Part]:
     ValueError: inner must be a jaxbyz aggregator, got the number 3: give for instance jaxbyz.trimmed_mean(f=1)
     """  # noqa: E501
     signature = inspect.signature(constructor)
-    texts = {name: _annotation(parameter) for name, parameter in signature.parameters.items()}
-    asked = {name: _asked(parameter) for name, parameter in signature.parameters.items()}
-    makes = str(signature.return_annotation)
+    parameters = signature.parameters.items()
+    texts = {name: _text(parameter.annotation) for name, parameter in parameters}
+    asked = {name: _asked(text) for name, text in texts.items()}
+    makes = _text(signature.return_annotation)
 
     @functools.wraps(constructor)
     def make(*args: Given.args, **kwargs: Given.kwargs) -> Part:
@@ -56,7 +58,8 @@ def part(constructor: Callable[Given, Part]) -> Callable[Given, Part]:
         arguments = given.arguments
         for name, check in asked.items():
             # What is of the same kind is in its right place.
-            others = {n: v for n, v in arguments.items() if texts[n] != texts[name]}
+            kind = texts[name].removesuffix(OR_NONE)
+            others = {n: v for n, v in arguments.items() if texts[n].removesuffix(OR_NONE) != kind}
             check(name, arguments[name], others)
         if makes == "Aggregator" and arguments.get("f", 0) is None:
             anyhow: Callable[..., Any] = constructor
@@ -179,15 +182,15 @@ def _refuse(call: str) -> Callable[..., Any]:
     return apply
 
 
-def _annotation(parameter: inspect.Parameter) -> str:
-    text = str(parameter.annotation).replace("optax.", "")
-    return text.removesuffix("| None").strip()
+def _text(annotation: Any) -> str:
+    """An annotation as text without modules, whether or not it was evaluated."""
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return re.sub(r"[\w.]+\.(?=\w)", "", text)
 
 
-def _asked(parameter: inspect.Parameter) -> Callable[[str, Any, Mapping[str, Any]], None]:
+def _asked(annotation: str) -> Callable[[str, Any, Mapping[str, Any]], None]:
     """The kind of part that an argument with this annotation must be."""
-    text = _annotation(parameter)
-    optional = str(parameter.annotation).endswith("| None")
+    text, optional = annotation.removesuffix(OR_NONE), annotation.endswith(OR_NONE)
     several = re.fullmatch(r"Sequence\[(\w+)\]", text)
     kind = several[1] if several else text
 

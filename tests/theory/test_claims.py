@@ -157,7 +157,7 @@ def test_a_claim_was_given_its_engines():
     def one(claim, budget):
         return Report(claim.key, Status.INCONCLUSIVE, "mine", "")
 
-    with pytest.warns(DeprecationWarning, match="audit takes engines"):
+    with pytest.warns(DeprecationWarning, match=r"audit\(engines=\)"):
         claim = claim_of(lambda z: (0.0, 1.0), checks=(one,))
     assert engines_for(claim) == (one,)
     assert engines_for(dataclasses.replace(claim, name="other")) == (one,)
