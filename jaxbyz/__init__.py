@@ -17,88 +17,30 @@ Users import this package, as `jb`; nothing in it imports `testing` or `theory`.
 
 import importlib.metadata
 
+# Names of one kind share lines.
+# fmt: off
+# isort: off
 from jaxbyz import aggregators, algorithms, attacks, compressors, data, messages, problems
 from jaxbyz.aggregators import (
-    aksel,
-    arc,
-    bucketing,
-    bulyan,
-    caf,
-    centered_clipping,
-    centered_clipping_from,
-    cge,
-    clip,
-    coordinate_median,
-    dnc,
-    geometric_median,
-    krum,
-    lower_median,
-    mda,
-    meamed,
-    mean,
-    monna,
-    multi_krum,
-    mva,
-    nearest_mean,
-    nnm,
-    phocas,
-    robustness,
-    smea,
-    smoothed_weiszfeld,
-    stateless,
+    aksel, arc, bucketing, bulyan, caf, centered_clipping, centered_clipping_from, cge, clip,
+    coordinate_median, dnc, geometric_median, krum, lower_median, mda, meamed, mean, monna,
+    multi_krum, mva, nearest_mean, nnm, phocas, robustness, smea, smoothed_weiszfeld, stateless,
     trimmed_mean,
 )
 from jaxbyz.algorithms import (
-    br_csgd,
-    br_diana,
-    br_diana_full,
-    broadcast_saga,
-    byz_dasha_page,
-    byz_dm21,
-    byz_ef14,
-    byz_ef21,
-    byz_ef21_sgd,
-    byz_ef21_sgdm,
-    byz_ef21_storm,
-    byz_vr_dm21,
-    byz_vr_marina,
-    byz_vr_marina_no_sync,
-    ef21,
-    ef21_sgd2m,
-    ef21_sgdm,
-    ef21_storm,
-    robust_sgd,
-    rosdhb,
+    br_csgd, br_diana, br_diana_full, broadcast_saga, byz_dasha_page, byz_dm21, byz_ef14,
+    byz_ef21, byz_ef21_sgd, byz_ef21_sgdm, byz_ef21_storm, byz_vr_dm21, byz_vr_marina,
+    byz_vr_marina_no_sync, ef21, ef21_sgd2m, ef21_sgdm, ef21_storm, robust_sgd, rosdhb,
     rosdhb_local,
 )
 from jaxbyz.attacks import (
-    alie,
-    alie_line_search,
-    ascent,
-    forged,
-    ipm,
-    ipm_line_search,
-    ipm_search,
-    label_flip,
-    min_max,
-    min_sum,
-    no_attack,
-    sign_flip,
+    alie, alie_line_search, ascent, forged, ipm, ipm_line_search, ipm_search, label_flip,
+    min_max, min_sum, no_attack, sign_flip,
 )
 from jaxbyz.comparison import Comparison, compare, compare_aggregators
 from jaxbyz.compressors import (
-    bernoulli,
-    blockwise,
-    identity,
-    natural,
-    qsgd,
-    rand_k,
-    scaled,
-    scaled_sign,
-    seeded_rand_k,
-    sign,
-    ternary,
-    top_k,
+    bernoulli, blockwise, identity, natural, qsgd, rand_k, scaled, scaled_sign, seeded_rand_k,
+    sign, ternary, top_k,
 )
 from jaxbyz.deprecations import renamed
 from jaxbyz.describe import Description, describe
@@ -107,6 +49,8 @@ from jaxbyz.history import History
 from jaxbyz.simulation import build, in_batches, one_by_one, over_mesh, over_pmap, run
 from jaxbyz.simulation.mapping import side_by_side
 from jaxbyz.training import RunDiverged, train
+# isort: on
+# fmt: on
 
 __getattr__ = renamed(__name__, {"TooManyBadRows": "RunDiverged"}, globals())
 __version__ = importlib.metadata.version("jaxbyz")
