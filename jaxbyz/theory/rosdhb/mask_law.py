@@ -19,7 +19,7 @@ import optax
 from jaxbyz.aggregators import mean
 from jaxbyz.algorithms import rosdhb
 from jaxbyz.problems.quadratics import quadratics_from_arrays
-from jaxbyz.simulation import build, run
+from jaxbyz.simulation import session
 from jaxbyz.theory.claims import Claim, Provenance, Scope
 from jaxbyz.theory.expectations import all_subsets
 from jaxbyz.theory.subjects import Frequencies, SampledMean
@@ -40,13 +40,13 @@ def masks_of_runs(
     # Two workers whose gradients are 1 everywhere, wherever the model is.
     problem = quadratics_from_arrays(np.stack([np.eye(d)] * 2), -np.ones((2, d)))
     algorithm = make(optimizer=optax.sgd(0.0), aggregator=mean(), k=k, one_minus_momentum=1.0)
-    simulation = build(algorithm, problem)
-    scan = run(simulation.step, rounds, lambda state, info: info.server.rows[0] != 0)
+    run = session(algorithm, problem, record=lambda state, info: info.server.rows[0] != 0)
+    data = run.simulation.data
 
     def one(key: jax.Array) -> jax.Array:
         start_key, run_key = jax.random.split(key)
-        state, _ = simulation.init(start_key, jnp.zeros(d), simulation.data)
-        return scan(run_key, state, simulation.data)[1]
+        state, _ = run.start(start_key, jnp.zeros(d), data)
+        return run.advance(rounds, run_key, state, data)[1][0]
 
     keys = jax.random.split(jax.random.key(seed, impl="threefry2x32"), runs)
     return jax.jit(jax.vmap(one))(keys)
