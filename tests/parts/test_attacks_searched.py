@@ -19,7 +19,7 @@ from jaxbyz.aggregators import geometric_median, krum, mean, multi_krum, trimmed
 from jaxbyz.algorithms import rosdhb
 from jaxbyz.attacks import honest_deviation, mean_sign, opposite_mean
 from jaxbyz.attacks.search.line_search import on_line, search, signed_grid
-from jaxbyz.attacks.search.objectives import judge
+from jaxbyz.attacks.search.objectives import damages
 from jaxbyz.core import Attack, ServerInfo, View
 from jaxbyz.problems import quadratics
 from jaxbyz.simulation import build, run
@@ -82,7 +82,7 @@ def best_of(taus):
 
     def choose(view, p):
         lie = on_line(view, lambda honest: p)
-        scores = judge(KEY, view, attacks.deviation_from_honest_mean, attacks.through_server)
+        scores = damages(KEY, view, attacks.deviation_from_honest_mean, attacks.through_server)
         return lie(taus[jnp.argmax(scores(lie, taus))])
 
     return choose
