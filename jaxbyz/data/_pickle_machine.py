@@ -15,6 +15,7 @@ for, and hashes a nest of tuples without end.
 Source: the comments of Python's `pickletools`, which define every opcode.
 """
 
+import abc
 import dataclasses
 import io
 import pickle
@@ -43,12 +44,12 @@ class Function:
     call: Callable[..., Any]
 
 
-class Stateful:
+class Stateful(abc.ABC):
     """What may be given a state after it was made."""
 
+    @abc.abstractmethod
     def set_state(self, state: Any) -> None:
         """Takes the state; ValueError: what is wrong with it."""
-        raise NotImplementedError
 
 
 class _Content(io.BytesIO):
