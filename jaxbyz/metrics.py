@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxbyz.contracts.returned import TOTALS
 from jaxbyz.divergence import diverged
 from jaxbyz.simulation.sessions import Counted
 from jaxbyz.storage import arrays
@@ -29,7 +30,7 @@ class RunMetrics:
 
     def __init__(self, seeds: int, honest: int):
         self.honest = honest
-        # [S, 4] honest uplink, downlink, rejected rows, faulty rows
+        # [S, 4] the TOTALS; uplink is that of all honest workers together
         self.totals = np.zeros((seeds, 4), np.int64)
         self.streaks = np.zeros((seeds, 1), np.int64)  # [S, n], rounds faulty on end (1 for n: 0)
         self.rounds: list[int] = []
@@ -51,13 +52,9 @@ class RunMetrics:
 
     def note(self, done: int, measured: Mapping[str, Any]) -> None:
         """Enter an evaluation after `done` rounds: every measure [S]."""
-        books = {
-            "uplink_bits": self.totals[:, 0] / self.honest,
-            "downlink_bits": self.totals[:, 1].astype(np.float64),
-            "rejected_rows": self.totals[:, 2].copy(),
-            "faulty_rows": self.totals[:, 3].copy(),
-        }
-        for name, values in {**books, **measured}.items():
+        uplink, downlink, rejected, faulty = self.totals.T.copy()
+        totals = (uplink / self.honest, downlink.astype(np.float64), rejected, faulty)
+        for name, values in {**dict(zip(TOTALS, totals, strict=True)), **measured}.items():
             self.entries.setdefault(name, []).append(np.asarray(values))
         self.rounds.append(done)  # last: an interrupt before it leaves no half of an evaluation
 

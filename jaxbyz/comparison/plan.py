@@ -14,6 +14,7 @@ from jaxbyz.comparison.programs import Method, Race
 from jaxbyz.contracts.constructors import with_f
 from jaxbyz.contracts.parts import require, require_all, said
 from jaxbyz.contracts.recipes import written
+from jaxbyz.contracts.returned import TOTALS
 from jaxbyz.core import Aggregator, Algorithm, Attack
 from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import seed_list
@@ -27,7 +28,7 @@ from jaxbyz.simulation.agreement import (
 from jaxbyz.simulation.sessions import measure_of
 from jaxbyz.storage.paths import LONGEST, made
 
-SPENT = ("uplink_bits", "downlink_bits", "rejected_rows", "faulty_rows", "gradients")
+SPENT = (*TOTALS, "gradients")
 
 
 @dataclasses.dataclass(frozen=True)

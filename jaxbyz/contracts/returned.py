@@ -32,10 +32,9 @@ def vector(name: str, value: Any, d: int) -> Any:
     return value
 
 
-RESERVED = {
-    "uplink_bits", "downlink_bits", "rejected_rows", "faulty_rows", "gradients", "server_seconds",
-    "round", "rounds", "seeds", "parameters", "about",
-}  # fmt: skip
+TOTALS = ("uplink_bits", "downlink_bits", "rejected_rows", "faulty_rows")  # what is counted
+OTHERS = {"gradients", "server_seconds", "round", "rounds", "seeds", "parameters", "about"}
+RESERVED = OTHERS.union(TOTALS)  # what a history, or one of a comparison, has already
 
 
 def columns(what: str, value: Any, others: Any) -> dict[str, Any]:
