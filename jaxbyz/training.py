@@ -124,16 +124,14 @@ def train(
             mesh=mesh,
         )  # fmt: skip
 
+    began = time.perf_counter()
     one = on(mesh)
     runs = compiled(one, chosen, map_seeds)
     # What the user's functions return is judged before anything runs, also before it is resumed.
-    _, watched = runs.columns()
-    so_far = _Progress(
-        problem,
-        chosen,
-        _about(algorithm, problem, attack)
-        | {"rounds": rounds, "evaluate_every": evaluate_every, "seeds": chosen},
-    )
+    watched = runs.watched()
+    about = _about(algorithm, problem, attack)
+    about |= {"rounds": rounds, "evaluate_every": evaluate_every, "seeds": chosen}
+    so_far = _Progress(problem, chosen, about, began)
     with ExitStack() as stack:
         store, resumed, done = None, None, 0
         if checkpoint is not None:
@@ -175,13 +173,13 @@ class _Progress:
         problem: of the run.
         seeds: of the run.
         about: what made it.
+        began: when, on the clock of `time.perf_counter`.
     """
 
-    def __init__(self, problem: Problem, seeds: Sequence[int], about: dict[str, Any]):
-        self.problem, self.seeds, self.about = problem, seeds, about
+    def __init__(self, problem: Problem, seeds: Sequence[int], about: dict[str, Any], began: float):
+        self.problem, self.seeds, self.about, self.began = problem, seeds, about, began
         self.metrics = RunMetrics(len(seeds), problem.honest)
         self.resumed_at = 0
-        self.began = time.perf_counter()
         # Rounds done -> parameters: of the last evaluation, and of one under way. One entry of the
         # metrics decides which of them count, so an interrupt never leaves half of an evaluation.
         self.reached: dict[int, jax.Array] = {}

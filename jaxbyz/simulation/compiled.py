@@ -19,8 +19,8 @@ class Compiled(NamedTuple):
     start: Callable[[], tuple[SimulationState, Tree]]
     advance: Callable[[int, SimulationState], tuple[SimulationState, tuple[Tree, Any]]]
     measure: Callable[[SimulationState], dict[str, jax.Array]]
-    # Names of what is measured and of what is watched; nothing is computed.
-    columns: Callable[[], tuple[list[str], list[str]]]
+    # What evaluators and `watch` return is judged, and nothing computed: names of what is watched.
+    watched: Callable[[], list[str]]
 
 
 def compiled(
@@ -58,17 +58,17 @@ def compiled(
     go = jax.jit(advance, static_argnums=0, out_shardings=(state_at, known_at))
     look = jax.jit(measure, out_shardings=known_at)
 
-    def columns() -> tuple[list[str], list[str]]:
-        measured = list(columns_of(one.measure, one.problem))
+    def watched() -> list[str]:
+        columns_of(one.measure, one.problem)
         if one.watch is None:
-            return measured, []
+            return []
         states, _ = jax.eval_shape(start, start_keys, jax.eval_shape(models, model_keys), data)
-        after = jax.eval_shape(functools.partial(advance, 1), round_keys, states, data)
-        return measured, list(after[1][1])
+        _, (_, seen) = jax.eval_shape(functools.partial(advance, 1), round_keys, states, data)
+        return list(seen)
 
     return Compiled(
         lambda: begin(start_keys, put(models(model_keys), mesh), data),
         lambda rounds, states: go(rounds, round_keys, states, data),
         lambda states: look(states.server.x, data, test),
-        columns,
+        watched,
     )
