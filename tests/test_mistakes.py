@@ -655,7 +655,12 @@ def test_what_is_said_is_what_the_optimiser_said():
 def test_an_optimiser_for_one_dimension_is_judged_on_a_problem():
     steps = jnp.array([0.1, 0.2, 0.3, 0.4])
     algorithm = stepping(lambda g, s, x: (-steps * g, s))  # 3 is not its dimension, nor wrong
-    jb.build(algorithm, jb.problems.quadratics(honest=4, dimension=4))
+    simulation = jb.build(algorithm, jb.problems.quadratics(honest=4, dimension=4))
+    state, _ = simulation.init(jax.random.key(0), jnp.ones(4), simulation.data)
+    after, info = simulation.step(jax.random.key(1), state, simulation.data)
+    expected = 1 - np.asarray(steps * info.server.aggregate)
+    # One rounding of each product and difference of numbers near 1.
+    np.testing.assert_allclose(after.server.x, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("checks", [jax.debug_nans, jax.debug_infs])
