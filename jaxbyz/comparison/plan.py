@@ -80,6 +80,8 @@ def judged(
     folder: Any,
     parallel: Any,
     progress: Any,
+    map_runs: Any,
+    map_workers: Any,
 ) -> Plan:
     """The arguments of `compare_aggregators`, checked.
 
@@ -97,7 +99,7 @@ def judged(
     if rounds % every:
         raise ValueError(f"rounds must be a multiple of evaluate_every = {every}, got {rounds}")
     reported = checks.count("seeds", seeds, minimum=1)
-    tuning = checks.count("tuning_seeds", tuning_seeds, minimum=1)
+    tuning = checks.count("tuning_seeds", tuning_seeds)
     checks.count("parallel", parallel, minimum=1)
     names = tuple(attack.name for attack in attacks)
     if not methods or not names or len(set(names)) < len(names):
@@ -108,13 +110,22 @@ def judged(
         _require_names_of_files(methods=methods, attacks=names, aggregators=aggregators)
         _require_short(methods, names, aggregators)
     grids = _grids(methods, steps)
+    if tuning == 0 and (several := [name for name, grid in grids.items() if len(grid) > 1]):
+        raise ValueError(
+            f"tuning_seeds must be >= 1 where a step size is to be chosen, got 0 with several for "
+            f"{several}"
+        )
     _require_measure(problem, measure)
     if not isinstance(largest, bool | np.bool_):
         raise ValueError(f"largest must be True or False, got {said(largest)}")
     budgets = budgets_of(budgets, rounds, SPENT)
     first = _first_of_all(methods, grids, aggregators, problem, attacks)
     everything = seed_list(reported + tuning)
-    race = Race(problem, tuple(attacks), tuple(aggregators.values()), everything, rounds, every)
+    runs = max(map(len, grids.values())) * len(everything)
+    checks.mapping("map_runs", map_runs, runs)
+    mapped = map_runs, map_workers
+    rules = tuple(aggregators.values())
+    race = Race(problem, tuple(attacks), rules, everything, rounds, every, *mapped)
     place = None if folder is None else made("folder", folder)
     report = (budgets, measure, bool(largest), reported)
     return Plan(methods, aggregators, names, grids, race, *report, place, first)

@@ -37,6 +37,8 @@ class Race(NamedTuple):
     seeds: list[int]
     rounds: int
     every: int
+    map_runs: Callable[..., Any]  # over step sizes and seeds together
+    map_workers: Callable[..., Any]
 
 
 def program(
@@ -107,12 +109,14 @@ def _program(make: Method, race: Race, grid: np.ndarray) -> _Program:
 
     def one(which: Any, step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
         attack, rule = which
-        run = session(make(step, _rule(race, rule)), problem, _attack(race, attack))
+        algorithm = make(step, _rule(race, rule))
+        run = session(algorithm, problem, _attack(race, attack), map_workers=race.map_workers)
         return run.run_evaluated(keys, race.rounds, race.every, data, test)
 
     def whole(which: Any, steps: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
         # The choice is not mapped over: one for every run would run all attacks and rules.
-        return jax.vmap(one, (None, 0, 0, None, None))(which, steps, keys, data, test)
+        each = race.map_runs(lambda step, keys: one(which, step, keys, data, test))
+        return each(steps, keys)
 
     steps = jnp.asarray(np.repeat(grid, len(race.seeds)), float)
     keys = tuple(jnp.tile(key, len(grid)) for key in streams(race.seeds))

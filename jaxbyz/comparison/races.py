@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from jaxbyz.aggregators import mean
 from jaxbyz.comparison.arguments import require_method, require_named
 from jaxbyz.comparison.plan import Plan, judged
@@ -42,6 +44,8 @@ def compare(
     folder: str | os.PathLike[str] | None = None,
     parallel: int = 2,
     progress: bool | None = None,
+    map_runs: Callable[..., Any] = jax.vmap,
+    map_workers: Callable[..., Any] = jax.vmap,
 ) -> Comparison:
     """Run methods × attacks × step sizes × seeds, and choose each method's best step size.
 
@@ -63,7 +67,8 @@ def compare(
         rounds: of every run.
         evaluate_every: rounds between evaluations.
         seeds: how many are reported.
-        tuning_seeds: how many further seeds choose the step size.
+        tuning_seeds: how many further seeds choose the step size; 0 only where every method has a
+            single step size, so that there is nothing to choose.
         measure: the column that is compared.
         largest: whether larger values of it are better.
         budgets: column -> the amount that a run may use of it. Compared are the values at the last
@@ -73,6 +78,9 @@ def compare(
         parallel: how many programs are compiled at the same time. They are traced and run in the
             caller's thread, with its settings of JAX.
         progress: as for `train`.
+        map_runs: how the runs of all step sizes and seeds are mapped, as `map_seeds` of `train`:
+            `jaxbyz.one_by_one` for models that are slow when batched.
+        map_workers: as for `train`.
 
     Raises:
         ValueError: an argument outside its range; stored runs of another computation.
@@ -100,7 +108,8 @@ def compare(
         {name: blind(name, make) for name, make in methods.items()}, {"": mean()}, problem,
         attacks=attacks, steps=steps, rounds=rounds, evaluate_every=evaluate_every, seeds=seeds,
         tuning_seeds=tuning_seeds, measure=measure, largest=largest, budgets=budgets,
-        folder=folder, parallel=parallel, progress=progress,
+        folder=folder, parallel=parallel, progress=progress, map_runs=map_runs,
+        map_workers=map_workers,
     )  # fmt: skip
     return races[""]
 

@@ -110,6 +110,8 @@ class Comparison:
             ValueError: a name that is none of the comparison's.
         """
         self._require(method=method, attack=attack, budget=budget)
+        if len(self.steps[method]) == 1:
+            return 0
         values = self._within(method, attack, budget)[0][:, self.reported :]
         badness = -values if self.largest else values
         return int(np.argmin(np.where(np.isfinite(badness), badness, np.inf).max(axis=1)))

@@ -279,3 +279,28 @@ def test_a_race_runs_with_the_settings_of_its_caller(monkeypatch):
     assert seen == {("float32", False)}
     assert devices == {here}
     assert result.cells["D-SGD", "sign flip"].columns["loss"].shape == (1, 3, 3)
+
+
+def test_runs_one_after_another_are_the_same_runs():
+    together, in_turn = race(), race(map_runs=jb.one_by_one, map_workers=jb.one_by_one)
+    for key, cell in together.cells.items():
+        for name, values in cell.columns.items():
+            # Another program: some roundings in 20 rounds.
+            np.testing.assert_allclose(
+                in_turn.cells[key].columns[name], values, rtol=1e-10, atol=1e-12
+            )
+
+
+def test_a_single_step_size_needs_no_tuning_seeds():
+    alone = race(steps=[0.2], tuning_seeds=0)
+    beside = race(steps=[0.2], tuning_seeds=1)
+    for attack in alone.attacks:
+        ours, others = (found.history("RoSDHB", attack, "round") for found in (alone, beside))
+        np.testing.assert_allclose(ours["loss"], others["loss"], rtol=1e-10, atol=1e-12)
+    with pytest.raises(ValueError, match=r"tuning_seeds must be >= 1 where .* got 0 .*'D-SGD'"):
+        race(tuning_seeds=0)
+
+
+def test_what_maps_runs_is_judged():
+    with pytest.raises(ValueError, match="map_runs must map functions"):
+        race(map_runs=lambda function: function)
