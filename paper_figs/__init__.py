@@ -1,4 +1,12 @@
-"""Figures of the papers, one module each: a specification, `run`, `check`, `plot`.
+"""Figures of the papers, one module each, and what all of them need.
 
-`python -m paper_figs fig1 --quick` makes one; `python -m paper_figs --list` tells which there are.
+    figures/   a module a figure: what is claimed and chosen, `SPECS`, `run`, `check`, `plot`
+    frame/     runs kept on disk, step sizes, verdicts, drawing, the index page, the gallery
+    official   what published code does differently, as values and wrappers
+    gallery/   pictures and verdicts on real data, committed
+    race       all methods beside each other in one table
+
+`python -m paper_figs --list` says which figures there are, and `python -m paper_figs rosdhb_fig1
+--quick` makes one. Start reading at `frame/figure.py`, which says what a figure is, then at
+`figures/rosdhb_fig1.py`.
 """

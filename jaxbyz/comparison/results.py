@@ -101,6 +101,17 @@ class Comparison:
         used = ~inside.all(axis=2) | (more >= self.budgets[budget])
         return np.where(inside[:, :, 0], at_end, np.nan), used
 
+    def values(self, method: str, attack: str, budget: str) -> np.ndarray:
+        """The measure within a budget of every step size and seed, [P, S]; NaN: the run was over.
+
+        The first `reported` seeds are those of the table; the others choose the step size.
+
+        Raises:
+            ValueError: a name that is none of the comparison's.
+        """
+        self._require(method=method, attack=attack, budget=budget)
+        return self._within(method, attack, budget)[0]
+
     def choice(self, method: str, attack: str, budget: str) -> int:
         """Which step size has the best worst value over the tuning seeds; the smallest of equals.
 
@@ -109,10 +120,9 @@ class Comparison:
         Raises:
             ValueError: a name that is none of the comparison's.
         """
-        self._require(method=method, attack=attack, budget=budget)
-        if len(self.steps[method]) == 1:
+        values = self.values(method, attack, budget)[:, self.reported :]
+        if len(values) == 1:
             return 0
-        values = self._within(method, attack, budget)[0][:, self.reported :]
         badness = -values if self.largest else values
         return int(np.argmin(np.where(np.isfinite(badness), badness, np.inf).max(axis=1)))
 

@@ -1,0 +1,1 @@
+"""One module a figure; `paper_figs.frame.figure` says what such a module holds."""
