@@ -11,10 +11,11 @@ NEEDS ?= .[dev]
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo test test-all test-short coverage bench audit mutants lint hooks clean
+.PHONY: help demo figures test test-all test-short coverage bench audit mutants lint hooks clean
 
 help:
 	@echo "make demo    train under attack and draw the picture (a few minutes)"
+	@echo "make figures every figure at its smallest scale, and a page that shows them"
 	@echo "make test    the tests"
 	@echo "make test-all  the same, with every case of the long tables"
 	@echo "make test-short  a short subset, in one process"
@@ -34,7 +35,10 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 demo: $(VENV)/.installed
-	$(RUN) -m paper_figs fig1 --quick
+	$(RUN) -m paper_figs rosdhb_fig1 --quick
+
+figures: $(VENV)/.installed
+	$(RUN) -m paper_figs all --quick $(ARGS)
 
 test: $(VENV)/.installed
 	$(RUN) -m pytest -n auto --dist loadfile $(ARGS)

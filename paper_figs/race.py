@@ -20,7 +20,7 @@ import optax
 
 import jaxbyz as jb
 from jaxbyz.compiling import compile_quickly
-from paper_figs import records
+from paper_figs.frame import records
 
 HONEST, BYZANTINE = 12, 8
 BATCH, RATIO, ETA = 8, 0.1, 0.1

@@ -72,6 +72,7 @@ def judged(
     steps: Any,
     rounds: Any,
     evaluate_every: Any,
+    evaluate: Any,
     seeds: Any,
     tuning_seeds: Any,
     measure: Any,
@@ -115,17 +116,18 @@ def judged(
             f"tuning_seeds must be >= 1 where a step size is to be chosen, got 0 with several for "
             f"{several}"
         )
-    _require_measure(problem, measure)
+    _require_measure(problem, evaluate, measure)
     if not isinstance(largest, bool | np.bool_):
         raise ValueError(f"largest must be True or False, got {said(largest)}")
     budgets = budgets_of(budgets, rounds, SPENT)
     first = _first_of_all(methods, grids, aggregators, problem, attacks)
     everything = seed_list(reported + tuning)
     runs = max(map(len, grids.values())) * len(everything)
-    checks.mapping("map_runs", map_runs, runs)
-    mapped = map_runs, map_workers
+    if map_runs is not None:
+        checks.mapping("map_runs", map_runs, runs)
+    look = evaluate, map_runs, map_workers
     rules = tuple(aggregators.values())
-    race = Race(problem, tuple(attacks), rules, everything, rounds, every, *mapped)
+    race = Race(problem, tuple(attacks), rules, everything, rounds, every, *look)
     place = None if folder is None else made("folder", folder)
     report = (budgets, measure, bool(largest), reported)
     return Plan(methods, aggregators, names, grids, race, *report, place, first)
@@ -172,9 +174,9 @@ def _first_of_all(
     return first
 
 
-def _require_measure(problem: Problem, measure: str) -> None:
+def _require_measure(problem: Problem, evaluate: Any, measure: str) -> None:
     x = jax.eval_shape(problem.init, jax.random.key(0))
-    found = jax.eval_shape(measure_of(problem, None), x, problem.data, problem.test)
+    found = jax.eval_shape(measure_of(problem, evaluate), x, problem.data, problem.test)
     known = [*SPENT, *found]
     if measure not in known:
         raise ValueError(f"measure must name a column among {known}, got {measure!r}")

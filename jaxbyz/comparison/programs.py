@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +37,8 @@ class Race(NamedTuple):
     seeds: list[int]
     rounds: int
     every: int
-    map_runs: Callable[..., Any]  # over step sizes and seeds together
+    evaluate: Sequence[str] | None
+    map_runs: Callable[..., Any] | None  # over step sizes and seeds together; None: one a call
     map_workers: Callable[..., Any]
 
 
@@ -110,13 +111,18 @@ def _program(make: Method, race: Race, grid: np.ndarray) -> _Program:
     def one(which: Any, step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
         attack, rule = which
         algorithm = make(step, _rule(race, rule))
-        run = session(algorithm, problem, _attack(race, attack), map_workers=race.map_workers)
+        run = session(
+            algorithm, problem, _attack(race, attack), evaluate=race.evaluate,
+            map_workers=race.map_workers,
+        )  # fmt: skip
         return run.run_evaluated(keys, race.rounds, race.every, data, test)
 
     def whole(which: Any, steps: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
         # The choice is not mapped over: one for every run would run all attacks and rules.
-        each = race.map_runs(lambda step, keys: one(which, step, keys, data, test))
-        return each(steps, keys)
+        def each(step: jax.Array, keys: tuple) -> tuple:
+            return one(which, step, keys, data, test)
+
+        return each(steps, keys) if race.map_runs is None else race.map_runs(each)(steps, keys)
 
     steps = jnp.asarray(np.repeat(grid, len(race.seeds)), float)
     keys = tuple(jnp.tile(key, len(grid)) for key in streams(race.seeds))
@@ -124,7 +130,9 @@ def _program(make: Method, race: Race, grid: np.ndarray) -> _Program:
     # Data of the choice: its Byzantine workers compute wherever one of the attacks wants them to.
     worlds = [assemble(first, problem, _attack(race, i)).data for i in range(len(race.attacks))]
     choice = (jnp.int32(0), jnp.int32(0))
-    traced = jax.jit(whole).trace(choice, steps, keys, worlds[0], problem.test)
+    apart = [(step, tuple(key[i] for key in keys)) for i, step in enumerate(steps)]
+    runs = [(steps, keys)] if race.map_runs is not None else apart
+    traced = jax.jit(whole).trace(choice, *runs[0], worlds[0], problem.test)
     lowered = functools.cache(traced.lower)  # not if all is there already
     compiled = functools.cache(lambda: lowered().compile())
 
@@ -133,8 +141,13 @@ def _program(make: Method, race: Race, grid: np.ndarray) -> _Program:
         program = compiled()
         # A run that diverges is part of a race; its NaN stops nothing.
         with jax.debug_nans(False), jax.debug_infs(False):
-            found = program(which, steps, keys, worlds[attack], problem.test)
-        return jax.tree.map(np.asarray, found)
+            found = [
+                jax.tree.map(np.asarray, program(which, *given, worlds[attack], problem.test))
+                for given in runs
+            ]
+        if race.map_runs is not None:
+            return found[0]
+        return jax.tree.map(lambda *parts: np.stack(parts), *found)
 
     def mark(attack: int, rule: int) -> str:
         seeds = np.array(race.seeds)

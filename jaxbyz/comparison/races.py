@@ -36,6 +36,7 @@ def compare(
     steps: Sequence[float] | Mapping[str, Sequence[float]],
     rounds: int,
     evaluate_every: int = 10,
+    evaluate: Sequence[str] | None = None,
     seeds: int = 3,
     tuning_seeds: int = 2,
     measure: str = "loss",
@@ -44,7 +45,7 @@ def compare(
     folder: str | os.PathLike[str] | None = None,
     parallel: int = 2,
     progress: bool | None = None,
-    map_runs: Callable[..., Any] = jax.vmap,
+    map_runs: Callable[..., Any] | None = jax.vmap,
     map_workers: Callable[..., Any] = jax.vmap,
 ) -> Comparison:
     """Run methods × attacks × step sizes × seeds, and choose each method's best step size.
@@ -66,6 +67,7 @@ def compare(
         steps: the step sizes to try, for all methods or for each by its name.
         rounds: of every run.
         evaluate_every: rounds between evaluations.
+        evaluate: names of the problem's evaluators; None: all of them.
         seeds: how many are reported.
         tuning_seeds: how many further seeds choose the step size; 0 only where every method has a
             single step size, so that there is nothing to choose.
@@ -79,7 +81,8 @@ def compare(
             caller's thread, with its settings of JAX.
         progress: as for `train`.
         map_runs: how the runs of all step sizes and seeds are mapped, as `map_seeds` of `train`:
-            `jaxbyz.one_by_one` for models that are slow when batched.
+            `jaxbyz.one_by_one` for models that are slow when batched. None: one after another, each
+            by a call of the same program, which is then the same for any number of them.
         map_workers: as for `train`.
 
     Raises:
@@ -106,10 +109,10 @@ def compare(
     require_named("methods", methods)
     races = compare_aggregators(
         {name: blind(name, make) for name, make in methods.items()}, {"": mean()}, problem,
-        attacks=attacks, steps=steps, rounds=rounds, evaluate_every=evaluate_every, seeds=seeds,
-        tuning_seeds=tuning_seeds, measure=measure, largest=largest, budgets=budgets,
-        folder=folder, parallel=parallel, progress=progress, map_runs=map_runs,
-        map_workers=map_workers,
+        attacks=attacks, steps=steps, rounds=rounds, evaluate_every=evaluate_every,
+        evaluate=evaluate, seeds=seeds, tuning_seeds=tuning_seeds, measure=measure,
+        largest=largest, budgets=budgets, folder=folder, parallel=parallel, progress=progress,
+        map_runs=map_runs, map_workers=map_workers,
     )  # fmt: skip
     return races[""]
 

@@ -123,13 +123,23 @@ class Session:
         """
         model_key, start_key, round_key = keys
         state, first = self.start(start_key, self.problem.init(model_key), data)
-        at_start = self.measure(state.server.x, data, test)
 
-        def chunk(state: Any, _: Any) -> tuple[Any, tuple[Any, Any]]:
-            state, (records, _) = self.advance(every, round_key, state, data)
+        def chunk(state: Any, begun: Any) -> tuple[Any, tuple[Any, Any]]:
+            # Nothing is done before the first evaluation. It is one of the loop, so that what it
+            # measures is compiled once.
+            state, records = jax.lax.cond(begun, go_on, lambda state: (state, nothing), state)
             return state, (records, self.measure(state.server.x, data, test))
 
-        _, (records, columns) = jax.lax.scan(chunk, state, length=rounds // every)
+        def go_on(state: Any) -> tuple[Any, Any]:
+            state, (records, _) = self.advance(every, round_key, state, data)
+            return state, records
+
+        nothing = jax.tree.map(
+            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(go_on, state)[1]
+        )
+        _, (records, columns) = jax.lax.scan(chunk, state, jnp.arange(rounds // every + 1) > 0)
+        at_start = {name: values[0] for name, values in columns.items()}
+        records, columns = jax.tree.map(lambda leaf: leaf[1:], (records, columns))
         return first, at_start, records, columns
 
     def _over_mesh(self, function: Callable[..., Any], initial: bool = False) -> Any:

@@ -19,6 +19,7 @@ class Watch:
         self.seconds, self.programs = 0.0, 0
 
     def __call__(self, event: str, seconds: float, **_: object) -> None:
+        """Count an event of JAX."""
         if event in EVENTS:
             self.seconds += seconds
             self.programs += event == EVENTS[-1]

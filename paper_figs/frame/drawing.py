@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import jaxbyz as jb
+from jaxbyz.storage import arrays
 
 # The colours of Okabe and Ito, which people with colour-blindness can tell apart.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -69,7 +71,7 @@ def curve(
     ax: Any, history: jb.History, y: str, x: str = "round", *, label: str, **looks: Any
 ) -> None:
     """The median over seeds of a column against another, and the range over seeds as a band."""
-    jb.plotting.plot(history, y, x, ax=ax, label=label)
+    history.plot(y, x, ax=ax, label=label)
     ax.lines[-1].set(**({"linewidth": 1.4} | looks))
     if ax.collections and "color" in looks:
         ax.collections[-1].set_facecolor(looks["color"])
@@ -82,6 +84,12 @@ def legend(ax: Any, **options: Any) -> None:
     handles, labels = ax.get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
     ax.legend(once.values(), once.keys(), **({"fontsize": 7, "framealpha": 0.85} | options))
+
+
+def title(figure: Any, text: str) -> None:
+    """Above all axes, in lines that fit."""
+    width = int(13 * figure.get_figwidth())
+    figure.suptitle("\n".join(textwrap.wrap(text, width)), fontsize=9)
 
 
 def save(figure: Any, path: Path) -> Path:
@@ -102,5 +110,5 @@ def save(figure: Any, path: Path) -> Path:
     if packed.tell() > LARGEST:
         raise ValueError(f"{path.name} must be at most {LARGEST} bytes, got {packed.tell()}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    jb.storage.arrays.write_whole(path, lambda file: file.write(packed.getvalue()))
+    arrays.write_whole(path, lambda file: file.write(packed.getvalue()))
     return path

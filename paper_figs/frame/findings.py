@@ -67,7 +67,8 @@ def equal(claim: str, found: Any, wanted: Any, rtol: float = 0.0) -> Finding:
     # Equal infinities are equal; NaN never is.
     with np.errstate(invalid="ignore"):
         gap = np.where(found == wanted, 0.0, np.abs(found - wanted))
-        return holds(claim, rtol * np.abs(wanted) - gap, f"largest difference {gap.max():.3g}")
+        allowed = np.where(found == wanted, 0.0, rtol * np.abs(wanted))
+    return holds(claim, allowed - gap, f"largest difference {gap.max():.3g}")
 
 
 def at_most(claim: str, values: Any, bound: float = 0.0, what: str = "") -> Finding:

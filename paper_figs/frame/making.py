@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,10 +81,7 @@ def make_of(
     """The same for a module that is at hand."""
     spec = module.SPECS[scale]
     folder = folder_of(out, name, scale, spec)
-    if fresh and folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    workspace = Workspace(folder, root, say)
+    workspace = Workspace(folder, root, say, fresh)
     began = time.perf_counter()
     with compiling() as watch:
         results = module.run(spec, workspace)

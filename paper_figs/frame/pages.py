@@ -33,7 +33,7 @@ def verdicts(findings: Sequence[Mapping[str, Any]]) -> str:
 
 
 def write_index(out: Path, made: Sequence[Made], failures: Mapping[str, str]) -> Path:
-    """`index.html`: every figure with its picture and verdicts; those that could not be made too."""
+    """`index.html`: pictures and verdicts of all figures, also of those that could not be made."""
     parts = [
         "<!doctype html><meta charset='utf-8'><title>Figures</title>"
         "<style>body{font:15px sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,9 @@ import numpy as np
 import jaxbyz as jb
 from jaxbyz.core import Algorithm, Attack
 from jaxbyz.storage import arrays
+
+# Emptied by this process: what one figure has made anew, the next one finds.
+_emptied: set[Path] = set()
 
 Methods = Mapping[str, Callable[[Any], Algorithm]]  # name -> function of a step size
 
@@ -42,13 +46,25 @@ class Workspace:
         folder: in which everything is kept.
         root: the folder of real data, as for `jaxbyz.data.load`; None: where that looks.
         say: called with a line whenever something begins.
+        fresh: throw away what is there.
     """
 
     folder: Path
     root: str | None = None
     say: Callable[[str], None] = lambda line: None
+    fresh: bool = False
     # race -> attack -> method -> {"step": worst value over the tuning seeds}, and what was chosen
     tables: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.fresh and self.folder not in _emptied:
+            _emptied.add(self.folder)
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def shared(self, name: str) -> Workspace:
+        """A workspace beside this one, in which several figures keep the runs that they share."""
+        return dataclasses.replace(self, folder=self.folder.parent / name)
 
     def images(self, name: str) -> jb.data.Dataset:
         """A data set of images by its name, from `root`; digits come with the install."""
@@ -105,6 +121,7 @@ class Workspace:
         attack: Attack,
         grid: Sequence[float],
         rounds: int,
+        every: int,
         seeds: int = 2,
         measure: str = "validation_loss",
         **options: Any,
@@ -115,7 +132,7 @@ class Workspace:
         no curve shows, that keeps the choice apart from what is reported.
         """
         found = self.race(
-            name, methods, problem, attacks=[attack], steps=grid, rounds=rounds, every=rounds,
+            name, methods, problem, attacks=[attack], steps=grid, rounds=rounds, every=every,
             seeds=1, tuning_seeds=seeds, measure=measure, **options,
         )  # fmt: skip
         return {
@@ -138,9 +155,10 @@ class Workspace:
     ) -> dict[tuple[str, str], jb.History]:
         """(method, attack) -> curves of every method at its own given step size."""
         single = {method: [steps[method]] for method in methods}
+        # Nothing is chosen, so any column can be the measure.
         found = self.race(
             name, methods, problem, attacks=attacks, steps=single, rounds=rounds, every=every,
-            seeds=seeds, tuning_seeds=0, **options,
+            seeds=seeds, tuning_seeds=0, measure="uplink_bits", **options,
         )  # fmt: skip
         return {
             (method, attack): history_of(found, method, attack, problem)
@@ -186,7 +204,7 @@ def history_of(
 
 
 def grid_results(race: jb.Comparison, budget: str = "round") -> dict[str, Any]:
-    """Attack -> method -> the step sizes, the worst value of each over the tuning seeds, the choice.
+    """Attack -> method -> step sizes, the worst value of each over the tuning seeds, the choice.
 
     Values of runs that diverged are null.
     """

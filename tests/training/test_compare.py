@@ -281,8 +281,9 @@ def test_a_race_runs_with_the_settings_of_its_caller(monkeypatch):
     assert result.cells["D-SGD", "sign flip"].columns["loss"].shape == (1, 3, 3)
 
 
-def test_runs_one_after_another_are_the_same_runs():
-    together, in_turn = race(), race(map_runs=jb.one_by_one, map_workers=jb.one_by_one)
+@pytest.mark.parametrize("map_runs", [jb.one_by_one, None])
+def test_runs_one_after_another_are_the_same_runs(map_runs):
+    together, in_turn = race(), race(map_runs=map_runs, map_workers=jb.one_by_one)
     for key, cell in together.cells.items():
         for name, values in cell.columns.items():
             # Another program: some roundings in 20 rounds.

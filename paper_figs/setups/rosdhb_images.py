@@ -1,0 +1,162 @@
+"""RoSDHB and Byz-DASHA-PAGE on images: the setting of Figures 1 to 8 and of the tables.
+
+From the authors' code: 10 honest workers and f Byzantine ones beside them, coordinate-wise trimmed
+mean, Dirichlet(5) division with equal sizes, β = 0.9, full local gradients, at most 250 rounds.
+Differing from it, so that conclusions can be drawn: fresh masks for every round and seed; the FOE
+search knows the true number of attackers and goes through the momenta; Byz-DASHA-PAGE has its dense
+start, which is charged, and p = 1 (a full gradient every round). Each method's step size is the one
+of `grid` with the least worst validation loss over two seeds at f = 3, k/d = 0.1 under FOE, for all
+curves (f = 1 where a setting has no f = 3).
+
+The runs of a setting lie in one folder, so that figures that need the same runs find them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optax
+
+import jaxbyz as jb
+from paper_figs.frame import split
+from paper_figs.frame.workspace import Methods, Workspace, digest
+
+ROSDHB, DASHA = "RoSDHB", "Byz-DASHA-PAGE"
+FOE, ALIE, ALIE_SEARCHED, NONE = "IPM searched", "ALIE", "ALIE searched", "no attack"
+ATTACKS: dict[str, Callable[[], Any]] = {
+    FOE: jb.ipm_search,
+    ALIE: jb.alie,
+    ALIE_SEARCHED: lambda: jb.alie_line_search(per_sign=24),
+    NONE: jb.attacks.no_attack,
+}
+SHOWN = {FOE: "FOE searched"}  # names of attacks in titles, where the paper has another
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What is the same in all runs."""
+
+    data: str
+    train: int | None  # images of the training files, of which a tenth is held out; None: all
+    test: int | None
+    rounds: int
+    every: int
+    seeds: int
+    grid: tuple[float, ...]
+    tuning_seeds: int = 2
+    honest: int = 10
+    momentum: float = 0.9
+    batch: int | None = None  # None: full local gradients
+    model: str = "LightNet"
+
+
+QUICK = Setting(
+    data="digits", train=None, test=None, rounds=100, every=5, seeds=3,
+    grid=(0.064, 0.256, 1.024), tuning_seeds=1,
+)  # fmt: skip
+DEFAULT = Setting(
+    data="mnist", train=3000, test=2000, rounds=250, every=5, seeds=2,
+    grid=(0.016, 0.032, 0.064, 0.128, 0.256, 0.512),
+)  # fmt: skip
+FULL = Setting(
+    data="mnist", train=None, test=None, rounds=250, every=1, seeds=5,
+    grid=(0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024),
+)  # fmt: skip
+
+
+def title_of(setting: Setting) -> str:
+    """Which data, and how much of it, for titles of figures."""
+    names = {"digits": "digits 8×8", "mnist": "MNIST", "cifar10": "CIFAR-10 (JPEG copies)",
+             "fashion_mnist": "Fashion-MNIST"}  # fmt: skip
+    size = "" if setting.train is None else f", {setting.train} of the training images"
+    return f"{names[setting.data]}{size}, {setting.seeds} seeds"
+
+
+def model_of(setting: Setting, classes: int) -> Any:
+    """The network; "LightNet" is that of the authors' code."""
+    made = {
+        "LightNet": lambda: jb.problems.models.LightNet(classes),
+        "linear": lambda: jb.problems.models.Linear(classes),
+        "ResNet-18": lambda: jb.problems.resnets.resnet18(classes),
+    }
+    return made[setting.model]()
+
+
+def problem_of(
+    setting: Setting, workspace: Workspace, f: int, alpha: float | None = 5.0
+) -> jb.problems.Problem:
+    """The images, divided over the honest workers; alpha None: i.i.d."""
+    dataset = split.fewer(workspace.images(setting.data), setting.train, setting.test)
+    return split.classification(
+        dataset, honest=setting.honest, byzantine=f, alpha=alpha, batch=setting.batch,
+        model=model_of(setting, dataset.classes),
+    )  # fmt: skip
+
+
+def methods_of(setting: Setting, f: int, ratio: float) -> Methods:
+    """Both methods as functions of the step size; k/d = 1 is without compression."""
+    rule = jb.trimmed_mean(f=f)
+    random = jb.seeded_rand_k(ratio=ratio)
+    return {
+        ROSDHB: lambda step: jb.rosdhb(
+            ratio=ratio, momentum=setting.momentum, optimizer=optax.sgd(step), aggregator=rule
+        ),
+        DASHA: lambda step: jb.byz_dasha_page(
+            compressor=random, probability=1.0, optimizer=optax.sgd(step), aggregator=rule
+        ),
+    }
+
+
+def shared(setting: Setting, workspace: Workspace) -> Workspace:
+    """Where the runs of this setting lie, for all figures."""
+    return workspace.shared(f"rosdhb_images-{digest(setting)}")
+
+
+def steps_of(setting: Setting, workspace: Workspace, most: int) -> dict[str, float]:
+    """Every method's step size, from the reference setting (f = 3, or `most` where it is less)."""
+    f = min(3, most)
+    return shared(setting, workspace).tune(
+        f"step sizes, f = {f}, k/d = 0.1", methods_of(setting, f, 0.1),
+        problem_of(setting, workspace, f), attack=ATTACKS[FOE](), grid=setting.grid,
+        rounds=setting.rounds, seeds=setting.tuning_seeds, **_alike(setting),
+    )  # fmt: skip
+
+
+def curves(
+    setting: Setting,
+    workspace: Workspace,
+    *,
+    f: int,
+    ratio: float,
+    steps: dict[str, float],
+    attacks: Sequence[str] = (FOE,),
+    alpha: float | None = 5.0,
+    methods: Sequence[str] = (ROSDHB, DASHA),
+) -> dict[tuple[str, str], jb.History]:
+    """(method, attack) -> curves."""
+    all_methods = methods_of(setting, f, ratio)
+    division = "i.i.d." if alpha is None else f"alpha = {alpha:g}"
+    found: dict[tuple[str, str], jb.History] = {}
+    for attack in attacks:  # each attack is a run of its own: figures ask for different ones
+        made = shared(setting, workspace).runs(
+            f"f = {f}, k/d = {ratio:g}, {division}, {attack}",
+            {name: all_methods[name] for name in methods},
+            problem_of(setting, workspace, f, alpha), attacks=[ATTACKS[attack]()], steps=steps,
+            rounds=setting.rounds, seeds=setting.seeds, **_alike(setting),
+        )  # fmt: skip
+        found |= {(method, attack): history for (method, _), history in made.items()}
+    return found
+
+
+def _alike(setting: Setting) -> dict[str, Any]:
+    """What all runs have in common, so that one program does for tuning and for curves.
+
+    One run and worker after another: batched, convolutions are slow on CPU, and both sides of
+    PAGE's coin would be computed.
+    """
+    return {
+        "every": setting.every, "evaluate": ("test", "validation"), "map_runs": None,
+        "map_workers": jb.one_by_one, "progress": False,
+    }  # fmt: skip
