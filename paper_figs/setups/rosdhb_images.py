@@ -139,9 +139,10 @@ def curves(
     all_methods = methods_of(setting, f, ratio)
     division = "i.i.d." if alpha is None else f"alpha = {alpha:g}"
     found: dict[tuple[str, str], jb.History] = {}
+    sizes = ", ".join(f"{steps[name]:g}" for name in methods)
     for attack in attacks:  # each attack is a run of its own: figures ask for different ones
         made = shared(setting, workspace).runs(
-            f"f = {f}, k/d = {ratio:g}, {division}, {attack}",
+            f"f = {f}, k/d = {ratio:g}, {division}, {attack}, steps {sizes}",
             {name: all_methods[name] for name in methods},
             problem_of(setting, workspace, f, alpha), attacks=[ATTACKS[attack]()], steps=steps,
             rounds=setting.rounds, seeds=setting.seeds, **_alike(setting),

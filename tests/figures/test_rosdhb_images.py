@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from parts.figures import Case, Plant, change, examine
 
-from paper_figs.figures import rosdhb_fig1
+from paper_figs.figures import rosdhb_fig1, rosdhb_reference
 from paper_figs.frame.workspace import Workspace
 from paper_figs.setups import rosdhb_images
 
@@ -30,6 +30,14 @@ CASES = [
                 ),
                 "test accuracy",
             ),
+        ),
+    ),
+    Case(
+        "rosdhb_reference",
+        rosdhb_reference.Spec(TINY, TINY, threshold=0.0),  # reached at the start
+        (
+            Plant(change("^RoSDHB", uplink_bits=lambda bits: 2 * bits), "sends 32 k bits"),
+            Plant(change("^RoSDHB", test_accuracy=lambda a: a - 2), "within|fewer rounds"),
         ),
     ),
 ]
