@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def least(*values: Any) -> Any:
@@ -15,6 +16,8 @@ def least(*values: Any) -> Any:
     """
     if any(isinstance(value, jax.Array) for value in values):
         return functools.reduce(jnp.minimum, values)
+    if any(isinstance(value, np.ndarray) for value in values):
+        return functools.reduce(np.minimum, values)
     return min(values)
 
 
@@ -26,4 +29,6 @@ def largest(*values: Any) -> Any:
     """
     if any(isinstance(value, jax.Array) for value in values):
         return functools.reduce(jnp.maximum, values)
+    if any(isinstance(value, np.ndarray) for value in values):
+        return functools.reduce(np.maximum, values)
     return max(values)

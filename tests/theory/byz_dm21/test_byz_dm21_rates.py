@@ -60,6 +60,12 @@ def test_the_limits_of_the_published_methods():
     assert recursive_limit(1e-6) == pytest.approx(4e6, rel=1e-5)
 
 
+def test_limits_take_arrays_of_numpy_as_the_recursions_do():
+    etas = np.array(ETAS)
+    one_by_one = [momentum_limit(eta, eta) for eta in ETAS if eta < 1]
+    np.testing.assert_array_equal(momentum_limit(etas[:-1], etas[:-1]), one_by_one)
+
+
 def test_moments_are_those_of_a_loop():
     for recursion in (momentum_recursion, recursive_recursion):
         transition, noise = recursion(0.03, 0.1, 0.2)
