@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from paper_figs.frame import drawing, figure
 
 
@@ -36,6 +38,17 @@ def change(which: str, **columns: Callable) -> Callable:
         names = [name for name in results if re.search(which, name)]
         assert names, f"no run matches {which!r} among {list(results)}"
         return {**results, **{name: altered(results[name], **columns) for name in names}}
+
+    return changed
+
+
+def change_arrays(which: str, change: Callable) -> Callable:
+    """Results with the arrays changed whose names match a regular expression."""
+
+    def changed(results):
+        names = [name for name in results if re.search(which, name)]
+        assert names, f"no array matches {which!r} among {list(results)}"
+        return {**results, **{name: change(np.array(results[name])) for name in names}}
 
     return changed
 
