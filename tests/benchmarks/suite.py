@@ -10,7 +10,6 @@ lowered and compiled; programs that were compiled, and those that were read from
 import collections
 import time
 
-import jax
 import pytest
 
 STEPS = {
@@ -34,8 +33,13 @@ def _read(event, **_):
     so_far["cached"] += event == READ
 
 
-jax.monitoring.register_event_duration_secs_listener(_step)
-jax.monitoring.register_event_listener(_read)
+def pytest_configure():
+    # Not before tests/conftest.py has said how to compile and where programs are kept: a plugin is
+    # imported earlier, and JAX reads these settings when it is.
+    import jax
+
+    jax.monitoring.register_event_duration_secs_listener(_step)
+    jax.monitoring.register_event_listener(_read)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
