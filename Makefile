@@ -49,7 +49,7 @@ test-all: $(VENV)/.installed
 
 # In one process: the subset takes less time than to find all tests once more for every core.
 test-short: $(VENV)/.installed
-	$(RUN) -m pytest -m short $(ARGS) $$(grep -rl mark.short tests)
+	$(RUN) -m pytest -m "short and not long" $(ARGS) $$(grep -rl mark.short tests)
 
 coverage: $(VENV)/.installed
 	$(RUN) -m pytest -n auto --dist loadfile --cov --cov-report=json:coverage.json --cov-report= $(ARGS)
