@@ -461,6 +461,8 @@ MISTAKES = {
         "seeds must be an integer >= 1, got an array key<fry>[]"),
     "compare for the largest, by name": (lambda: compare(largest="yes"),
         "largest must be True or False, got the text 'yes'"),
+    "compare with a clock, by name": (lambda: compare(time_server="yes"),
+        "time_server must be True or False, got the text 'yes'"),
     "quadratics of no dimension": (lambda: matrices(np.zeros((2, 0, 0)), np.zeros((2, 0))),
         "matrices must have shape [h >= 1, d >= 1, d], got (2, 0, 0)"),
     "quadratics of nobody": (lambda: matrices(np.zeros((0, 2, 2)), np.zeros((0, 2))),

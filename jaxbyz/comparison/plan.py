@@ -83,6 +83,7 @@ def judged(
     progress: Any,
     map_runs: Any,
     map_workers: Any,
+    time_server: Any,
 ) -> Plan:
     """The arguments of `compare_aggregators`, checked.
 
@@ -117,8 +118,9 @@ def judged(
             f"{several}"
         )
     _require_measure(problem, evaluate, measure)
-    if not isinstance(largest, bool | np.bool_):
-        raise ValueError(f"largest must be True or False, got {said(largest)}")
+    for name, value in (("largest", largest), ("time_server", time_server)):
+        if not isinstance(value, bool | np.bool_):
+            raise ValueError(f"{name} must be True or False, got {said(value)}")
     budgets = budgets_of(budgets, rounds, SPENT)
     first = _first_of_all(methods, grids, aggregators, problem, attacks)
     everything = seed_list(reported + tuning)

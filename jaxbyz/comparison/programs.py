@@ -48,7 +48,8 @@ def program(
     grid: np.ndarray,
     path: Callable[[int, int], Path | None],
     report: Callable[[str], None],
-) -> tuple[Callable[[], None], Iterator[tuple[int, int, Curves]], ServerClock]:
+    time_server: bool,
+) -> tuple[Callable[[], None], Iterator[tuple[int, int, Curves]], ServerClock | None]:
     """How to compile a method, its runs as (attack, rule, curves) one by one, the server's clock.
 
     Everything is traced in this call, and runs when the next item of the iterator is taken. So both
@@ -62,6 +63,7 @@ def program(
         path: (attack, rule) -> the file of that run, or None; a run whose file exists is not made
             again.
         report: called with the reason if a file is damaged.
+        time_server: whether there is to be a clock.
 
     Raises:
         ValueError: a file of another computation.
@@ -72,16 +74,19 @@ def program(
 
     whole = _program(suiting, race, grid)
     costs = _gradients(suiting(grid[0], race.aggregators[0]), race.problem)
-    clock = ServerClock(
-        lambda which: suiting(grid[0], _rule(race, which)), race.problem, race.attacks[0]
-    )
+    clock = None
+    if time_server:
+        clock = ServerClock(
+            lambda which: suiting(grid[0], _rule(race, which)), race.problem, race.attacks[0]
+        )
     files = [path(i, j) for i in range(len(race.attacks)) for j in range(len(race.aggregators))]
     needed = any(file is None or not file.exists() for file in files)
     if needed:
         whole.lower()
 
     def compile_all() -> None:
-        clock.compile()
+        if clock is not None:
+            clock.compile()
         if needed:
             whole.compile()
 

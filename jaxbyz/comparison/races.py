@@ -47,6 +47,7 @@ def compare(
     progress: bool | None = None,
     map_runs: Callable[..., Any] | None = jax.vmap,
     map_workers: Callable[..., Any] = jax.vmap,
+    time_server: bool = True,
 ) -> Comparison:
     """Run methods × attacks × step sizes × seeds, and choose each method's best step size.
 
@@ -84,6 +85,8 @@ def compare(
             `jaxbyz.one_by_one` for models that are slow when batched. None: one after another, each
             by a call of the same program, which is then the same for any number of them.
         map_workers: as for `train`.
+        time_server: whether the server's half of a round is compiled and timed apart. If not, its
+            seconds are NaN in the table, and no column of a history.
 
     Raises:
         ValueError: an argument outside its range; stored runs of another computation.
@@ -112,7 +115,7 @@ def compare(
         attacks=attacks, steps=steps, rounds=rounds, evaluate_every=evaluate_every,
         evaluate=evaluate, seeds=seeds, tuning_seeds=tuning_seeds, measure=measure,
         largest=largest, budgets=budgets, folder=folder, parallel=parallel, progress=progress,
-        map_runs=map_runs, map_workers=map_workers,
+        map_runs=map_runs, map_workers=map_workers, time_server=time_server,
     )  # fmt: skip
     return races[""]
 
@@ -160,19 +163,21 @@ def compare_aggregators(
     given = inspect.signature(compare).bind(methods, problem, **options)
     given.apply_defaults()
     plan = judged(aggregators=aggregators, **given.arguments)
-    cells, clocks = _run_all(plan, given.arguments["parallel"], given.arguments["progress"])
+    how = {name: given.arguments[name] for name in ("parallel", "progress", "time_server")}
+    cells, clocks = _run_all(plan, **how)
     report = (plan.budgets, plan.measure, plan.largest, plan.reported)
     problem_name, names = plan.race.problem.name, tuple(methods)
     races = {}
     for i, name in enumerate(aggregators):
-        seconds = {method: clocks[method].seconds(i) for method in methods}
+        timed = {method: clock.seconds(i) for method, clock in clocks.items()}
+        seconds = {method: timed.get(method, float("nan")) for method in methods}
         found = cells[name], seconds, plan.arguments(name)
         races[name] = Comparison(problem_name, names, plan.attacks, plan.grids, *report, *found)
     return races
 
 
 def _run_all(
-    plan: Plan, parallel: int, progress: bool | None
+    plan: Plan, parallel: int, progress: bool | None, time_server: bool
 ) -> tuple[dict[str, dict[tuple[str, str], Curves]], dict[str, ServerClock]]:
     """All runs, rule -> (method, attack) -> curves, and method -> the clock of its server."""
     rules = list(plan.aggregators)
@@ -194,9 +199,11 @@ def _run_all(
             with keeping(damage):  # the same is said of several methods
                 for method, make in plan.methods.items():
                     where = functools.partial(plan.file, method)
-                    compiling, found, clocks[method] = program(
-                        make, plan.race, plan.grids[method], where, damage.append
+                    compiling, found, clock = program(
+                        make, plan.race, plan.grids[method], where, damage.append, time_server
                     )
+                    if clock is not None:
+                        clocks[method] = clock
                     waiting[pool.submit(compiling)] = method, found
             for done in as_completed(waiting):
                 done.result()

@@ -75,7 +75,7 @@ class Comparison:
     largest: bool
     reported: int  # of the seeds, the first so many; the others choose the step size
     cells: Mapping[tuple[str, str], Curves]  # (method, attack)
-    server_seconds: Mapping[str, float]  # method -> of one round
+    server_seconds: Mapping[str, float]  # method -> of one round; NaN: not timed
     # what made the runs: problem, and by their names algorithms (of the first step size), attacks
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -161,7 +161,9 @@ class Comparison:
         return next(row.method for row in self.rows(budget) if row.attack == attack)
 
     def history(self, method: str, attack: str, budget: str) -> History:
-        """Curves of the reported seeds with the chosen step size, with server seconds as a column.
+        """Curves of the reported seeds with the chosen step size.
+
+        Server seconds are a column of them, unless the server was not timed.
 
         `parameters` are not kept: [S, 0].
 
@@ -171,7 +173,8 @@ class Comparison:
         i, cell = self.choice(method, attack, budget), self.cells[method, attack]
         columns = {name: values[i, : self.reported] for name, values in cell.columns.items()}
         clock = cell.rounds * self.server_seconds[method]
-        columns["server_seconds"] = np.broadcast_to(clock, (self.reported, len(clock)))
+        if not np.isnan(self.server_seconds[method]):
+            columns["server_seconds"] = np.broadcast_to(clock, (self.reported, len(clock)))
         about = {
             "algorithm": method,
             "attack": attack,

@@ -102,7 +102,7 @@ class Workspace:
             found = jb.compare(
                 methods, problem, attacks=attacks, steps=steps, rounds=rounds,
                 evaluate_every=every, seeds=seeds, tuning_seeds=tuning_seeds, measure=measure,
-                folder=folder, **options,
+                folder=folder, **{"time_server": False, **options},
             )  # fmt: skip
         except ValueError as error:
             if "holds another computation" in str(error):
@@ -110,6 +110,43 @@ class Workspace:
             raise
         if tuning_seeds:
             self.tables[name] = grid_results(found)
+        return found
+
+    def races(
+        self,
+        name: str,
+        methods: Mapping[str, Callable[[Any, jb.Aggregator], Algorithm]],
+        aggregators: Mapping[str, jb.Aggregator],
+        problem: jb.problems.Problem,
+        *,
+        attacks: Sequence[Attack],
+        steps: Sequence[float] | Mapping[str, Sequence[float]],
+        rounds: int,
+        every: int,
+        seeds: int,
+        tuning_seeds: int = 2,
+        measure: str = "loss",
+        **options: Any,
+    ) -> dict[str, jb.Comparison]:
+        """The same for several rules, with one program a method: `jaxbyz.compare_aggregators`.
+
+        Raises:
+            ValueError: as `race`.
+        """
+        self.say(f"{name}: {', '.join(methods)}")
+        try:
+            found = jb.compare_aggregators(
+                methods, aggregators, problem, attacks=attacks, steps=steps, rounds=rounds,
+                evaluate_every=every, seeds=seeds, tuning_seeds=tuning_seeds, measure=measure,
+                folder=self.folder / "runs" / _slug(name), **{"time_server": False, **options},
+            )  # fmt: skip
+        except ValueError as error:
+            if "holds another computation" in str(error):
+                error.add_note("--fresh makes all runs of the figure anew")
+            raise
+        if tuning_seeds:
+            for rule, race in found.items():
+                self.tables[f"{name}, {rule}"] = grid_results(race)
         return found
 
     def tune(
@@ -195,19 +232,23 @@ def history_of(
     method: str,
     attack: str,
     problem: jb.problems.Problem,
-    budget: str = "round",
+    budget: str | None = None,
 ) -> jb.History:
-    """Curves of a race at the chosen step size, with the sizes of the problem in `about`."""
-    found = race.history(method, attack, budget)
+    """Curves of a race at the step size chosen for a budget, the first of the race if it is None.
+
+    The sizes of the problem are in `about`.
+    """
+    found = race.history(method, attack, budget or next(iter(race.budgets)))
     sizes = {what: getattr(problem, what) for what in ("honest", "byzantine", "dimension")}
     return dataclasses.replace(found, about={**found.about, **sizes})
 
 
-def grid_results(race: jb.Comparison, budget: str = "round") -> dict[str, Any]:
+def grid_results(race: jb.Comparison, budget: str | None = None) -> dict[str, Any]:
     """Attack -> method -> step sizes, the worst value of each over the tuning seeds, the choice.
 
-    Values of runs that diverged are null.
+    The budget is the first of the race if it is None. Values of runs that diverged are null.
     """
+    budget = budget or next(iter(race.budgets))
     told: dict[str, Any] = {}
     for attack in race.attacks:
         told[attack] = {}

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import jaxbyz as jb
-from jaxbyz.comparison import Comparison, Curves, compare, compare_aggregators, races
+from jaxbyz.comparison import Comparison, Curves, compare, compare_aggregators, programs, races
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -213,6 +213,20 @@ def test_the_table_and_histories(finished):
     rows = [row for row in result.rows("round") if row.attack == "IPM"]
     assert rows[0].method == best
     assert rows[0].values.mean() <= rows[1].values.mean()
+
+
+def test_the_server_need_not_be_timed(finished, monkeypatch):
+    def clock(*given):
+        raise AssertionError("a clock is compiled")
+
+    monkeypatch.setattr(programs, "ServerClock", clock)
+    result, folder = finished
+    found = race(folder, budgets={"round": 20}, time_server=False)  # runs that are there already
+    history = found.history("RoSDHB", "IPM", "round")
+    assert "server_seconds" not in history.columns
+    expected = result.history("RoSDHB", "IPM", "round")["loss"]
+    np.testing.assert_array_equal(history["loss"], expected)
+    assert "nan" in str(found)
 
 
 @pytest.mark.parametrize(
