@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from parts.figures import Case, Plant, change_arrays, examine
 
-from paper_figs.figures import dm21_stability, mask_seeds, rosdhb_momentum
+from paper_figs.figures import (
+    dm21_rates,
+    dm21_stability,
+    kappa_rules,
+    mask_seeds,
+    rosdhb_floor,
+    rosdhb_masks,
+    rosdhb_momentum,
+)
 from paper_figs.frame.workspace import Workspace
 
 
@@ -54,6 +62,50 @@ CASES = [
             Plant(change_arrays("average", lambda a: 50 * a), "at most the bound"),
             Plant(change_arrays("last", lambda a: a + 1), "inside the stable region"),
             Plant(change_arrays("bound", lambda b: np.append(b[:-1], np.inf)), "Theorems A"),
+        ),
+    ),
+    Case(
+        "dm21_rates",
+        dm21_rates.Spec((4**10, 4**11, 4**12), (64, 128), 8, ("Byz-DM21, β = η",)),
+        (
+            # A factor that grows like T^(1/12): the rate of one parameter in place of two.
+            Plant(change_arrays("/exact", lambda y: y * np.array([1, 1.26, 1.59])), "falls like"),
+            Plant(change_arrays("/exact", lambda y: 1e3 * y), "bound"),
+            Plant(change_arrays("/runs", lambda y: 3 * y), "standard errors"),
+            Plant(change_arrays("/runs", lambda y: y * np.array([1, 2])), "fitted"),
+            Plant(change_arrays("best", lambda y: 1.02 * y), "best constant"),
+        ),
+    ),
+    Case(
+        "rosdhb_floor",
+        rosdhb_floor.Spec((0.1, 0.5), 0.25, 6, 5, 1, 2, (1,), 400),
+        (
+            Plant(change_arrays("stall/formula", lambda y: y + 1e-6), "formula"),
+            Plant(change_arrays("stall/expected", lambda y: y * (1 + 1e-6)), "moments"),
+            Plant(change_arrays("stall/runs", lambda y: 0 * y), "shipped RoSDHB stays"),
+            Plant(change_arrays("stall/bound", lambda y: 0.9 * y), "derived bound"),
+            Plant(change_arrays("population/k = .$", lambda y: 1.1 * y), "stops at"),
+            Plant(change_arrays("population/k = ./bound", lambda y: 0.01 * y), "Theorem B"),
+        ),
+    ),
+    Case(
+        "rosdhb_masks",
+        rosdhb_masks.Spec(2, (1, 2), (2,), 150, 5, 40, (1,)),
+        (
+            Plant(change_arrays("shared/drift", lambda y: y + 1e-6), "no drift"),
+            Plant(change_arrays("independent/drift", lambda y: 0 * y), "in proportion"),
+            Plant(change_arrays("shared/floor", lambda y: y + 1), "no floor"),
+            Plant(change_arrays("independent/floor", lambda y: 0 * y), "floor of the formula"),
+            Plant(change_arrays("runs", lambda y: y + 1), "runs agree"),
+        ),
+    ),
+    Case(
+        "kappa_rules",
+        kappa_rules.Spec(("trimmed mean", "median", "Krum"), ((5, 1),), ((7, 2),), 2, 3),
+        (
+            Plant(change_arrays("Krum", lambda y: y + np.array([0, 0, 0, 99, 0])), "exceeds"),
+            Plant(change_arrays("trimmed", lambda y: y * np.array([1, 1, 0.5, 1, 1])), "least"),
+            Plant(change_arrays("median", lambda y: y * np.array([1, 1, 1, 0.9, 1])), "attained"),
         ),
     ),
 ]
