@@ -11,7 +11,8 @@ NEEDS ?= .[dev]
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo figures test test-all test-short coverage bench audit mutants lint hooks clean
+.PHONY: help demo figures test test-all test-short coverage bench audit mutants proofs lint hooks \
+	clean
 
 help:
 	@echo "make demo    train under attack and draw the picture (a few minutes)"
@@ -23,6 +24,7 @@ help:
 	@echo "make bench   timings, side by side"
 	@echo "make audit   every claim of the theory against every engine; ARGS=--quick for less"
 	@echo "make mutants   planted errors and who notices them, into tests/theory/MUTANTS.md"
+	@echo "make proofs   find the certificates of the theory anew (minutes)"
 	@echo "make lint    ruff and mypy"
 	@echo "make hooks   lint before every commit, by pre-commit"
 	@echo "make clean   remove the environment, caches and results"
@@ -64,6 +66,10 @@ audit: $(VENV)/.installed
 mutants: $(VENV)/.installed
 	PYTHONPATH=tests $(RUN) -m mutants > tests/theory/MUTANTS.partial
 	mv tests/theory/MUTANTS.partial tests/theory/MUTANTS.md
+
+proofs: $(VENV)/.installed
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable .[sdp]
+	$(RUN) -m jaxbyz.theory.proofs $(ARGS)
 
 lint: $(VENV)/.installed
 	$(RUN) -m ruff format --check .

@@ -6,12 +6,12 @@
     expectations                    exact means over random subsets, of formulas and shipped code
     engines                         what looks for the worst instance; reports: what it may say
     audit                           all claims, each against its engines (`python -m jaxbyz.theory`)
-    checker, counterexamples        refutations as files, verified without this package
+    checker, counterexamples        refutations, certificates as files: verified without all else
+    proofs                          certificates of this package, and how they are found
     runs                            proofs along runs of `train`
 
 It may import all of jaxbyz but `testing`. No other package of jaxbyz imports it; users, figures,
-notebooks and tests do. No statement imports an engine. All statements are derived in this
-project, unless their provenance says otherwise.
+notebooks and tests do. No statement imports an engine. Statements are derived here, or say so.
 """
 
 from jaxbyz.theory.claims import Budget, Claim, Family, Hypothesis, Provenance, Scope

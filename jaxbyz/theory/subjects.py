@@ -4,7 +4,7 @@ Each type here is data for one engine; `engines.engines_for` says which.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,14 @@ class QuadraticForm:
 
 
 @dataclasses.dataclass(frozen=True)
+class Certificate:
+    """A certificate of `checker.certificates`, for all parameters of its box."""
+
+    name: str  # of the file
+    record: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
 class Frequencies:
     """Outcomes of random runs. The claim speaks of their law [...]: one probability an outcome."""
 
@@ -78,4 +86,6 @@ class Brought:
     engines: tuple[Callable[..., Any], ...]
 
 
-Subject = Cases | WorstInput | QuadraticForm | Frequencies | SampledMean | Unknown | Brought
+Subject = (
+    Cases | WorstInput | QuadraticForm | Certificate | Frequencies | SampledMean | Unknown | Brought
+)

@@ -14,8 +14,9 @@ from jaxbyz.theory.byz_dm21.weights import MOMENTUM, RECURSIVE, Method
 from jaxbyz.theory.engines import engines_for
 from jaxbyz.theory.rosdhb import constants, implementation, lemmas, mask_law
 from jaxbyz.theory.rosdhb.certificate_rational import all_states
+from jaxbyz.theory.rosdhb.identity import changed, identity_claim
 from jaxbyz.theory.rosdhb.lyapunov import Planted, first_form, second_form
-from mutants import servers, workers
+from mutants import derivations, servers, workers
 
 
 class Mutant(NamedTuple):
@@ -153,6 +154,11 @@ MUTANTS: tuple[Mutant, ...] = (
            lambda: robustness.attained("median", coordinate_median(2), 7, 2, "κ")),
     Mutant("robustness", "constant", "G² of quadratics × 0.99",
            lambda: robustness.dissimilarity(scale=0.99), robustness.dissimilarity),
+    # ---- certificates of RoSDHB ----
+    *(Mutant("rosdhb", "claim", f"certificates: {name}",
+             lambda m=more: identity_claim(changed(*m[:3], lambda part, at: part + m[3](at))),
+             identity_claim)
+      for name, more in derivations.WRONG.items()),
     # ---- Byz-DM21, statements ----
     Mutant("byz_dm21", "claim", "L1: 2.5 in place of 3",
            lambda: byz.dispersion_bound(2.5), byz.dispersion_bound),

@@ -1,27 +1,26 @@
-"""Verify a stored counterexample in rational arithmetic, with the standard library alone.
+"""Verify a certificate or a counterexample in exact arithmetic, with the standard library alone.
 
-    python jaxbyz/theory/checker counterexample.json
+    python jaxbyz/theory/checker FILE.json ...
 
-A counterexample is a claim's name, the constants it was stated with, and an instance of
-hexadecimal floats, that is of exact rationals. The claims are written here once more: `rosdhb`,
-`byz_dm21` with its `byz_dm21_states`, on `rationals`. Start with `verify`, below. It shares no code
-with `theory`, imports neither JAX nor NumPy, and is imported by `counterexamples` and by what
-computes in rational numbers.
+    front_door        what is done with each file. Start here, then `certificates` or `verify` below
+    certificates      theorems for all parameters of a box: PROVED or REJECTED
+    rationals, rosdhb, byz_dm21, byz_dm21_states   counterexamples: claims in rational numbers
 
-"Violated" means that every hypothesis and the violation hold as inequalities of rationals. Floats
-meet equalities up to rounding only. So what must be centred is centred again, exactly, and what
-must be short is shortened by one part in 2^36. The instance that is verified is that one.
+A counterexample is a claim's name, its constants, and an instance of hexadecimal floats, that is
+of exact rationals. "Violated": every hypothesis and the violation hold as inequalities of
+rationals. What must be centred is centred again, exactly, what must be short is shortened by one
+part in 2^36, and the instance that is verified is that one. No code is shared with `theory`; it is
+imported by `counterexamples`, `proofs` and by what computes in rational numbers.
 """
 
 import json
-import sys
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from . import byz_dm21, rosdhb
+from . import byz_dm21, certificates, front_door, rosdhb
 from .rationals import exact
 
-__all__ = ["CLAIMS", "Verdict", "exact", "main", "verify"]
+__all__ = ["CLAIMS", "Verdict", "certificates", "exact", "main", "verify"]
 
 CLAIMS = rosdhb.CLAIMS | byz_dm21.CLAIMS
 
@@ -54,18 +53,20 @@ def verify(record: dict[str, Any]) -> Verdict:
     return Verdict(failed is None and left > right, failed, left, right)
 
 
+def _counterexample(path: str, text: str) -> tuple[int, str]:
+    """Exit code and line for one file."""
+    try:
+        verdict = verify(json.loads(text))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        return front_door.UNUSABLE, f"{path}: unusable: {type(error).__name__}: {error}"
+    if verdict.left is None or verdict.right is None or verdict.failed is not None:
+        return front_door.NOT, f"{path}: not a counterexample: {verdict.failed} does not hold"
+    word = "violated" if verdict.violated else "NOT violated"
+    code = front_door.SOUND if verdict.violated else front_door.NOT
+    sides = f"left {float(verdict.left):.12g}, right {float(verdict.right):.12g}"
+    return code, f"{path}: {word}: {sides}"
+
+
 def main(paths: list[str]) -> int:
-    """Verify files; 0 if all of them are counterexamples."""
-    sound = True
-    for path in paths:
-        with open(path, encoding="utf-8") as file:
-            verdict = verify(json.load(file))
-        sound &= verdict.violated
-        if verdict.left is None or verdict.right is None or verdict.failed is not None:
-            sys.stdout.write(f"{path}: not a counterexample: {verdict.failed} does not hold\n")
-            continue
-        word = "violated" if verdict.violated else "NOT violated"
-        sys.stdout.write(
-            f"{path}: {word}: left {float(verdict.left):.12g}, right {float(verdict.right):.12g}\n"
-        )
-    return 0 if sound else 1
+    """Verify files; 0: all proved or violated, 1: one is not, 2: one is unusable."""
+    return front_door.main(paths, _counterexample)

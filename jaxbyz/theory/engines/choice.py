@@ -11,7 +11,7 @@
 
 from jaxbyz.theory import subjects
 from jaxbyz.theory.claims import Budget, Claim, Scope
-from jaxbyz.theory.engines.exact import enumerated, nonnegative
+from jaxbyz.theory.engines.exact import enumerated, nonnegative, proved
 from jaxbyz.theory.engines.frequencies import near_uniform
 from jaxbyz.theory.engines.search import Engine, evaluated, gridded, sampled, searched
 from jaxbyz.theory.engines.statistics import betting
@@ -34,6 +34,7 @@ OF_SUBJECT: dict[type, Engine] = {
     subjects.Cases: _cases,
     subjects.WorstInput: worst_input,
     subjects.QuadraticForm: nonnegative,
+    subjects.Certificate: proved,
     subjects.Frequencies: near_uniform,
     subjects.SampledMean: betting,
     subjects.Unknown: _unknown,

@@ -1,12 +1,13 @@
-"""Decisions in rational numbers: CERTIFIED or REFUTED, and nothing between."""
+"""Decisions in exact arithmetic: of points CERTIFIED or REFUTED, of boxes PROVED or nothing."""
 
 import time
 from fractions import Fraction
 
+from jaxbyz.theory.checker import certificates
 from jaxbyz.theory.checker.rationals import semidefinite
 from jaxbyz.theory.claims import Budget, Claim
 from jaxbyz.theory.reports import Report, Status
-from jaxbyz.theory.subjects import Cases, QuadraticForm
+from jaxbyz.theory.subjects import Cases, Certificate, QuadraticForm
 
 
 def enumerated(claim: Claim, budget: Budget) -> Report:
@@ -40,3 +41,23 @@ def nonnegative(claim: Claim, budget: Budget) -> Report:
     evidence = f"rational LDLᵀ, {len(matrix)} by {len(matrix)}"
     seconds = time.perf_counter() - began
     return Report(claim.key, status, "rational", evidence, None, seconds, form.instance, exact=True)
+
+
+def proved(claim: Claim, budget: Budget) -> Report:
+    """The claim's `Certificate` holds on its whole box, in interval arithmetic.
+
+    A certificate that is rejected refutes nothing: other multipliers may prove the claim.
+    """
+    del budget
+    began = time.perf_counter()
+    subject = claim.subject
+    assert isinstance(subject, Certificate)
+    proof = certificates.prove(subject.record)
+    seconds = time.perf_counter() - began
+    if not proof.proved:
+        evidence = f"certificate {subject.name} is rejected: {proof.sentence}"
+        return Report(claim.key, Status.INCONCLUSIVE, "certificate", evidence, None, seconds)
+    evidence = f"certificate {subject.name}, {proof.boxes} boxes"
+    return Report(
+        claim.key, Status.PROVED, "certificate", evidence, None, seconds, subject.name, exact=True
+    )

@@ -7,10 +7,10 @@
     moments, mask_moments           exact expectations over whole runs, any d and k
     certificate                     L6 at all states of a problem; certificate_rational: the same
     boxes, constants                numbers behind the theorems
+    proved, identity                Theorem C: certificates for all parameters of a box
     trajectories, theorems          whole runs; trajectory_hypotheses
 
-All but `paper_theorem` is derived here: of the paper's Theorem 1 only the hypotheses are public.
-Imported by `theory.audit` and users.
+All but `paper_theorem` is derived here. Imported by `theory.audit` and users.
 """
 
 from jaxbyz.theory.guarantees import Guarantee
@@ -19,6 +19,7 @@ from jaxbyz.theory.rosdhb.certificate_rational import all_states, exact_certific
 from jaxbyz.theory.rosdhb.certification import Certified, Factors, certify
 from jaxbyz.theory.rosdhb.constants import CONSTANTS
 from jaxbyz.theory.rosdhb.guarantees import RoSDHBGuarantee
+from jaxbyz.theory.rosdhb.identity import identity_claim
 from jaxbyz.theory.rosdhb.implementation import IMPLEMENTATION
 from jaxbyz.theory.rosdhb.lemmas import LEMMAS
 from jaxbyz.theory.rosdhb.lyapunov import LYAPUNOV
@@ -26,13 +27,14 @@ from jaxbyz.theory.rosdhb.mask_law import mask_share, uniform_masks
 from jaxbyz.theory.rosdhb.mask_moments import bernoulli_mask, global_mask, local_masks
 from jaxbyz.theory.rosdhb.moments import dynamics, linear_attack, long_run, run_moments
 from jaxbyz.theory.rosdhb.parameters import best_c, published_setting, theorem_a, theorem_b
+from jaxbyz.theory.rosdhb.proved import PROVED, theorem_c
 from jaxbyz.theory.rosdhb.theorems import THEOREMS
 
 __all__ = [
     "CLAIMS", "Certified", "Factors", "Guarantee", "RoSDHBGuarantee", "all_states",
     "bernoulli_mask", "best_c", "certificate", "certify", "dynamics", "exact_certificate",
     "global_mask", "linear_attack", "linear_kappa", "local_masks", "long_run",
-    "published_setting", "run_moments", "theorem_a", "theorem_b", "tilted_weights",
+    "published_setting", "run_moments", "theorem_a", "theorem_b", "theorem_c", "tilted_weights",
 ]  # fmt: skip
 
 CLAIMS = (
@@ -44,4 +46,6 @@ CLAIMS = (
     all_states(),
     *CONSTANTS,
     *THEOREMS,
+    identity_claim(),
+    *PROVED,
 )

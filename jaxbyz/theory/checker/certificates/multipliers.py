@@ -1,0 +1,85 @@
+"""Multipliers that depend on where in the box one is, and numbers as they are printed.
+
+A multiplier is a list of coefficients, of 1 and of the method's `parts`; those not given are 0.
+The first `AFFINE` of these are 1 and numbers that range over [0, 1] independently of each other;
+weights of V are made of these alone, so that the largest rate is at a corner.
+"""
+
+import itertools
+from fractions import Fraction
+from types import ModuleType
+
+from .positivity import Matrix
+from .slopes import Enclosed
+from .subdivision import Box
+
+Numbers = dict[str, Fraction]  # constants
+Rows = dict[str, list[Fraction]]  # coefficients of every multiplier
+Values = dict[str, Enclosed]  # constants or multipliers on one box
+
+
+def values(method: ModuleType, rows: Rows, box: Box) -> Values:
+    """Every multiplier on a box."""
+    parts = method.parts(variables(box))
+    found = {}
+    for name, row in rows.items():
+        total = Enclosed.of(row[0])
+        for coefficient, part in zip(row[1:], parts, strict=False):
+            total = total + Enclosed.of(coefficient) * part
+        found[name] = total
+    return found
+
+
+def variables(box: Box) -> list[Enclosed]:
+    """The coordinates."""
+    return [Enclosed.variable(side, place, len(box)) for place, side in enumerate(box)]
+
+
+def required(method: ModuleType, constants: Numbers, rows: Rows, box: Box) -> dict[str, Matrix]:
+    """The matrices of a box; multipliers that must be positive are matrices of one row."""
+    at = values(method, rows, box)
+    signs: dict[str, Matrix] = {name: [[at[name]]] for name in method.POSITIVE}
+    given = {name: Enclosed.of(value) for name, value in constants.items()}
+    return signs | method.matrices(given, at, variables(box))
+
+
+def affine(row: list[Fraction], point: tuple[Fraction, ...]) -> Fraction:
+    """The value of a weight of V at a point of the variables."""
+    parts = (Fraction(1), *point)
+    return sum((one * part for one, part in zip(row, parts, strict=False)), Fraction(0))
+
+
+def rate_at(method: ModuleType, rows: Rows, point: tuple[Fraction, ...]) -> Fraction:
+    """The factor of (f(θ_0) - inf f)/(γT) at a point: the largest of the method's `RATES`."""
+    return max(
+        sum((factor * affine(rows[name], point) for name, factor in terms.items()), Fraction(0))
+        for terms in method.RATES
+    )
+
+
+def rate(method: ModuleType, rows: Rows) -> Fraction:
+    """The largest one of the box: weights are affine, `rate_at` is convex, so a corner has it."""
+    corners = itertools.product((Fraction(0), Fraction(1)), repeat=method.AFFINE - 1)
+    return max(rate_at(method, rows, corner) for corner in corners)
+
+
+def shown(number: Fraction) -> str:
+    """A whole number or a fraction, as it is written.
+
+    >>> shown(Fraction(60)), shown(Fraction(1, 7))
+    ('60', '1/7')
+    """
+    return str(number)
+
+
+def shown_above(number: Fraction, places: int = 4) -> str:
+    """A number in decimals, rounded up.
+
+    >>> shown_above(Fraction(7, 4)), shown_above(Fraction(1, 3)), shown_above(Fraction(-1, 3))
+    ('1.75', '0.3334', '-0.3333')
+    """
+    scale = int("1" + "0" * places)
+    whole = -(-number.numerator * scale // number.denominator)
+    digits = str(abs(whole)).rjust(places + 1, "0")
+    text = f"{digits[:-places]}.{digits[-places:]}".rstrip("0").rstrip(".")
+    return f"-{text}" if whole < 0 else text

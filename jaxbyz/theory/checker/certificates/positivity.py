@@ -1,0 +1,125 @@
+"""Whether a symmetric matrix of functions is positive definite at every point of a box.
+
+A(y) = A(c) + Σ_i (y_i - c_i) A_i with slopes A_i, all known up to intervals; c is the centre. For
+*any* square matrix T: if TᵀA(y)T is positive definite, so is A(y). T is taken so that TᵀA(c)T is
+nearly the identity. A symmetric matrix of which every diagonal entry is larger than the sum of the
+absolute values of the others in its row is positive definite (Gershgorin), and this is decided in
+whole numbers, exactly.
+
+That A(c) is not positive definite is decided by its pivots in intervals.
+"""
+
+import enum
+import math
+from typing import NamedTuple
+
+from .intervals import BITS, Interval
+from .slopes import Enclosed
+
+Matrix = list[list[Enclosed]]  # square and symmetric
+Whole = list[list[int]]  # numbers in units of 2^-96, or of their products
+
+
+class Sign(enum.Enum):
+    """What is known of a matrix on a box."""
+
+    DEFINITE = "positive definite"
+    NOT = "not positive definite"
+    UNKNOWN = "not known to be positive definite"
+
+
+class Answer(NamedTuple):
+    """Of one matrix on one box."""
+
+    sign: Sign
+    doubts: list[int]  # what each direction adds to the doubt: the larger, the better to bisect it
+
+
+def sign(matrix: Matrix, radii: list[int]) -> Answer:
+    """DEFINITE everywhere on a box with these half sides; NOT at its centre; or UNKNOWN.
+
+    >>> from fractions import Fraction
+    >>> one, two = Enclosed.of(Fraction(1)), Enclosed.of(Fraction(2))
+    >>> sign([[two, one], [one, one]], []).sign.name, sign([[one, two], [two, one]], []).sign.name
+    ('DEFINITE', 'NOT')
+    """
+    factor = _factor([[entry.at_centre for entry in row] for row in matrix])
+    if factor is None:
+        return Answer(Sign.NOT, [])
+    if not factor:
+        return Answer(Sign.UNKNOWN, list(radii))
+    size = range(len(matrix))
+    sizes = [[abs(part) for part in row] for row in factor]
+    near = _congruent(_centres(matrix), factor)
+    far = _congruent(_spreads(matrix), sizes)
+    doubts = []
+    for place, radius in enumerate(radii):
+        slopes, doubt = _slopes(matrix, place)
+        tilted, doubted = _congruent(slopes, factor), _congruent(doubt, sizes)
+        doubts.append(0)
+        for i in size:
+            for j in size:  # radius in 2^-96, the others in 2^-288: products are rounded up
+                more = -(-(radius * (abs(tilted[i][j]) + doubted[i][j])) >> BITS)
+                far[i][j] += more
+                doubts[-1] += more
+    for i in size:
+        others = sum(abs(near[i][j]) + far[i][j] for j in size if j != i)
+        if near[i][i] - far[i][i] <= others:
+            # Ranges that came without slopes shrink with every side.
+            return Answer(Sign.UNKNOWN, doubts if any(doubts) else list(radii))
+    return Answer(Sign.DEFINITE, doubts)
+
+
+def _steady(entry: Enclosed) -> Interval:
+    """What slopes are added to: the value at the centre, or the range if they are unknown."""
+    return entry.range if entry.slopes is None else entry.at_centre
+
+
+def _centres(matrix: Matrix) -> Whole:
+    return [[_steady(entry).centre().low for entry in row] for row in matrix]
+
+
+def _spreads(matrix: Matrix) -> Whole:
+    return [[_steady(entry).radius() for entry in row] for row in matrix]
+
+
+def _slopes(matrix: Matrix, place: int) -> tuple[Whole, Whole]:
+    """Centres and radii of the slopes in one direction; 0 where there are none."""
+    nothing = Interval(0, 0)
+    found = [[entry.slopes[place] if entry.slopes else nothing for entry in row] for row in matrix]
+    centres = [[slope.centre().low for slope in row] for row in found]
+    return centres, [[slope.radius() for slope in row] for row in found]
+
+
+def _congruent(matrix: Whole, factor: Whole) -> Whole:
+    """TᵀAT, exactly."""
+    size = range(len(matrix))
+    half = [[sum(matrix[i][k] * factor[k][j] for k in size) for j in size] for i in size]
+    return [[sum(factor[k][i] * half[k][j] for k in size) for j in size] for i in size]
+
+
+def _factor(matrix: list[list[Interval]]) -> Whole | None:
+    """T with TᵀAT nearly the identity; None: A is not positive definite; []: it may not be.
+
+    From A = LDLᵀ: the columns of T are those of L⁻ᵀ, divided by roots of pivots. Nothing is claimed
+    of T. The pivots are intervals that hold those of A.
+    """
+    rows = [list(row) for row in matrix]
+    size = len(rows)
+    lower = [[0] * size for _ in range(size)]  # L, whose diagonal is 1
+    for k in range(size):
+        pivot = rows[k][k]
+        if pivot.low <= 0:
+            return None if pivot.high <= 0 else []
+        for i in range(k + 1, size):
+            lower[i][k] = rows[k][i].over(pivot).centre().low
+            rows[i][i] = rows[i][i] - rows[k][i].squared().over(pivot)
+            for j in range(i + 1, size):
+                rows[i][j] = rows[i][j] - (rows[k][i] * rows[k][j]).over(pivot)
+    factor = [[0] * size for _ in range(size)]
+    for j in range(size):  # back substitution: Lᵀ t = e_j/√d_j
+        factor[j][j] = (1 << BITS + BITS) // max(1, math.isqrt(rows[j][j].low << BITS))
+        for i in range(j - 1, -1, -1):
+            known = sum(lower[k][i] * factor[k][j] for k in range(i + 1, j + 1))
+            factor[i][j] = -known >> BITS
+    return factor

@@ -1,0 +1,167 @@
+"""Theorem C: RoSDHB's step size, momentum, rate and floor from certificates that are PROVED.
+
+    γ ≤ k/(dcL),  β² = 1 - aγL,  κB² ≤ w:
+    (1/T) Σ_{t<T} E‖∇L_H(θ_t)‖² ≤ rate · D0/(γT) + C κG²
+
+for every certificate (a, c, w, C) of the package, from momenta 0. The Lyapunov function, its proof
+and what is trusted: `checker.certificates.rosdhb`. c = 23200, a = 24, w = 1/7 is the setting of the
+paper's Theorem 1. What is proved is a theorem on that setting, not the paper's proof. Derived here.
+"""
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from jaxbyz import checks
+from jaxbyz.theory.checker.certificates import prove, read
+from jaxbyz.theory.checker.certificates.multipliers import Rows, rate_at
+from jaxbyz.theory.claims import Claim, Provenance, Scope
+from jaxbyz.theory.proofs.wanted import stored
+from jaxbyz.theory.rosdhb.guarantees import RoSDHBGuarantee
+from jaxbyz.theory.subjects import Certificate
+
+
+class Proved(NamedTuple):
+    """One certificate of the package."""
+
+    name: str
+    record: Mapping[str, Any]
+    c: Fraction
+    coupling: Fraction  # a
+    kappa_b_squared: Fraction  # w
+    floor: Fraction  # C
+    rows: Rows
+
+    def rate(self, share: Fraction, ratio: Fraction) -> Fraction:
+        """The factor of D0/(γT) at x = cγLd/k and s = k/d: cf + 2 max(p22, 0)."""
+        return rate_at(read(self.record)[0], self.rows, (share, ratio))
+
+
+def certificates() -> tuple[Proved, ...]:
+    """Those of RoSDHB, by name; each is verified by the audit and in the tests."""
+    found = []
+    for name, record in stored():
+        if record["method"] == "rosdhb":
+            _, constants, rows = read(record)
+            c, coupling, bound, floor = (
+                constants[key] for key in ("c", "coupling", "kappa_b_squared", "C")
+            )
+            found.append(Proved(name, record, c, coupling, bound, floor, rows))
+    return tuple(found)
+
+
+def _above(number: Fraction) -> float:
+    """The least float that is not below."""
+    near = float(number)
+    return near if Fraction(near) >= number else math.nextafter(near, math.inf)
+
+
+def theorem_c(
+    smoothness: float,
+    ratio: float,
+    *,
+    kappa: float,
+    b_squared: float,
+    g_squared: float,
+    c: float | None = None,
+    step_size: float | None = None,
+) -> RoSDHBGuarantee:
+    """Theorem C: any γ ≤ k/(dcL), β² = 1 - aγL, with (a, c), rate and floor of a certificate.
+
+    Proved by machine, for every d, k, n, f and rule; see `checker.certificates.rosdhb`. Of all
+    certificates with κB² ≤ w it takes the one that needs the fewest rounds at the largest step
+    size: the least c · rate. Derived here.
+
+    Args:
+        smoothness: L > 0 of the average honest loss.
+        ratio: k/d in (0, 1], exactly: with ratio·d not whole, RoSDHB sends fewer coordinates.
+        kappa: κ ≥ 0 of the aggregation rule.
+        b_squared: B² ≥ 0.
+        g_squared: G² ≥ 0.
+        c: only certificates with this c, 23200 for instance; None: any.
+        step_size: γ in (0, k/(dcL)]; None: the largest.
+
+    Raises:
+        ValueError: an argument outside its range; no certificate is for so large a κB², or for c.
+
+    >>> promise = theorem_c(1.0, 0.1, kappa=0.125, b_squared=1.0, g_squared=1.0)
+    >>> promise.rate / promise.step_size * 0.1 < 25, promise.floor < 4  # Theorem B: 86 and 8
+    (True, True)
+    """
+    checks.interval("smoothness", smoothness, 0, math.inf, closed="neither")
+    checks.interval("ratio", ratio, 0, 1, closed="right")
+    for name, value in (("kappa", kappa), ("b_squared", b_squared), ("g_squared", g_squared)):
+        checks.interval(name, value, 0, math.inf, closed="left")
+    known = [one for one in certificates() if c is None or one.c == Fraction(c)]
+    if not known:
+        there = sorted({float(one.c) for one in certificates()})
+        raise ValueError(f"c must be one of {there}, got {c!r}")
+    needed = Fraction(kappa) * Fraction(b_squared)
+    fitting = [one for one in known if needed <= one.kappa_b_squared]
+    if not fitting:
+        most = max(one.kappa_b_squared for one in known)
+        raise ValueError(f"kappa b_squared must be <= {most}, got {float(needed)!r}")
+    share = Fraction(ratio)
+    best = min(fitting, key=lambda one: one.c * one.rate(Fraction(1), share))
+    largest = ratio / (float(best.c) * smoothness)
+    step = largest if step_size is None else float(step_size)
+    checks.interval("step_size", step, 0, largest, closed="right")
+    x = step * smoothness
+    used = min(Fraction(1), best.c * Fraction(x) / share)
+    momentum = math.sqrt(1 - float(best.coupling) * x)
+    return RoSDHBGuarantee(
+        theorem=f"RoSDHB, Theorem C ({best.name})",
+        provenance=Provenance.DERIVED,
+        step_size=step,
+        ratio=ratio,
+        momentum=momentum,
+        one_minus_momentum=float(best.coupling) * x / (1 + momentum),
+        rate=_above(best.rate(used, share)),
+        floor=_above(best.floor),
+        kappa_g_squared=kappa * g_squared,
+    )
+
+
+def proved_claim(name: str, record: Mapping[str, Any]) -> Claim:
+    """A certificate as a claim of the audit."""
+    _, constants, _ = read(record)
+    c, coupling, bound, floor = (
+        constants[key] for key in ("c", "coupling", "kappa_b_squared", "C")
+    )
+    return Claim(
+        paper="rosdhb",
+        name=f"C/c={c},a={coupling},κB²≤{bound}",
+        title="one round, all parameters of a box",
+        statement=f"0 < γ ≤ k/({c}dL), β² = 1-{coupling}γL, κB² ≤ {bound}: "
+        f"E V⁺ ≤ V - γ‖∇L_H‖² + {floor} γκG², V ≥ cf·inf L_H, for every d, k, n, f and rule",
+        provenance=Provenance.DERIVED,
+        source="derived here: certificates of RoSDHB",
+        scope=Scope.CONSTANTS,
+        sides=lambda instance: instance,
+        unconditional="what is assumed is in the statement: smoothness, (G, B), κ of the rule",
+        subject=Certificate(name, record),
+        tight_from=None,
+    )
+
+
+def table() -> list[dict[str, Any]]:
+    """One row for each certificate: c, a, w, C, largest rate, boxes; verified on the way."""
+    rows = []
+    for one in certificates():
+        proof = prove(one.record)
+        rows.append(
+            {
+                "c": one.c,
+                "coupling": one.coupling,
+                "kappa_b_squared": one.kappa_b_squared,
+                "C": one.floor,
+                "rate": max(one.rate(Fraction(1), Fraction(s)) for s in (0, 1)),
+                "boxes": proof.boxes,
+                "proved": proof.proved,
+            }
+        )
+    return rows
+
+
+PROVED = tuple(proved_claim(name, record) for name, record in stored())
