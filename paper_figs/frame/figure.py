@@ -96,7 +96,7 @@ def text_of(results: Results) -> str:
             shown.append(f"{found.final('uplink_bits') / 1e6:.4g} Mbit up")
         if "step" in found.about:
             shown.append(f"step {found.about['step']:g}")
-        lines.append(f"{name:<44}" + ", ".join(shown))
+        lines.append(f"{name:<44}  " + ", ".join(shown))
     return "\n".join(lines)
 
 

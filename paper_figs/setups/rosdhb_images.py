@@ -14,24 +14,27 @@ The runs of a setting lie in one folder, so that figures that need the same runs
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import jax
 import optax
 
 import jaxbyz as jb
 from paper_figs.frame import split
 from paper_figs.frame.workspace import Methods, Workspace, digest
+from paper_figs.setups.rosdhb_attacks import (
+    ALIE,
+    ALIE_SEARCHED,
+    FOE,
+    NONE,
+    SHOWN,
+    attack_of,
+)
+
+__all__ = ["ALIE", "ALIE_SEARCHED", "FOE", "NONE", "SHOWN", "attack_of"]  # found here too
 
 ROSDHB, DASHA = "RoSDHB", "Byz-DASHA-PAGE"
-FOE, ALIE, ALIE_SEARCHED, NONE = "IPM searched", "ALIE", "ALIE searched", "no attack"
-ATTACKS: dict[str, Callable[[], Any]] = {
-    FOE: jb.ipm_search,
-    ALIE: jb.alie,
-    ALIE_SEARCHED: lambda: jb.alie_line_search(per_sign=24),
-    NONE: jb.attacks.no_attack,
-}
-SHOWN = {FOE: "FOE searched"}  # names of attacks in titles, where the paper has another
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,11 +53,13 @@ class Setting:
     momentum: float = 0.9
     batch: int | None = None  # None: full local gradients
     model: str = "LightNet"
+    probability: float = 1.0  # of a full local gradient in Byz-DASHA-PAGE
+    reference: float = 0.1  # k/d at which step sizes are chosen
 
 
 QUICK = Setting(
     data="digits", train=None, test=None, rounds=100, every=5, seeds=3,
-    grid=(0.064, 0.256, 1.024), tuning_seeds=1,
+    grid=(0.016, 0.064, 0.256, 1.024), tuning_seeds=1,
 )  # fmt: skip
 DEFAULT = Setting(
     data="mnist", train=3000, test=2000, rounds=250, every=5, seeds=2,
@@ -67,11 +72,15 @@ FULL = Setting(
 
 
 def title_of(setting: Setting) -> str:
-    """Which data, and how much of it, for titles of figures."""
+    """Which data, how much of it, and which model, for titles of figures."""
     names = {"digits": "digits 8×8", "mnist": "MNIST", "cifar10": "CIFAR-10 (JPEG copies)",
              "fashion_mnist": "Fashion-MNIST"}  # fmt: skip
     size = "" if setting.train is None else f", {setting.train} of the training images"
-    return f"{names[setting.data]}{size}, {setting.seeds} seeds"
+    model = {"LightNet": "small conv net", "linear": "linear model"}.get(
+        setting.model, setting.model
+    )
+    batch = "" if setting.batch is None else f", batches of {setting.batch}"
+    return f"{names[setting.data]}{size}, {model}{batch}, {setting.seeds} seeds"
 
 
 def model_of(setting: Setting, classes: int) -> Any:
@@ -79,7 +88,7 @@ def model_of(setting: Setting, classes: int) -> Any:
     made = {
         "LightNet": lambda: jb.problems.models.LightNet(classes),
         "linear": lambda: jb.problems.models.Linear(classes),
-        "ResNet-18": lambda: jb.problems.resnets.resnet18(classes),
+        "ResNet-18": lambda: jb.problems.resnets.resnet18(classes, jb.problems.resnets.BatchNorm),
     }
     return made[setting.model]()
 
@@ -104,9 +113,10 @@ def methods_of(setting: Setting, f: int, ratio: float) -> Methods:
             ratio=ratio, momentum=setting.momentum, optimizer=optax.sgd(step), aggregator=rule
         ),
         DASHA: lambda step: jb.byz_dasha_page(
-            compressor=random, probability=1.0, optimizer=optax.sgd(step), aggregator=rule
+            compressor=random, probability=setting.probability, optimizer=optax.sgd(step),
+            aggregator=rule,
         ),
-    }
+    }  # fmt: skip
 
 
 def shared(setting: Setting, workspace: Workspace) -> Workspace:
@@ -116,11 +126,12 @@ def shared(setting: Setting, workspace: Workspace) -> Workspace:
 
 def steps_of(setting: Setting, workspace: Workspace, most: int) -> dict[str, float]:
     """Every method's step size, from the reference setting (f = 3, or `most` where it is less)."""
-    f = min(3, most)
+    f, ratio = min(3, most), setting.reference
     return shared(setting, workspace).tune(
-        f"step sizes, f = {f}, k/d = 0.1", methods_of(setting, f, 0.1),
-        problem_of(setting, workspace, f), attack=ATTACKS[FOE](), grid=setting.grid,
-        rounds=setting.rounds, seeds=setting.tuning_seeds, **_alike(setting),
+        f"step sizes, f = {f}, k/d = {ratio:g}", methods_of(setting, f, ratio),
+        problem_of(setting, workspace, f), attack=attack_of(FOE, setting.honest, f),
+        grid=setting.grid,
+        rounds=setting.rounds, seeds=setting.tuning_seeds, **alike(setting),
     )  # fmt: skip
 
 
@@ -134,24 +145,81 @@ def curves(
     attacks: Sequence[str] = (FOE,),
     alpha: float | None = 5.0,
     methods: Sequence[str] = (ROSDHB, DASHA),
+    dissimilarity: bool = False,
 ) -> dict[tuple[str, str], jb.History]:
-    """(method, attack) -> curves."""
+    """(method, attack) -> curves; with `dissimilarity`, its columns too."""
     all_methods = methods_of(setting, f, ratio)
-    division = "i.i.d." if alpha is None else f"alpha = {alpha:g}"
+    problem, options = problem_of(setting, workspace, f, alpha), alike(setting)
+    if dissimilarity:
+        problem = with_dissimilarity(problem)
+        options["evaluate"] = (*options["evaluate"], "dissimilarity")
+    measured = ", with dissimilarity" if dissimilarity else ""
     found: dict[tuple[str, str], jb.History] = {}
     sizes = ", ".join(f"{steps[name]:g}" for name in methods)
     for attack in attacks:  # each attack is a run of its own: figures ask for different ones
         made = shared(setting, workspace).runs(
-            f"f = {f}, k/d = {ratio:g}, {division}, {attack}, steps {sizes}",
-            {name: all_methods[name] for name in methods},
-            problem_of(setting, workspace, f, alpha), attacks=[ATTACKS[attack]()], steps=steps,
-            rounds=setting.rounds, seeds=setting.seeds, **_alike(setting),
+            f"f = {f}, k/d = {ratio:g}, {division(alpha)}, {attack}, steps {sizes}{measured}",
+            {name: all_methods[name] for name in methods}, problem,
+            attacks=[attack_of(attack, setting.honest, f)], steps=steps,
+            rounds=setting.rounds, seeds=setting.seeds, **options,
         )  # fmt: skip
         found |= {(method, attack): history for (method, _), history in made.items()}
     return found
 
 
-def _alike(setting: Setting) -> dict[str, Any]:
+def label(method: str, f: int, ratio: float, attack: str) -> str:
+    """The name of a run in results."""
+    return f"{method}, f = {f}, k/d = {ratio:g}, {SHOWN.get(attack, attack)}"
+
+
+def cells(
+    setting: Setting,
+    workspace: Workspace,
+    byzantine: Sequence[int],
+    ratios: Sequence[float],
+    attacks: Sequence[str] = (FOE,),
+    methods: Sequence[str] = (ROSDHB, DASHA),
+    steps: dict[str, float] | None = None,
+) -> dict[str, jb.History]:
+    """All of these, by their labels; steps None: those of `steps_of`."""
+    steps = steps_of(setting, workspace, max(byzantine)) if steps is None else steps
+    results: dict[str, jb.History] = {}
+    for f in byzantine:
+        for ratio in ratios:
+            found = curves(
+                setting, workspace, f=f, ratio=ratio, steps=steps, attacks=attacks, methods=methods
+            )
+            results |= {label(method, f, ratio, attack): h for (method, attack), h in found.items()}
+    return results
+
+
+def division(alpha: float | None) -> str:
+    """How the data are divided, in words."""
+    return "i.i.d." if alpha is None else f"alpha = {alpha:g}"
+
+
+def with_dissimilarity(problem: jb.problems.Problem) -> jb.problems.Problem:
+    """The problem with an evaluator more, of two columns.
+
+    dissimilarity = (1/h) Σ ‖∇f_i(x) - ∇f(x)‖², squared_gradient_norm = ‖∇f(x)‖².
+    """
+
+    def evaluator(x: jax.Array, data: Any, test: Any) -> dict[str, jax.Array]:
+        gradients = jax.lax.map(lambda local: problem.oracle(local).full(x), data)  # [h, d]
+        mean = gradients.mean(axis=0)
+        spread = ((gradients - mean) ** 2).sum(axis=1).mean()
+        return {"dissimilarity": spread, "squared_gradient_norm": mean @ mean}
+
+    evaluators = {**problem.evaluators, "dissimilarity": evaluator}
+    return dataclasses.replace(problem, evaluators=evaluators)
+
+
+def sent(ratio: float, dimension: int) -> int:
+    """k, the coordinates that a worker sends in a round."""
+    return max(1, int(ratio * dimension + 1e-9))
+
+
+def alike(setting: Setting) -> dict[str, Any]:
     """What all runs have in common, so that one program does for tuning and for curves.
 
     One run and worker after another: batched, convolutions are slow on CPU, and both sides of

@@ -6,15 +6,67 @@ import numpy as np
 import pytest
 from parts.figures import Case, Plant, change, examine
 
-from paper_figs.figures import rosdhb_fig1, rosdhb_reference
+from paper_figs.figures import (
+    rosdhb_fig1,
+    rosdhb_fig2,
+    rosdhb_fig3,
+    rosdhb_fig4,
+    rosdhb_fig6,
+    rosdhb_official,
+    rosdhb_reference,
+    rosdhb_tables,
+)
 from paper_figs.frame.workspace import Workspace
-from paper_figs.setups import rosdhb_images
+from paper_figs.setups import rosdhb_curves, rosdhb_images
+from paper_figs.setups.rosdhb_images import FOE, ROSDHB
 
 # A linear model and few images: these tests ask whether everything fits together.
 TINY = dataclasses.replace(
     rosdhb_images.QUICK, train=300, test=100, rounds=4, every=2, seeds=2, grid=(0.1,),
     model="linear",
 )  # fmt: skip
+
+
+def worse(column):
+    """Two less, and not by the same for all seeds."""
+    return column - 2 - np.arange(2)[:, None] / 100
+
+
+def better(column):
+    return column + 2 + np.arange(2)[:, None] / 100
+
+
+def slowly(results):
+    """Evaluations a hundred times later, and the threshold reached at the last one."""
+    name = "RoSDHB, f = 1, k/d = 0.1, FOE searched"
+    found = change(f"^{name}", test_accuracy=lambda a: a * 0 + [-1.0, -1.0, 0.5])(results)
+    return {**found, name: dataclasses.replace(found[name], rounds=found[name].rounds * 100)}
+
+
+def backwards(results):
+    """Bits that fall, while the accuracies are reached one after another."""
+    return change(
+        "^RoSDHB", uplink_bits=lambda bits: -bits,
+        test_accuracy=lambda a: a * 0 + [0.0, 0.02, 0.1],
+    )(results)  # fmt: skip
+
+
+def planted(name, value):
+    return lambda results: {**results, name: results[name] + value}
+
+
+UNDER_FOE = rosdhb_curves.Spec(TINY, (1,), (0.1, 1.0), (FOE,))
+UNDER_ALIE = rosdhb_curves.Spec(TINY, (1,), (0.1,), rosdhb_fig6.BOTH, (ROSDHB,))
+MORE_BITS = Plant(change("^RoSDHB, .*k/d = 0.1", uplink_bits=lambda bits: bits + 14.0), "bits are")
+LOST = Plant(
+    change("^RoSDHB, f", test_accuracy=worse), "without attack|at least the test accuracy of"
+)
+OF_ALIE = (
+    MORE_BITS,
+    Plant(change("^RoSDHB, f", test_accuracy=worse), "without attack"),
+    Plant(change("ALIE searched", test_accuracy=better), "searched ALIE leaves"),
+    Plant(planted(rosdhb_fig6.FORGED, 1e-3), "honest mean"),
+)
 
 CASES = [
     Case(
@@ -38,6 +90,57 @@ CASES = [
         (
             Plant(change("^RoSDHB", uplink_bits=lambda bits: 2 * bits), "sends 32 k bits"),
             Plant(change("^RoSDHB", test_accuracy=lambda a: a - 2), "within|fewer rounds"),
+        ),
+    ),
+    Case(
+        "rosdhb_fig2",
+        rosdhb_fig2.Spec(TINY, (1,), (0.1,), (0.0,)),  # reached at the start
+        (
+            Plant(change("^RoSDHB", uplink_bits=lambda bits: bits + 14.0), "bits to a threshold"),
+            Plant(change("^RoSDHB", test_accuracy=worse), "fewer rounds"),
+        ),
+    ),
+    Case(
+        "rosdhb_fig3",
+        rosdhb_fig3.Spec(TINY, (1,), (0.1, 1.0), 0.0),
+        (
+            Plant(change("^RoSDHB", uplink_bits=lambda bits: 2 * bits), "costs a worker"),
+            Plant(change("^RoSDHB.*k/d = 1,", test_accuracy=worse), "at least as many"),
+            Plant(slowly, "10 times as many"),
+            Plant(
+                change("^RoSDHB.*k/d = 0.1,", uplink_bits=lambda bits: bits + 1e6), "fewer uplink"
+            ),
+        ),
+    ),
+    Case(
+        "rosdhb_fig4",
+        rosdhb_fig4.Spec(TINY, (1,), (0.5, None), (ROSDHB,)),
+        (
+            Plant(change("i.i.d.", uplink_bits=lambda bits: bits + 14.0), "bits are"),
+            Plant(change("alpha", test_accuracy=better), "lower test accuracy"),
+            Plant(change("alpha", dissimilarity=lambda found: 0 * found), "larger measured G"),
+        ),
+    ),
+    Case("rosdhb_fig5", UNDER_FOE, (MORE_BITS, LOST)),
+    Case("rosdhb_fig6", UNDER_ALIE, OF_ALIE),
+    Case("rosdhb_fig7", UNDER_FOE, (MORE_BITS, LOST)),
+    Case("rosdhb_fig8", UNDER_ALIE, OF_ALIE),
+    Case(
+        "rosdhb_tables",
+        rosdhb_tables.Spec(TINY, (1,), (0.1,), (FOE,), (), (0.0, 0.05)),
+        (
+            Plant(backwards, "do not fall"),
+            Plant(change("^RoSDHB", uplink_bits=lambda bits: bits + 1e9), "fewer megabits"),
+        ),
+    ),
+    Case(
+        "rosdhb_official",
+        rosdhb_official.Spec(
+            TINY, (rosdhb_official.MASKS,), (rosdhb_official.NOISE,), (rosdhb_official.STEP,), 1
+        ),
+        (
+            Plant(planted(rosdhb_official.SHARED, np.array([[1], [0]])), "two run seeds"),
+            Plant(change("masks by|noise|step size", test_accuracy=better), "changes the test"),
         ),
     ),
 ]
