@@ -124,15 +124,24 @@ def shared(setting: Setting, workspace: Workspace) -> Workspace:
     return workspace.shared(f"rosdhb_images-{digest(setting)}")
 
 
+# What this process has made or read already: to find it on disk, a run is traced once more, which
+# takes a second or two. (folder, what) -> result
+_at_hand: dict[tuple[Any, ...], Any] = {}
+
+
 def steps_of(setting: Setting, workspace: Workspace, most: int) -> dict[str, float]:
     """Every method's step size, from the reference setting (f = 3, or `most` where it is less)."""
     f, ratio = min(3, most), setting.reference
-    return shared(setting, workspace).tune(
-        f"step sizes, f = {f}, k/d = {ratio:g}", methods_of(setting, f, ratio),
-        problem_of(setting, workspace, f), attack=attack_of(FOE, setting.honest, f),
-        grid=setting.grid,
-        rounds=setting.rounds, seeds=setting.tuning_seeds, **alike(setting),
-    )  # fmt: skip
+    place, name = shared(setting, workspace), f"step sizes, f = {f}, k/d = {ratio:g}"
+    if (place.folder, name) not in _at_hand:
+        steps = place.tune(
+            name, methods_of(setting, f, ratio), problem_of(setting, workspace, f),
+            attack=attack_of(FOE, setting.honest, f), grid=setting.grid, rounds=setting.rounds,
+            seeds=setting.tuning_seeds, **alike(setting),
+        )  # fmt: skip
+        _at_hand[place.folder, name] = steps, place.tables[name]
+    steps, workspace.tables[name] = _at_hand[place.folder, name]
+    return dict(steps)
 
 
 def curves(
@@ -148,22 +157,28 @@ def curves(
     dissimilarity: bool = False,
 ) -> dict[tuple[str, str], jb.History]:
     """(method, attack) -> curves; with `dissimilarity`, its columns too."""
-    all_methods = methods_of(setting, f, ratio)
+    place, all_methods = shared(setting, workspace), methods_of(setting, f, ratio)
     problem, options = problem_of(setting, workspace, f, alpha), alike(setting)
     if dissimilarity:
         problem = with_dissimilarity(problem)
         options["evaluate"] = (*options["evaluate"], "dissimilarity")
     measured = ", with dissimilarity" if dissimilarity else ""
     found: dict[tuple[str, str], jb.History] = {}
-    sizes = ", ".join(f"{steps[name]:g}" for name in methods)
     for attack in attacks:  # each attack is a run of its own: figures ask for different ones
-        made = shared(setting, workspace).runs(
-            f"f = {f}, k/d = {ratio:g}, {division(alpha)}, {attack}, steps {sizes}{measured}",
-            {name: all_methods[name] for name in methods}, problem,
-            attacks=[attack_of(attack, setting.honest, f)], steps=steps,
-            rounds=setting.rounds, seeds=setting.seeds, **options,
-        )  # fmt: skip
-        found |= {(method, attack): history for (method, _), history in made.items()}
+        where = f"f = {f}, k/d = {ratio:g}, {division(alpha)}, {attack}"
+
+        def key(name: str, where: str = where) -> tuple[Any, ...]:
+            return place.folder, where + measured, name, steps[name]
+
+        if missing := [name for name in methods if key(name) not in _at_hand]:
+            sizes = ", ".join(f"{steps[name]:g}" for name in missing)
+            made = place.runs(
+                f"{where}, steps {sizes}{measured}", {name: all_methods[name] for name in missing},
+                problem, attacks=[attack_of(attack, setting.honest, f)], steps=steps,
+                rounds=setting.rounds, seeds=setting.seeds, **options,
+            )  # fmt: skip
+            _at_hand.update({key(name): history for (name, _), history in made.items()})
+        found |= {(name, attack): _at_hand[key(name)] for name in methods}
     return found
 
 
