@@ -101,7 +101,7 @@ def plot(spec: Spec, results: Results) -> Any:
     for row, f in enumerate(spec.byzantine):
         for ax, x, unit, title in (
             (axes[row, 0], "round", 1.0, "rounds"),
-            (axes[row, 1], "uplink_bits", 1e6, "uplink megabits per worker"),
+            (axes[row, 1], "uplink_bits", 1e6, "uplink Mbit per worker"),
         ):
             for name in METHODS:
                 found = [
@@ -127,7 +127,7 @@ def plot(spec: Spec, results: Results) -> Any:
             ax.minorticks_off()
             ax.grid(visible=True, alpha=0.25)
             ax.set_xlabel("k/d")
-            ax.set_ylabel(f"{title} to {spec.threshold:g}")
+            ax.set_ylabel(f"{title} to accuracy {spec.threshold:g}")
             ax.set_title(f"f = {f} of n = {spec.setting.honest + f}", fontsize=9)
     drawing.legend(axes[0, 0], loc="best")
     drawing.title(

@@ -144,7 +144,7 @@ def plot(spec: Spec, results: Results) -> Any:
         below.set_yscale("log")
         below.grid(visible=True, alpha=0.25)
         below.set_xlabel("‖∇f(x)‖² of the honest objective")
-        below.set_ylabel("Δ(x), mean squared deviation of the ∇f_i")
+        below.set_ylabel("Δ(x), deviation of the ∇f_i")
         drawing.legend(below, loc="best", title=f"measured: B = 0; B² = {allowed:.2g}",
                        title_fontsize=7)  # fmt: skip
     drawing.legend(axes[0, 0], loc="best")
