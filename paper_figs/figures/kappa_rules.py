@@ -59,8 +59,7 @@ class Spec:
 
 
 COORDINATES = ((5, 1), (7, 2), (8, 2), (10, 3), (11, 4), (20, 5))
-QUICK = ("trimmed mean", "trimmed mean, f + 1", "median", "Krum", "geometric median", "MVA",
-         "NNM, trimmed mean")  # fmt: skip
+QUICK = ("trimmed mean", "trimmed mean, f + 1", "median", "Krum", "NNM, trimmed mean")
 SPECS = {
     "quick": Spec(QUICK, ((7, 2),), COORDINATES, 16, 150),
     "default": Spec(tuple(RULES), ((7, 2), (10, 3)), COORDINATES, 64, 400),
@@ -130,7 +129,7 @@ def plot(spec: Spec, results: Results) -> Any:
     ax, places = axes[0, 0], np.arange(len(names))[::-1]
     ax.axvline(1, color="k", linewidth=0.8, label="least κ of any rule, f/(n-2f)")
     ax.plot(published / least, places, "|", color=drawing.VERMILION, markersize=9,
-            markeredgewidth=2, label="published bound")  # fmt: skip
+            markeredgewidth=2, label="known upper bound")  # fmt: skip
     ax.plot(exact / least, places, "o", color=drawing.BLUE, markersize=7, fillstyle="none",
             label="exact, proved")  # fmt: skip
     for which, marker, label in ((computed == 1, "x", "worst, by convex programs"),

@@ -5,6 +5,7 @@ import pytest
 from parts.figures import Case, Plant, change_arrays, examine
 
 from paper_figs.figures import (
+    compressors,
     dm21_rates,
     dm21_stability,
     kappa_rules,
@@ -106,6 +107,17 @@ CASES = [
             Plant(change_arrays("Krum", lambda y: y + np.array([0, 0, 0, 99, 0])), "exceeds"),
             Plant(change_arrays("trimmed", lambda y: y * np.array([1, 1, 0.5, 1, 1])), "least"),
             Plant(change_arrays("median", lambda y: y * np.array([1, 1, 1, 0.9, 1])), "attained"),
+        ),
+    ),
+    Case(
+        "compressors",
+        compressors.Spec(8, 2, 200, ("Rand-k, seeded", "Top-k")),
+        (
+            # k coordinates dropped in place of k kept; the factor d/k forgotten; no indices paid.
+            Plant(change_arrays("Top-k/error", lambda e: 1.5 * e), "exceeds"),
+            Plant(change_arrays("seeded/error", lambda e: 0.2 * e), "attained"),
+            Plant(change_arrays("seeded/bias", lambda b: b + 0.75), "unbiased"),
+            Plant(change_arrays("Top-k/declared", lambda n: n - [0, 0, 6, 0]), "bits"),
         ),
     ),
 ]
