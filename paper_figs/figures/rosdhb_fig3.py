@@ -44,7 +44,7 @@ class Spec:
 
 
 SPECS = {
-    "quick": Spec(rosdhb_images.QUICK, (3,), (0.1, 0.3, 1.0), 0.6),
+    "quick": Spec(rosdhb_images.QUICK, (3,), (0.1, 0.3, 1.0), 0.4),
     "default": Spec(rosdhb_images.DEFAULT, (1, 3), (0.05, 0.1, 0.3, 1.0), 0.85),
     "full": Spec(rosdhb_images.FULL, (1, 3), (0.05, 0.1, 0.3, 0.5, 1.0), 0.95),
 }
@@ -97,6 +97,8 @@ def check(spec: Spec, results: Results) -> list[Finding]:
 
 def plot(spec: Spec, results: Results) -> Any:
     """Rounds (left) and megabits (right) against k/d, one row per f."""
+    from matplotlib import ticker
+
     figure, axes = drawing.axes(len(spec.byzantine), 2, sharex=True)
     for row, f in enumerate(spec.byzantine):
         for ax, x, unit, title in (
@@ -123,6 +125,8 @@ def plot(spec: Spec, results: Results) -> Any:
             ax.set_xscale("log")
             if ax.dataLim.y0 > 0:  # a threshold that is reached at the start costs nothing
                 ax.set_yscale("log")
+                ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+                ax.yaxis.set_major_formatter("{x:g}")
             ax.set_xticks(spec.ratios, [f"{ratio:g}" for ratio in spec.ratios])
             ax.minorticks_off()
             ax.grid(visible=True, alpha=0.25)

@@ -82,9 +82,7 @@ def at_most(claim: str, values: Any, bound: float = 0.0, what: str = "") -> Find
     values = np.asarray(values, float)
     if values.ndim != 1 or not len(values):
         raise ValueError(f"{claim!r}: values must be one number a seed, got {values.shape}")
-    name = what or "difference"
-    numbers = f"{name}: mean {values.mean():.4g}, {values.min():.4g} … {values.max():.4g} over "
-    numbers += f"{len(values)} seeds, claimed ≤ {bound:.4g}"
+    numbers = f"{what or 'difference'}: {_said(values)}, claimed ≤ {bound:.4g}"
     if len(values) == 1:
         return Finding(claim, "E", "inconclusive", numbers, "one seed has no interval")
     if not np.isfinite(values).all():
@@ -98,6 +96,21 @@ def at_most(claim: str, values: Any, bound: float = 0.0, what: str = "") -> Find
     low, high = stats.t.interval(0.95, len(values) - 1, mean, error)
     verdict = _one_side(np.array([high <= bound]), np.array([low > bound]))
     return Finding(claim, "E", verdict, numbers, T_INTERVAL, (float(low), float(high)))
+
+
+def _said(values: np.ndarray) -> str:
+    """Mean and range over seeds, and how many seeds decide nothing (NaN).
+
+    >>> _said(np.array([1.0, 3.0, np.nan]))
+    'mean 2, 1 … 3 over 2 of 3 seeds, the others undecided'
+    """
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return f"undecided for all of {len(values)} seeds"
+    told = f"mean {known.mean():.4g}, {known.min():.4g} … {known.max():.4g} over "
+    if len(known) == len(values):
+        return f"{told}{len(values)} seeds"
+    return f"{told}{len(known)} of {len(values)} seeds, the others undecided"
 
 
 def less(claim: str, left: Any, right: Any, margin: float = 0.0, what: str = "") -> Finding:
