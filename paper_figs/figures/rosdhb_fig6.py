@@ -36,7 +36,11 @@ from paper_figs.setups.rosdhb_curves import Spec, accuracy
 from paper_figs.setups.rosdhb_images import ALIE, ALIE_SEARCHED, ROSDHB, label
 
 TITLE = "RoSDHB, Figure 6 (assumed): accuracy under ALIE, for f and k/d"
-SECONDS = {"quick": "30 s", "default": "not measured", "full": "not measured"}
+SECONDS = {
+    "quick": "40 s (2 cores), 25 s after rosdhb_fig1",
+    "default": "16 min (estimated) after rosdhb_fig1",
+    "full": "not measured",
+}
 BOTH = (ALIE, ALIE_SEARCHED)
 SPECS = {
     "quick": Spec(rosdhb_images.QUICK, (1, 3), (0.1,), BOTH, (ROSDHB,)),

@@ -45,7 +45,11 @@ from paper_figs.setups.rosdhb_curves import accuracy
 from paper_figs.setups.rosdhb_images import ALIE, ALIE_SEARCHED, DASHA, FOE, ROSDHB
 
 TITLE = "RoSDHB and its baseline: the method beside the choices of the public code"
-SECONDS = {"quick": "40 s", "default": "not measured", "full": "not measured"}
+SECONDS = {
+    "quick": "50 s (2 cores), 35 s after rosdhb_fig1 and fig6",
+    "default": "8 min (estimated) after rosdhb_fig1",
+    "full": "not measured",
+}
 RATIO, SAME = 0.1, 0.02
 MASKS, SEARCH, STEP = "masks by run seed + round", "search of one attacker", "step size of the code"
 ZERO, AGAIN, TOGETHER = "start at zero", "FOE rescaled again", "all of them"

@@ -32,7 +32,11 @@ from paper_figs.setups import rosdhb_images
 from paper_figs.setups.rosdhb_images import ALIE_SEARCHED, DASHA, FOE, ROSDHB, SHOWN, division
 
 TITLE = "RoSDHB, tables (assumed): rounds and megabits to test accuracies"
-SECONDS = {"quick": "15 s", "default": "not measured", "full": "not measured"}
+SECONDS = {
+    "quick": "60 s (2 cores), 5 s after rosdhb_fig1 to fig6",
+    "default": "1 min (estimated) after rosdhb_fig1 to fig6",
+    "full": "not measured",
+}
 
 
 @dataclasses.dataclass(frozen=True)
