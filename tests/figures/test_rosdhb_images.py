@@ -152,3 +152,13 @@ def workspace(tmp_path_factory):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_figure(case, workspace, tmp_path):
     examine(case, workspace, tmp_path)
+
+
+def test_a_run_that_diverged_has_no_wrong_bits(workspace):
+    """Its columns are NaN once it is over; that is no error of the bits before."""
+    case = next(case for case in CASES if case.name == "rosdhb_fig3")
+    results = rosdhb_fig3.run(case.spec, workspace)
+    over = np.array([0, 0, np.nan])
+    changed = change("^RoSDHB", uplink_bits=lambda b: b + over, test_accuracy=lambda a: a + over)
+    (exact,) = [f for f in rosdhb_fig3.check(case.spec, changed(results)) if f.kind == "T"]
+    assert exact.verdict == "reproduced"
