@@ -115,8 +115,8 @@ class Workspace:
     def races(
         self,
         name: str,
-        methods: Mapping[str, Callable[[Any, jb.Aggregator], Algorithm]],
-        aggregators: Mapping[str, jb.Aggregator],
+        methods: Mapping[str, Callable[[Any, jb.core.Aggregator], Algorithm]],
+        aggregators: Mapping[str, jb.core.Aggregator],
         problem: jb.problems.Problem,
         *,
         attacks: Sequence[Attack],

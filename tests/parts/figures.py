@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxbyz import History
 from paper_figs.frame import drawing, figure
 
 
@@ -32,10 +33,11 @@ def altered(history, **columns):
 
 
 def change(which: str, **columns: Callable) -> Callable:
-    """Results with columns changed in the runs whose names match a regular expression."""
+    """Results with columns changed in the runs whose names match; arrays stay as they are."""
 
     def changed(results):
-        names = [name for name in results if re.search(which, name)]
+        runs = [name for name in results if isinstance(results[name], History)]
+        names = [name for name in runs if re.search(which, name)]
         assert names, f"no run matches {which!r} among {list(results)}"
         return {**results, **{name: altered(results[name], **columns) for name in names}}
 
