@@ -1,0 +1,38 @@
+"""The figure of Byz-DM21 on images: it runs at a tiny size, and wrong results are noticed."""
+
+import dataclasses
+
+import numpy as np
+from parts.figures import Case, Plant, change, examine
+
+from paper_figs.figures import dm21_cifar
+from paper_figs.frame.workspace import Workspace
+
+TINY = dataclasses.replace(
+    dm21_cifar.SPECS["quick"], model="linear", rounds=4, every=2, seeds=2, batch=2, per_class=40
+)
+
+
+def altered(name, change):
+    return lambda results: {**results, name: change(results[name])}
+
+
+CODE, FAITHFUL = "the code's division", "all classes"
+CASE = Case(
+    "dm21_cifar",
+    TINY,
+    (
+        Plant(altered(f"classes/{CODE}, f = 8", lambda counts: counts + 1), "lack two"),
+        Plant(altered(f"classes/{FAITHFUL}, f = 8", lambda counts: 0 * counts), "lack none"),
+        Plant(change("Byz-DM21", uplink_bits=lambda bits: bits + 1), "bits"),
+        Plant(
+            change(CODE, test_accuracy=lambda a: 1 + 0 * a + np.arange(2)[:, None] / 100),
+            "share of classes|ends lower",
+        ),
+        Plant(change("Byz-DM21", test_accuracy=lambda a: 0 * a - 1), "ends above"),
+    ),
+)
+
+
+def test_figure(tmp_path):
+    examine(CASE, Workspace(tmp_path / "one"), tmp_path)
