@@ -107,7 +107,7 @@ def label(method: str, attack: str, rule: str, f: int) -> str:
     return f"{method}, {SHOWN.get(attack, attack)}, NNM + {rule}, f = {f}"
 
 
-def rule_of(name: str, f: int) -> jb.Aggregator:
+def rule_of(name: str, f: int) -> jb.core.Aggregator:
     """One of the rules, without the mixing before it."""
     made = {
         "RFA": lambda: jb.smoothed_weiszfeld(8, nu=0.1),
@@ -258,7 +258,7 @@ def check(spec: Spec, results: Results) -> list[Finding]:
 def plot(spec: Spec, results: Results) -> Any:
     """Excess loss against uplink bits: a row for every attack, a column for every rule and f."""
     columns = [(f, rule) for f in spec.byzantine for rule in spec.rules]
-    size = (2.35 * len(columns) + 1.2, 1.9 * len(spec.attacks) + 1.1)
+    size = (max(2.1 * len(columns) + 0.6, 6.0), 1.7 * len(spec.attacks) + 1.1)
     figure, axes = drawing.axes(
         len(spec.attacks), len(columns), figsize=size, sharex=True, sharey=True
     )
@@ -280,13 +280,16 @@ def plot(spec: Spec, results: Results) -> Any:
             )
             ax.set_ylabel("f(x) − f*" if column == 0 else "", fontsize=8)
             ax.tick_params(labelsize=7)
+            ax.xaxis.get_offset_text().set_fontsize(7)
             ax.set_title(f"{SHOWN.get(attack, attack)}, NNM + {rule}, f = {f}", fontsize=7)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=7)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(5, len(labels)), fontsize=7
+    )
     drawing.title(
         figure,
         f"{logistic.shown(spec.data, spec.samples)}: n = {spec.n}, k = {spec.k}, batch "
-        f"{spec.batch}, {spec.rounds} of 40000 rounds, {spec.seeds} seeds, median and range; "
-        "compared at the grey line",
+        f"{spec.batch}, {spec.rounds} rounds (the code: 40000), {spec.seeds} seeds; median and "
+        "range; compared at the grey line",
     )
     return figure

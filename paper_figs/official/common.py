@@ -27,6 +27,7 @@ class KeyedBroadcast:
 
     inner: Any
     key: jax.Array
+    coin: Any = None  # that of the inner broadcast, where it has one
 
     def bits(self) -> Any:
         """Those of the inner broadcast."""
@@ -36,6 +37,10 @@ class KeyedBroadcast:
     def x(self) -> jax.Array:
         """The model, [d]."""
         return self.inner.x
+
+    def opened(self) -> Any:
+        """The inner broadcast."""
+        return self.inner if self.coin is None else dataclasses.replace(self.inner, coin=self.coin)
 
 
 def same_masks(algorithm: Algorithm) -> Algorithm:
@@ -56,37 +61,38 @@ def same_masks(algorithm: Algorithm) -> Algorithm:
 
     def broadcast(key: Key, state: Tree) -> KeyedBroadcast:
         own, common = jax.random.split(key)
-        return KeyedBroadcast(inner.server.broadcast(own, state), common)
+        said = inner.server.broadcast(own, state)
+        return KeyedBroadcast(said, common, getattr(said, "coin", None))
 
     def init(key: Key, broadcast: KeyedBroadcast, oracle: Oracle) -> Any:
-        return inner.worker.init(key, broadcast.inner, oracle)
+        return inner.worker.init(key, broadcast.opened(), oracle)
 
     def step(key: Key, state: Tree, broadcast: KeyedBroadcast, oracle: Oracle) -> Any:
         own = oracle._replace(draw=lambda _: oracle.draw(key))
-        return inner.worker.step(broadcast.key, state, broadcast.inner, own)
+        return inner.worker.step(broadcast.key, state, broadcast.opened(), own)
 
     unchanged = inner.worker.unchanged
 
     def again(state: Tree, broadcast: KeyedBroadcast, silent: Tree) -> Tree:
         assert unchanged is not None
-        return unchanged(state, broadcast.inner, silent)
+        return unchanged(state, broadcast.opened(), silent)
 
     def served(function: Any) -> Any:
         if function is None:
             return None
-        return lambda key, state, broadcast, said: function(key, state, broadcast.inner, said)
+        return lambda key, state, broadcast, said: function(key, state, broadcast.opened(), said)
 
     def encode(key: Key, broadcast: KeyedBroadcast, wanted: jax.Array) -> Tree:
         del key  # the coordinates are those of everybody
         _, compress_key = jax.random.split(broadcast.key)
-        return inner.codec.encode(compress_key, broadcast.inner, wanted)
+        return inner.codec.encode(compress_key, broadcast.opened(), wanted)
 
     def plain(codec: Codec | None) -> Codec | None:
         if codec is None:
             return None
         return Codec(
-            lambda key, broadcast, wanted: codec.encode(key, broadcast.inner, wanted),
-            lambda broadcast, message: codec.decode(broadcast.inner, message),
+            lambda key, broadcast, wanted: codec.encode(key, broadcast.opened(), wanted),
+            lambda broadcast, message: codec.decode(broadcast.opened(), message),
         )
 
     decode = plain(inner.codec)

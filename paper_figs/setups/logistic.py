@@ -102,8 +102,8 @@ def methods_of(
     k: int,
     probability: float,
     eta: float,
-    around: Callable[[jb.Aggregator], jb.Aggregator],
-) -> dict[str, Callable[[Any, jb.Aggregator], Any]]:
+    around: Callable[[jb.core.Aggregator], jb.core.Aggregator],
+) -> dict[str, Callable[[Any, jb.core.Aggregator], Any]]:
     """Functions of step size and rule: Top-k for error feedback, seeded Rand-k for the others.
 
     Args:
@@ -130,7 +130,7 @@ def methods_of(
         "Byz-VR-DM21": (jb.byz_vr_dm21, {**top, "eta": eta}),
     }
 
-    def of(name: str) -> Callable[[Any, jb.Aggregator], Any]:
+    def of(name: str) -> Callable[[Any, jb.core.Aggregator], Any]:
         make, options = known[name]
         return lambda step, rule: make(
             optimizer=optax.sgd(step), aggregator=around(rule), **options
