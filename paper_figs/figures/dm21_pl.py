@@ -13,8 +13,8 @@ mean; its κ = f/(n-2f) is exact.
 
 Claims. T: without noise no evaluation is above its bound, and on the worst population the last
 value is ½ κ ζ²/μ. E: with noise, the mean over seeds is below the bound at the last evaluation
-(theorem of an expectation); the distance to f* of the noisy runs falls no further in the last
-quarter of the rounds (a factor 2 at most).
+(theorem of an expectation); the distance to f* of the noisy runs falls no further: means over the
+last quarter of the rounds and the quarter before are within a factor 2.
 
 Source: arXiv 2603.15144, whose abstract claims the rate under the Polyak-Łojasiewicz condition;
 bounds derived here.
@@ -50,7 +50,7 @@ DM21, VR = "Byz-DM21", "Byz-VR-DM21"
 THEOREMS = {DM21: theorem_3, VR: theorem_4}
 MAKERS = {DM21: jb.byz_dm21, VR: jb.byz_vr_dm21}
 SAME, WORST, NOISY = "same data", "worst population", "sampled"
-START = 10.0  # every coordinate of x⁰ on the worst population
+START = -10.0  # every coordinate of x⁰ on the worst population, beyond the limit -1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,21 +178,25 @@ def check(spec: Spec, results: Results) -> list[Finding]:
             )
         )  # fmt: skip
         noisy, bound = results[label(name, NOISY)]["gap"], results[f"bound/{label(name, NOISY)}"]
-        quarter = noisy.shape[1] * 3 // 4
+        half, quarter = noisy.shape[1] // 2, noisy.shape[1] * 3 // 4
         checked += [
             findings.at_most(
                 f"{label(name, NOISY)}: the mean over seeds is below the bound at the end",
                 noisy[:, -1], float(bound[-1]), "f - f*",
             ),
             findings.at_most(
-                f"{label(name, NOISY)}: the last quarter of the rounds gains a factor 2 at most",
-                np.log2(
-                    np.maximum(noisy[:, quarter], FLOAT32) / np.maximum(noisy[:, -1], FLOAT32)
-                ),
+                f"{label(name, NOISY)}: the last quarter of the rounds is within a factor 2 of "
+                "the quarter before",
+                np.log2(_mean(noisy[:, half:quarter]) / _mean(noisy[:, quarter:])),
                 1.0, "log2 of the factor",
             ),
         ]  # fmt: skip
     return checked
+
+
+def _mean(gaps: np.ndarray) -> np.ndarray:
+    """Mean excess loss over evaluations, [S]."""
+    return np.maximum(gaps, FLOAT32).mean(axis=1)
 
 
 def plot(spec: Spec, results: Results) -> Any:
@@ -208,6 +212,8 @@ def plot(spec: Spec, results: Results) -> Any:
         floor = float(results[f"floor/{where}"])
         if floor > 0:
             ax.axhline(floor, color=drawing.VERMILION, linewidth=0.8, label="floor κζ²/(2μ)")
+        if where == SAME:
+            ax.set_ylim(bottom=FLOAT32 / 5)
         if where != WORST:
             ax.axhline(FLOAT32, color="0.75", linewidth=0.8, label="what float32 can tell")
         ax.set_yscale("log", nonpositive="mask")
