@@ -152,11 +152,14 @@ def plot(spec: Spec, results: Results) -> Any:
         drawing.legend(below, loc="best", title=f"measured: B = 0; B² = {allowed:.2g}",
                        title_fontsize=7)  # fmt: skip
     drawing.legend(axes[0, 0], loc="best")
-    step = results[label(ROSDHB, spec.byzantine[0], spec.alphas[0])].about["step"]
+    first = spec.byzantine[0], spec.alphas[0]
+    chosen = ", ".join(
+        f"{name} γ = {results[label(name, *first)].about['step']:g}" for name in spec.methods
+    )
     drawing.title(
         figure,
         f"{rosdhb_images.title_of(spec.setting)}: k/d = {RATIO}, FOE searched; median and range; "
-        f"RoSDHB γ = {step:g}",
+        f"{chosen}",
     )
     return figure
 

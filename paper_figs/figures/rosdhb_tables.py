@@ -160,7 +160,7 @@ def plot(spec: Spec, results: Results) -> Any:
     """The tables below each other."""
     lines = text(spec, results).rstrip().split("\n")
     width = max(map(len, lines))
-    figure, axes = drawing.axes(1, 1, figsize=(0.075 * width + 0.6, 0.155 * len(lines) + 0.7))
+    figure, axes = drawing.axes(1, 1, figsize=(0.075 * width + 0.6, 0.135 * len(lines) + 0.7))
     ax = axes[0, 0]
     ax.axis("off")
     ax.text(0.0, 1.0, "\n".join(lines), family="monospace", fontsize=7.5, va="top",
