@@ -23,7 +23,7 @@ from paper_figs.setups import rosdhb_cifar, rosdhb_curves
 from paper_figs.setups.rosdhb_curves import Spec
 from paper_figs.setups.rosdhb_images import FOE
 
-TITLE = "RoSDHB, Figure 7 (assumed): CIFAR-10 under FOE"
+TITLE = "RoSDHB, Figure 7 (assumed): CIFAR-10 (JPEG copies), FOE; at quick scale digits"
 SECONDS = {
     "quick": "35 s (2 cores)",
     "default": "11 min (estimated)",
