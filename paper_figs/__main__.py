@@ -95,6 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
             pages.into_gallery(made)
         if len(several) > 1:
             pages.write_index(out, done, failures)
+            jax.clear_caches()  # programs of one figure would fill the memory of the next
     if len(several) > 1:
         print(f"{len(done)} figures, {len(failures)} not made: {out / 'index.html'}")
     return int(bool(failures) or any(made.failed for made in done))
