@@ -25,6 +25,9 @@ DIRECTIONS = 2.0**40
 # The start is found from squared distances, in which more would cancel.
 START = 2.0**10
 WEIGHT_STEPS = 10  # times as many as on the rows: they cost next to nothing
+# Rows that are closer than this, in the unit of the rows' spread, are tried as one row. From rows
+# that differ by rounding alone, as those of `nnm`, uncorrected steps hardly get away.
+TOGETHER = (0.0, *(2.0**-i for i in range(20, 0, -2)))
 
 
 class _Iterate(NamedTuple):
@@ -45,12 +48,14 @@ def geometric_median(
     max(0, ‖R‖ - η)/n, which has no unit, is at most `tolerance` (default 1e-5 in float32, 1e-10
     in float64). details: iterations, residual, converged.
 
-    If the row of least total distance is the median, the iteration starts there and stops. Else it
-    is first done on weights a of the rows, z = Σ a_i x_i. The squared distances D of the rows
-    suffice for that, since ‖x_i - z‖² = (D a)_i - aᵀD a/2 (derived here), and such a step costs
-    O(n²). Its rounding errors are then corrected by a few steps on the rows themselves. All rows
-    are first centred at their coordinate-wise median, and of a very far row only the direction
-    counts. So neither the size of a far row nor an offset common to all rows matters.
+    A row that is so close to z that rounding hides the distance counts as equal to z. If the row of
+    least total distance is the median, the iteration starts there and stops. Else it is first done
+    on weights a of the rows, z = Σ a_i x_i. The squared distances D of the rows suffice for that,
+    since ‖x_i - z‖² = (D a)_i - aᵀD a/2 (derived here), and such a step costs O(n²). The first of
+    them leaves that row together with the rows close to it, as if they were one. The rounding
+    errors of these steps are then corrected by a few steps on the rows themselves. All rows are
+    first centred at their coordinate-wise median, and of a very far row only the direction counts.
+    So neither the size of a far row nor an offset common to all rows matters.
 
     Cost O(n²d) once, O(nd) per iteration. The median is not unique for collinear rows with even n.
     The rule does not use f, which only states for how many Byzantine rows it is trusted.
@@ -105,10 +110,13 @@ def _step(rows: Centred, iterate: _Iterate) -> _Iterate:
     point = iterate.point
     rows = rows.inside_loop(point)
     distance = distances_from(rows, point)  # [n]
-    weight = _inverse(distance)
+    # Rounding of z and of the rows in their unit, 1; below it a distance means nothing.
+    epsilon = jnp.finfo(point.dtype).eps
+    near = distance <= 2 * epsilon * (1 + jnp.sqrt((point * point).sum()))
+    weight = jnp.where(near, 0, _inverse(distance))
     pull = weighted_from(weight, rows, point)  # [d], R
     length = jnp.sqrt((pull * pull).sum())
-    here = (distance == 0).sum().astype(point.dtype)  # η
+    here = near.sum().astype(point.dtype)  # η
     target = point + pull / jnp.maximum(weight.sum(), jnp.finfo(point.dtype).tiny)
     stay = jnp.where(length > 0, jnp.minimum(1, here / jnp.where(length > 0, length, 1)), 1)
     residual = jnp.maximum(0, length - here) / distance.shape[0]
@@ -131,33 +139,47 @@ def _start(squares: jax.Array, goal: float, max_iterations: int) -> jax.Array:
     n = squares.shape[0]
 
     def times(vector: jax.Array) -> jax.Array:
-        return jnp.matmul(squares, vector, precision=jax.lax.Precision.HIGHEST)
+        return jnp.matmul(vector, squares, precision=jax.lax.Precision.HIGHEST)  # symmetric
 
     def normalised(pull: jax.Array, otherwise: jax.Array) -> jax.Array:
-        total = pull.sum()
-        return jnp.where(total > 0, pull / jnp.where(total > 0, total, 1), otherwise)
+        whole = pull.sum(axis=-1, keepdims=True)
+        return jnp.where(whole > 0, pull / jnp.where(whole > 0, whole, 1), otherwise)
 
-    def look(weights: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """‖x_i - z‖² [n], Weiszfeld's weights 1/‖x_i - z‖ [n], and ‖R‖ []."""
+    def total(weights: jax.Array) -> jax.Array:
+        """Σ ‖x_i - z‖ for weights [..., n] -> [...]."""
         along = times(weights)
-        from_point = jnp.maximum(along - (weights * along).sum() / 2, 0)  # [n]
-        pull = _inverse(jnp.sqrt(from_point))
-        length = pull.sum() * (pull * from_point).sum() - (pull * times(pull)).sum() / 2
-        return from_point, pull, jnp.sqrt(jnp.maximum(length, 0))
-
-    row = jax.nn.one_hot(jnp.argmin(jnp.sqrt(squares).sum(axis=1)), n, dtype=squares.dtype)
-    from_row, pull, length = look(row)
-    optimal = length <= (from_row == 0).sum() + n * goal
+        squared = along - (weights * along).sum(axis=-1, keepdims=True) / 2
+        return jnp.sqrt(jnp.maximum(squared, 0)).sum(axis=-1)
 
     def body(carry: tuple) -> tuple:
         weights, _, i = carry
-        _, pull, length = look(weights)
+        along = times(weights)
+        from_point = jnp.maximum(along - (weights * along).sum() / 2, 0)  # ‖x_i - z‖², [n]
+        pull = _inverse(jnp.sqrt(from_point))
+        length = _length(pull, from_point, times(pull))
         return normalised(pull, weights), length, i + 1
 
     def going(carry: tuple) -> jax.Array:
         _, length, i = carry
         return (length > n * goal / 10) & (i < max_iterations - 1) & ~optimal
 
-    begin = normalised(pull, row), jnp.full((), jnp.inf, squares.dtype), jnp.array(0)
+    row = jax.nn.one_hot(jnp.argmin(jnp.sqrt(squares).sum(axis=1)), n, dtype=squares.dtype)
+    # The corrected step from that row, with more and more rows taken as one with it, [m, n].
+    from_row = times(row)
+    together = jnp.sqrt(from_row) <= jnp.asarray(TOGETHER, squares.dtype)[:, None]
+    pull = jnp.where(together, 0, _inverse(jnp.sqrt(from_row)))
+    length = _length(pull, from_row, times(pull))
+    count = together.sum(axis=1).astype(squares.dtype)  # η
+    stay = jnp.where(length > count + n * goal, count / jnp.where(length > 0, length, 1), 1)
+    tried = normalised(pull, row) * (1 - stay)[:, None] + row * stay[:, None]
+    best = jnp.argmin(total(tried))
+    optimal = stay[best] == 1
+    begin = tried[best], jnp.full((), jnp.inf, squares.dtype), jnp.array(0)
     weights, _, _ = jax.lax.while_loop(going, body, begin)
     return jnp.where(optimal, row, weights)
+
+
+def _length(pull: jax.Array, squared: jax.Array, along: jax.Array) -> jax.Array:
+    """‖Σ p_i (x_i - z)‖ of weights p [..., n], from the ‖x_i - z‖² [n] and D p [..., n]; [...]."""
+    whole = pull.sum(axis=-1) * (pull * squared).sum(axis=-1) - (pull * along).sum(axis=-1) / 2
+    return jnp.sqrt(jnp.maximum(whole, 0))
