@@ -107,7 +107,7 @@ def plot(spec: Spec, results: Results) -> Any:
     for row, f in enumerate(spec.byzantine):
         for ax, x, unit, title in (
             (axes[row, 0], "round", 1.0, "rounds"),
-            (axes[row, 1], "uplink_bits", 1e6, "uplink Mbit per worker"),
+            (axes[row, 1], "uplink_bits", 1e6, "Mbit per worker"),
         ):
             for name in METHODS:
                 found = [
