@@ -48,8 +48,29 @@ def theory(code):
     assert all(abs(slope + 2 / 3) < 0.005 for slope in two)
 
 
+def proofs(code):
+    said = "".join(output.get("text", "") for cell in code for output in cell.outputs)
+    assert "PROVED, " in said
+    assert "exit code 0" in said
+    for name in ("C", "kappa", "sign"):
+        assert re.search(rf"^{name} \| matrix \w+ is (not positive definite|undecided)", said, re.M)
+    assert "unusable | constants.C must be a text" in said
+    shown = [
+        output["data"]["text/plain"]
+        for cell in code
+        for output in cell.outputs
+        if "text/plain" in output.get("data", {})
+    ]
+    assert "(True, True)" in shown  # the identity
+    assert "False" in shown  # with an error planted in it
+    signs = next(text for text in shown if "'Q': " in text)
+    assert set(ast.literal_eval(signs).values()) == {"positive definite"}
+    rounds = ast.literal_eval(next(text for text in shown if "'B': " in text))
+    assert 3 * rounds["C"] < rounds["B"] < rounds["C, c = 23200"] < rounds["A, c = 23200"]
+
+
 # What each notebook must show, beside a picture.
-SHOWS = {"quickstart": quickstart, "theory": theory}
+SHOWS = {"quickstart": quickstart, "theory": theory, "proofs": proofs}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

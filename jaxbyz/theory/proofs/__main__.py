@@ -18,7 +18,7 @@ def main(names: list[str]) -> int:
         if names and wanted.name not in names:
             continue
         began = time.perf_counter()
-        found = find(wanted.method, wanted.constants, slack=wanted.slack)
+        found = find(wanted.method, wanted.constants, slack=wanted.slack, room=wanted.room)
         seconds = time.perf_counter() - began
         if found is None:
             missing += 1

@@ -28,8 +28,7 @@ from jaxbyz.theory.checker.certificates.slopes import Enclosed
 
 DENOMINATOR = 100_000
 SIDE = 5  # points a side of the first grid
-ROOM = 0.05  # of the least rate, given up for a margin
-MOST_BOXES = 800  # of a certificate that is worth keeping
+MOST_BOXES = 1200  # of a certificate that is worth keeping
 MOST_ROUNDS = 12
 
 
@@ -163,7 +162,11 @@ def rounded_up(number: float, places: int = 100) -> Fraction:
 
 
 def find(
-    method: str, constants: Mapping[str, Fraction], *, slack: Fraction = Fraction(1, 20)
+    method: str,
+    constants: Mapping[str, Fraction],
+    *,
+    slack: Fraction = Fraction(1, 20),
+    room: Fraction = Fraction(1, 20),
 ) -> Found | None:
     """A certificate for these constants with C nearly as small as this search can, and a low rate.
 
@@ -174,7 +177,8 @@ def find(
     Args:
         method: one of `checker.certificates.METHODS`.
         constants: all but C; or all, and then C is kept.
-        slack: what is given up of the least C for a lower rate and fewer boxes.
+        slack: what is given up of the least C, for a lower rate.
+        room: what is given up of the least rate, for a margin: fewer boxes.
 
     Returns:
         None if none was found, which does not say that there is none.
@@ -192,7 +196,7 @@ def find(
     if not program.solve(cp.Minimize(rate), [*fixed, *program.demands(0.0)]):
         return None
     margin = cp.Variable(nonneg=True)
-    fixed += [rate <= (1 + ROOM) * float(rate.value), margin <= 1]
+    fixed += [rate <= float(1 + room) * float(rate.value), margin <= 1]
     for _ in range(MOST_ROUNDS):
         if not program.solve(cp.Maximize(margin), [*fixed, *program.demands(margin)]):
             return None

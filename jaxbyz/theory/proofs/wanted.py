@@ -1,6 +1,7 @@
 """The certificates of this package: for which constants they are sought, and where they are kept.
 
-`make proofs` finds them anew. A file is named after its method, c, coupling a and bound of κB².
+`make proofs` finds them anew. A file is named after its method and constants: c, coupling a and
+bound w of κB² of RoSDHB; reach and w of gradient descent.
 """
 
 import json
@@ -15,38 +16,44 @@ FOLDER = Path(__file__).parent / "stored"
 class Wanted(NamedTuple):
     """One certificate to be found."""
 
+    name: str  # of its file, without the ending
     method: str
-    c: Fraction
-    coupling: Fraction
-    kappa_b_squared: Fraction
-    slack: Fraction  # what is given up of the least C, for a lower rate and fewer boxes
-
-    @property
-    def name(self) -> str:
-        """Of its file, without the ending."""
-        c, coupling, bound = (
-            str(part).replace("/", "_") for part in (self.c, self.coupling, self.kappa_b_squared)
-        )
-        return f"{self.method}-c{c}-a{coupling}-w{bound}"
-
-    @property
-    def constants(self) -> dict[str, Fraction]:
-        """All but C."""
-        names = ("c", "coupling", "kappa_b_squared")
-        return dict(zip(names, (self.c, self.coupling, self.kappa_b_squared), strict=True))
+    constants: dict[str, Fraction]  # all but C, or all
+    slack: Fraction  # what is given up of the least C, for a lower rate
+    room: Fraction = Fraction(1, 20)  # what is given up of the least rate, for fewer boxes
 
 
-def _rosdhb(c: str, coupling: int, bound: str, slack: str) -> Wanted:
-    return Wanted("rosdhb", Fraction(c), Fraction(coupling), Fraction(bound), Fraction(slack))
+def _written(*parts: str) -> str:
+    return "-".join(parts).replace("/", "_")
+
+
+def _rosdhb(c: str, coupling: int, bound: str, slack: str, room: str = "1/20") -> Wanted:
+    constants = {
+        "c": Fraction(c), "coupling": Fraction(coupling), "kappa_b_squared": Fraction(bound)
+    }  # fmt: skip
+    name = _written("rosdhb", f"c{c}", f"a{coupling}", f"w{bound}")
+    return Wanted(name, "rosdhb", constants, Fraction(slack), Fraction(room))
+
+
+def _gradient_descent(reach: str, bound: str, floor: str) -> Wanted:
+    constants = {
+        "reach": Fraction(reach), "kappa_b_squared": Fraction(bound), "C": Fraction(floor)
+    }  # fmt: skip
+    name = _written("gradient_descent", f"reach{reach}", f"w{bound}")
+    return Wanted(name, "gradient_descent", constants, Fraction(0))
 
 
 WANTED = (
+    _gradient_descent("1", "1/7", "1167/1000"),  # 1/(1-w) is 1.1666…
+    _gradient_descent("29/20", "1/7", "1000"),  # 2/(1+√w) is 1.4514…
     _rosdhb("23200", 24, "1/25", "1/50"),
     _rosdhb("60", 24, "1/25", "1/20"),
+    _rosdhb("24", 24, "1/25", "1/10", "1/4"),
     _rosdhb("5", 4, "1/25", "1/8"),
     _rosdhb("23200", 24, "1/7", "1/50"),
     _rosdhb("60", 24, "1/7", "1/20"),
     _rosdhb("30", 24, "1/7", "1/10"),
+    _rosdhb("24", 24, "1/7", "1/10", "1/4"),
     _rosdhb("6", 5, "1/7", "1/8"),
     _rosdhb("23200", 24, "1/2", "1/50"),
     _rosdhb("60", 24, "1/2", "1/10"),

@@ -125,16 +125,27 @@ def theorem_c(
 
 def proved_claim(name: str, record: Mapping[str, Any]) -> Claim:
     """A certificate as a claim of the audit."""
-    _, constants, _ = read(record)
-    c, coupling, bound, floor = (
-        constants[key] for key in ("c", "coupling", "kappa_b_squared", "C")
-    )
+    method, constants, _ = read(record)
+    bound, floor = constants["kappa_b_squared"], constants["C"]
+    if method.NAME == "rosdhb":
+        c, a = constants["c"], constants["coupling"]
+        called = f"C/c={c},a={a},κB²≤{bound}"
+        statement = (
+            f"0 < γ ≤ k/({c}dL), β² = 1-{a}γL, κB² ≤ {bound}: E V⁺ ≤ V - γ‖∇L_H‖² + {floor} γκG², "
+            "V ≥ cf·inf L_H, for every d, k, n, f and rule"
+        )
+    else:
+        reach = constants["reach"]
+        called = f"GD/γL≤{reach},κB²≤{bound}"
+        statement = (
+            f"k = d, β = 0, 0 < γL ≤ {reach}, κB² ≤ {bound}: cf·L_H(θ⁺) ≤ cf·L_H(θ) - γ‖∇L_H‖² + "
+            f"{floor} γκG², for every d, n, f and rule"
+        )
     return Claim(
         paper="rosdhb",
-        name=f"C/c={c},a={coupling},κB²≤{bound}",
+        name=called,
         title="one round, all parameters of a box",
-        statement=f"0 < γ ≤ k/({c}dL), β² = 1-{coupling}γL, κB² ≤ {bound}: "
-        f"E V⁺ ≤ V - γ‖∇L_H‖² + {floor} γκG², V ≥ cf·inf L_H, for every d, k, n, f and rule",
+        statement=statement,
         provenance=Provenance.DERIVED,
         source="derived here: certificates of RoSDHB",
         scope=Scope.CONSTANTS,

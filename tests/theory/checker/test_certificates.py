@@ -16,7 +16,7 @@ from jaxbyz.theory import checker
 from jaxbyz.theory.checker import certificates
 from jaxbyz.theory.checker.certificates import intervals, positivity, slopes, subdivision
 from jaxbyz.theory.checker.certificates.intervals import Interval
-from jaxbyz.theory.checker.certificates.multipliers import values
+from jaxbyz.theory.checker.certificates.multipliers import enclosed, values
 from jaxbyz.theory.checker.certificates.slopes import Enclosed
 
 PROGRAM = Path(checker.__file__).parent
@@ -133,7 +133,7 @@ def definite_at(record, point):
     method, constants, rows = certificates.read(record)
     box = [Interval.of(part) for part in point]
     given = {key: Enclosed.of(value) for key, value in constants.items()}
-    at = values(method, rows, box)
+    at = values(method, enclosed(rows), box)
     for matrix in method.matrices(given, at, [Enclosed.of(part) for part in point]).values():
         exact = [[Fraction(entry.at_centre.low, 1 << 96) for entry in row] for row in matrix]
         if not checker.rationals.definite(exact):

@@ -1,7 +1,7 @@
 """Verify a certificate: a theorem for all parameters of a box. Start with `prove`.
 
     reading      text to rational numbers: strict, bounded, no floating-point numbers
-    rosdhb       the statement, and the matrices whose positivity proves it; multipliers
+    rosdhb, gradient_descent   statements, and matrices that prove them; multipliers
     intervals, slopes, positivity, subdivision   positive definite at every point of [0, 1]^n
 
 What has to be believed, and nothing else, for the word PROVED:
@@ -17,7 +17,7 @@ from fractions import Fraction
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from . import rosdhb
+from . import gradient_descent, rosdhb
 from .intervals import BITS
 from .multipliers import Numbers, Rows, rate, required, shown_above
 from .reading import FORMAT, Unusable, decoded, numbers, outline, rows
@@ -25,7 +25,7 @@ from .subdivision import MOST_BOXES, Outcome, all_definite
 
 __all__ = ["FORMAT", "METHODS", "Proof", "Unusable", "decoded", "prove", "read"]
 
-METHODS: dict[str, ModuleType] = {method.NAME: method for method in (rosdhb,)}
+METHODS: dict[str, ModuleType] = {method.NAME: method for method in (rosdhb, gradient_descent)}
 
 
 class Proof(NamedTuple):
@@ -65,11 +65,8 @@ def prove(record: Any, most_boxes: int = MOST_BOXES) -> Proof:
     for name, holds in method.conditions(constants).items():
         if not holds:
             return Proof(False, f"{name} does not hold", 0)
-    outcome = all_definite(
-        lambda box: required(method, constants, multipliers, box),
-        len(method.VARIABLES),
-        most_boxes,
-    )
+    matrices = required(method, constants, multipliers)
+    outcome = all_definite(matrices, len(method.VARIABLES), most_boxes)
     if not outcome.proved:
         centre = tuple(Fraction(side.low + side.high, 2 << BITS) for side in outcome.where)
         return Proof(False, _reason(outcome, method.VARIABLES), outcome.boxes, centre)

@@ -70,13 +70,13 @@ class Interval:
         return Interval(-self.high, -self.low)
 
     def __mul__(self, other: Interval) -> Interval:
-        products = (
-            self.low * other.low,
-            self.low * other.high,
-            self.high * other.low,
-            self.high * other.high,
-        )
-        return Interval(min(products) >> BITS, -(-max(products) >> BITS))
+        a, b, c, d = self.low, self.high, other.low, other.high
+        if a >= 0 and c >= 0:
+            low, high = a * c, b * d
+        else:
+            products = (a * c, a * d, b * c, b * d)
+            low, high = min(products), max(products)
+        return Interval(low >> BITS, -(-high >> BITS))
 
     def squared(self) -> Interval:
         """x² for every x, which is never below 0."""

@@ -6,6 +6,7 @@ weights of V are made of these alone, so that the largest rate is at a corner.
 """
 
 import itertools
+from collections.abc import Callable
 from fractions import Fraction
 from types import ModuleType
 
@@ -15,17 +16,23 @@ from .subdivision import Box
 
 Numbers = dict[str, Fraction]  # constants
 Rows = dict[str, list[Fraction]]  # coefficients of every multiplier
+Matrices = dict[str, Matrix]
 Values = dict[str, Enclosed]  # constants or multipliers on one box
 
 
-def values(method: ModuleType, rows: Rows, box: Box) -> Values:
+def enclosed(rows: Rows) -> dict[str, list[Enclosed]]:
+    """Coefficients, once for all boxes."""
+    return {name: [Enclosed.of(part) for part in row] for name, row in rows.items()}
+
+
+def values(method: ModuleType, rows: dict[str, list[Enclosed]], box: Box) -> Values:
     """Every multiplier on a box."""
     parts = method.parts(variables(box))
     found = {}
     for name, row in rows.items():
-        total = Enclosed.of(row[0])
+        total = row[0]
         for coefficient, part in zip(row[1:], parts, strict=False):
-            total = total + Enclosed.of(coefficient) * part
+            total = total + coefficient * part
         found[name] = total
     return found
 
@@ -35,12 +42,17 @@ def variables(box: Box) -> list[Enclosed]:
     return [Enclosed.variable(side, place, len(box)) for place, side in enumerate(box)]
 
 
-def required(method: ModuleType, constants: Numbers, rows: Rows, box: Box) -> dict[str, Matrix]:
-    """The matrices of a box; multipliers that must be positive are matrices of one row."""
-    at = values(method, rows, box)
-    signs: dict[str, Matrix] = {name: [[at[name]]] for name in method.POSITIVE}
+def required(method: ModuleType, constants: Numbers, rows: Rows) -> Callable[[Box], Matrices]:
+    """Box -> its matrices; multipliers that must be positive are matrices of one row."""
     given = {name: Enclosed.of(value) for name, value in constants.items()}
-    return signs | method.matrices(given, at, variables(box))
+    coefficients = enclosed(rows)
+
+    def matrices(box: Box) -> Matrices:
+        at = values(method, coefficients, box)
+        signs: Matrices = {name: [[at[name]]] for name in method.POSITIVE}
+        return signs | method.matrices(given, at, variables(box))
+
+    return matrices
 
 
 def affine(row: list[Fraction], point: tuple[Fraction, ...]) -> Fraction:

@@ -11,6 +11,7 @@ That A(c) is not positive definite is decided by its pivots in intervals.
 
 import enum
 import math
+from operator import mul
 from typing import NamedTuple
 
 from .intervals import BITS, Interval
@@ -92,10 +93,10 @@ def _slopes(matrix: Matrix, place: int) -> tuple[Whole, Whole]:
 
 
 def _congruent(matrix: Whole, factor: Whole) -> Whole:
-    """TᵀAT, exactly."""
-    size = range(len(matrix))
-    half = [[sum(matrix[i][k] * factor[k][j] for k in size) for j in size] for i in size]
-    return [[sum(factor[k][i] * half[k][j] for k in size) for j in size] for i in size]
+    """TᵀAT, exactly, for symmetric A."""
+    columns = list(zip(*factor, strict=True))
+    half = [[sum(map(mul, row, column)) for row in matrix] for column in columns]  # TᵀA
+    return [[sum(map(mul, row, column)) for column in columns] for row in half]
 
 
 def _factor(matrix: list[list[Interval]]) -> Whole | None:
