@@ -55,8 +55,12 @@ class Ball:
         return Ball(1 / centre, 1 / whole, *(-slope / (whole * whole) for slope in slopes))
 
     def root(self) -> Ball:
-        """√f."""
+        """√f of f ≥ 0; where f may be 0, a number that is only known to lie in its range."""
         centre, whole, *slopes = self.parts
+        if not whole > 0:
+            half = whole.upper().sqrt() * HALF
+            between = half + half * type(whole)(0, 1)
+            return Ball(between, between, 0, 0)
         root = whole.sqrt()
         return Ball(centre.sqrt(), root, *(slope / (2 * root) for slope in slopes))
 

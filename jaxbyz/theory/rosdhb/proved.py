@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from jaxbyz import checks
-from jaxbyz.theory.checker.certificates import prove, read
+from jaxbyz.theory.checker.certificates import read
 from jaxbyz.theory.checker.certificates.multipliers import Rows, rate_at
 from jaxbyz.theory.claims import Claim, Provenance, Scope
 from jaxbyz.theory.proofs.wanted import stored
@@ -154,25 +154,6 @@ def proved_claim(name: str, record: Mapping[str, Any]) -> Claim:
         subject=Certificate(name, record),
         tight_from=None,
     )
-
-
-def table() -> list[dict[str, Any]]:
-    """One row for each certificate: c, a, w, C, largest rate, boxes; verified on the way."""
-    rows = []
-    for one in certificates():
-        proof = prove(one.record)
-        rows.append(
-            {
-                "c": one.c,
-                "coupling": one.coupling,
-                "kappa_b_squared": one.kappa_b_squared,
-                "C": one.floor,
-                "rate": max(one.rate(Fraction(1), Fraction(s)) for s in (0, 1)),
-                "boxes": proof.boxes,
-                "proved": proof.proved,
-            }
-        )
-    return rows
 
 
 PROVED = tuple(proved_claim(name, record) for name, record in stored())
