@@ -1,0 +1,47 @@
+"""Figures over all methods and attacks: they run at a tiny size, and wrong results are noticed."""
+
+import numpy as np
+import pytest
+from parts.figures import Case, Plant, change, change_arrays, examine
+
+from paper_figs.figures import bits_all_methods, dm21_neighbourhood
+from paper_figs.frame.workspace import Workspace
+
+CASES = [
+    Case(
+        "bits_all_methods",
+        bits_all_methods.Spec("breast_cancer", 3, 1, (0.1,), ("Byz-DM21",), honest=3, byzantine=2),
+        (
+            # The dense start forgotten.
+            Plant(change("Byz-DM21$", uplink_bits=lambda bits: bits - bits[:, :1]), "table"),
+            Plant(change_arrays("described", lambda n: n + 64), "describe"),
+            Plant(change("Byz-DM21$", uplink_bits=lambda bits: 0 * bits), "grow"),
+        ),
+    ),
+    Case(
+        "dm21_neighbourhood",
+        dm21_neighbourhood.Spec(
+            5, 1, 2, 1, (), (), 500, 2, 0.05, methods=("Byz-DM21", "RoSDHB, local masks")
+        ),
+        (
+            Plant(change("Byz-DM21,", gradient_norm=lambda y: 1.1 * y), "stops at"),
+            Plant(
+                change(
+                    "local masks",
+                    gradient_norm=lambda y: 1e-3 * y * np.array([[1.0], [1.1]]),
+                ),
+                "stays above",
+            ),
+        ),
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return Workspace(tmp_path_factory.mktemp("figures") / "one")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_figure(case, workspace, tmp_path):
+    examine(case, workspace, tmp_path)
