@@ -50,7 +50,6 @@ DM21, VR = "Byz-DM21", "Byz-VR-DM21"
 THEOREMS = {DM21: theorem_3, VR: theorem_4}
 MAKERS = {DM21: jb.byz_dm21, VR: jb.byz_vr_dm21}
 SAME, WORST, NOISY = "same data", "worst population", "sampled"
-START = -10.0  # every coordinate of x⁰ on the worst population, beyond the limit -1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +68,7 @@ class Spec:
     eta: float = 0.5
     theta: float = 0.3  # on the worst population
     dimension: int = 10  # there
+    start: float = -10.0  # every coordinate of x⁰ there, beyond the limit -1
     evaluations: int = 25
     methods: tuple[str, ...] = (DM21, VR)
 
@@ -91,7 +91,7 @@ def problem_of(spec: Spec, where: str, workspace: Workspace) -> Any:
     """One of the three problems."""
     if where == WORST:
         made = worst_population(spec.n, spec.byzantine, spec.dimension)
-        return dataclasses.replace(made, init=lambda key: jnp.full(spec.dimension, START))
+        return dataclasses.replace(made, init=lambda key: jnp.full(spec.dimension, spec.start))
     rows = logistic.rows_of(workspace, spec.data, spec.samples)
     honest, count = spec.n - spec.byzantine, len(rows.labels)
     return jb.problems.logistic(
