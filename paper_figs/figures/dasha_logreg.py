@@ -42,7 +42,7 @@ from paper_figs.setups import logistic
 
 TITLE = "Byz-DASHA-PAGE and Byz-EF21 on logistic regression, per bit and per coordinate"
 SECONDS = {
-    "quick": "60 s of CPU time, mostly compiling",
+    "quick": "55 s of CPU time, mostly compiling",
     "default": "not measured; estimated 15 min on 2 cores",
     "full": "not measured",
 }

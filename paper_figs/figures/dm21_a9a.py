@@ -39,7 +39,7 @@ from paper_figs.setups.logistic import FLOAT32, WITH_COIN
 
 TITLE = "Byz-DM21 on a9a: four attacks, three rules, all baselines, per bit"
 SECONDS = {
-    "quick": "50 s of CPU time, mostly compiling",
+    "quick": "55 s of CPU time, mostly compiling",
     "default": "not measured; estimated 20 min on 2 cores",
     "full": "not measured",
 }

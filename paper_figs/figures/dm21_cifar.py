@@ -82,12 +82,12 @@ class Spec:
 
 SPECS = {
     "quick": Spec(
-        "digits", 140, None, "LightNet", (8,), ("ALIE",), (DM21, SGDM), rounds=120, every=12,
-        batch=16, grid=(0.5,), seeds=3, tuning_seeds=0,
+        "digits", 140, None, "linear", (8,), ("ALIE",), (DM21, SGDM), rounds=120, every=12,
+        batch=16, grid=(0.02, 0.1, 0.5), seeds=3, tuning_seeds=1,
     ),
     "default": Spec(
         "cifar10", 400, 1000, "LightNet", (8,), (SF, "ALIE"), (SGDM, DASHA, DM21, VR, TENSORS),
-        rounds=150, every=15, batch=16, grid=(0.05, 0.2), seeds=2, tuning_seeds=1,
+        rounds=150, every=15, batch=16, grid=(0.02, 0.1), seeds=2, tuning_seeds=1,
     ),
     "full": Spec(
         "cifar10", 5000, None, "ResNet-20", (8, 9), tuple(ATTACKS),

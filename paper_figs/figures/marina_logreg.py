@@ -46,7 +46,7 @@ from paper_figs.setups.logistic import FLOAT32
 
 TITLE = "Byz-VR-MARINA on logistic regression, and its code's deviations one at a time"
 SECONDS = {
-    "quick": "50 s of CPU time, mostly compiling",
+    "quick": "60 s of CPU time, mostly compiling",
     "default": "not measured; estimated 15 min on 2 cores",
     "full": "not measured",
 }

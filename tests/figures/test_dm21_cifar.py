@@ -9,7 +9,14 @@ from paper_figs.figures import dm21_cifar
 from paper_figs.frame.workspace import Workspace
 
 TINY = dataclasses.replace(
-    dm21_cifar.SPECS["quick"], model="linear", rounds=4, every=2, seeds=2, batch=2, per_class=40
+    dm21_cifar.SPECS["quick"],
+    rounds=4,
+    every=2,
+    seeds=2,
+    batch=2,
+    per_class=40,
+    grid=(0.5,),
+    tuning_seeds=0,
 )
 
 
