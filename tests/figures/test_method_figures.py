@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from parts.figures import Case, Plant, change, change_arrays, examine
 
-from paper_figs.figures import bits_all_methods, dm21_neighbourhood
+from paper_figs.figures import attack_strength, bits_all_methods, dm21_neighbourhood
 from paper_figs.frame.workspace import Workspace
 
 CASES = [
@@ -34,6 +34,16 @@ CASES = [
             ),
         ),
     ),
+    Case(
+        "attack_strength",
+        attack_strength.Spec((("trimmed mean", "robust D-SGD"),), 4, 3, 2, 1),
+        (
+            Plant(change_arrays("different/own", lambda y: 0.9 * y), "as strong as its family"),
+            Plant(change_arrays("identical/all", lambda y: y + 1), "copied row do no"),
+            Plant(change_arrays("different/all", lambda y: 0 * y), "searched attacks do"),
+            Plant(change_arrays("no Byzantine worker", lambda y: y + 1e-3), "no Byzantine"),
+        ),
+    ),
 ]
 
 
@@ -42,6 +52,15 @@ def workspace(tmp_path_factory):
     return Workspace(tmp_path_factory.mktemp("figures") / "one")
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+LONG = ("attack_strength",)  # two searches through a server are compiled
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=[pytest.mark.long] * (case.name in LONG))
+        for case in CASES
+    ],
+)
 def test_figure(case, workspace, tmp_path):
     examine(case, workspace, tmp_path)
