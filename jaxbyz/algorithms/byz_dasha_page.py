@@ -113,6 +113,8 @@ def byz_dasha_page(
     if correction is not None:
         checks.interval("correction", correction, 0, 1, closed="right")
     omega = require_unbiased("compressor", compressor)
+    # A coin that cannot fall otherwise is not asked: nothing is compiled for its other side.
+    always = not isinstance(probability, jax.core.Tracer) and bool(probability == 1)
 
     # ---- worker ----------------------------------------------------------------------------
     def worker_init(
@@ -132,7 +134,10 @@ def byz_dasha_page(
             batch = oracle.draw(sample_key)  # one sample, used at both points
             return state.estimate + oracle.grad(batch, x) - oracle.grad(batch, state.previous)
 
-        estimate = jax.lax.cond(broadcast.coin, lambda: oracle.full(x), difference)
+        if always:
+            estimate = oracle.full(x)
+        else:
+            estimate = jax.lax.cond(broadcast.coin, lambda: oracle.full(x), difference)
         a = 1 / (2 * omega(x.shape[0]) + 1) if correction is None else correction
         wanted = estimate - state.estimate - a * (state.server_estimate - state.estimate)
         message = compressor.compress(compress_key, wanted)
