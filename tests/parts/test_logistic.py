@@ -237,7 +237,7 @@ def test_strong_convexity_is_the_weight_and_attained_far_out():
     direction = np.random.default_rng(0).normal(size=4)
     far = np.mean([hessian(problem, i, 300 * direction) for i in range(3)], axis=0)
     assert np.linalg.eigvalsh(far).min() == pytest.approx(0.3, rel=1e-3)
-    assert np.linalg.eigvalsh(far).min() >= 0.3
+    assert np.linalg.eigvalsh(far).min() >= 0.3 * (1 - 1e-14)  # roundings of its own
     assert instance(nonconvex(0.3)).strong_convexity == 0
 
 

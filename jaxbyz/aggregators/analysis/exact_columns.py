@@ -22,7 +22,9 @@ from scipy.optimize import linprog, nnls  # SciPy comes with jax, which needs it
 
 from jaxbyz.core import LinearPiece
 
-WEIGHT = 1e5  # of the equalities beside the least squares; it only has to find who takes part
+# Of the equalities beside the least squares, one after another until one finds who takes part:
+# large ones spoil the condition of the system, and small ones move the minimum, by 1/weight².
+WEIGHTS = (1e3, 1e2, 1e4, 1e5)
 NEAR = 1e-5  # how far, relative to its size, the worst column is moved off the border of its piece
 
 
@@ -83,23 +85,31 @@ def worst_column(pieces: list[LinearPiece], n: int, f: int) -> WorstColumn:
 
 def _projected(rows: np.ndarray, c: np.ndarray, chosen: np.ndarray) -> np.ndarray | None:
     """c_S - (Gᵀλ)_S at the minimum, [h]; None where no λ ≥ 0 has (Gᵀλ)_B = c_B: unbounded."""
-    weights = np.where(chosen, 1, WEIGHT)
-    multipliers, _ = nnls(rows.T * weights[:, None], c * weights)
-    # With no solution the error is the distance of c_B from a cone of small integers.
-    if np.abs(c - rows.T @ multipliers)[~chosen].max(initial=0) > 1e-3:
-        return None
-    # With those λ > 0 known, the minimum is a linear system (Lagrange), free of the weight.
-    part = rows[multipliers > 0]
+    unbounded = True
+    for weight in WEIGHTS:
+        weights = np.where(chosen, 1, weight)
+        multipliers, _ = nnls(rows.T * weights[:, None], c * weights)
+        # With no solution the error is the distance of c_B from a cone of small integers.
+        if np.abs(c - rows.T @ multipliers)[~chosen].max(initial=0) > 1e-3:
+            continue
+        unbounded = False
+        residual, exact = _of_part(rows[multipliers > 0], c, chosen)
+        if exact and np.abs(residual - (c - rows.T @ multipliers)[chosen]).max() < 1e-3:
+            return residual
+    if not unbounded:
+        raise RuntimeError("the convex program of a piece was not solved: please report the rule")
+    return None
+
+
+def _of_part(part: np.ndarray, c: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The same with those λ > 0 known: a linear system (Lagrange); and whether it was solved."""
     inside, outside = part[:, chosen], part[:, ~chosen]
     f, m = outside.shape[1], len(part)
     system = np.block([[inside @ inside.T, outside], [outside.T, np.zeros((f, f))]])
     goal = np.concatenate([inside @ c[chosen], c[~chosen]])
     solution, *_ = np.linalg.lstsq(system, goal)
-    residual = c[chosen] - inside.T @ solution[:m]
-    close = np.abs(residual - (c - rows.T @ multipliers)[chosen]).max() < 1e-3
-    if not close or np.abs(system @ solution - goal).max(initial=0) > 1e-9:
-        raise RuntimeError("the convex program of a piece was not solved: please report the rule")
-    return residual
+    exact = np.abs(system @ solution - goal).max(initial=0) <= 1e-9
+    return c[chosen] - inside.T @ solution[:m], bool(exact)
 
 
 def _completed(
