@@ -5,7 +5,7 @@ mean, Dirichlet(5) division with equal sizes, β = 0.9, full local gradients, at
 Differing from it, so that conclusions can be drawn: fresh masks for every round and seed; the FOE
 search knows the true number of attackers and goes through the momenta; Byz-DASHA-PAGE has its dense
 start, which is charged, and p = 1 (a full gradient every round). Each method's step size is the one
-of `grid` with the least worst validation loss over two seeds at f = 3, k/d = 0.1 under FOE, for all
+of `grid` with the least worst validation loss over the tuning seeds at f = 3, k/d = 0.1 under FOE, for all
 curves (f = 1 where a setting has no f = 3).
 
 The runs of a setting lie in one folder, so that figures that need the same runs find them.
@@ -63,7 +63,7 @@ QUICK = Setting(
 )  # fmt: skip
 DEFAULT = Setting(
     data="mnist", train=3000, test=2000, rounds=250, every=5, seeds=2,
-    grid=(0.016, 0.032, 0.064, 0.128, 0.256, 0.512),
+    grid=(0.016, 0.032, 0.064, 0.128, 0.256, 0.512), tuning_seeds=1,
 )  # fmt: skip
 FULL = Setting(
     data="mnist", train=None, test=None, rounds=250, every=1, seeds=5,
