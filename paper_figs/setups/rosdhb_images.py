@@ -5,8 +5,8 @@ mean, Dirichlet(5) division with equal sizes, β = 0.9, full local gradients, at
 Differing from it, so that conclusions can be drawn: fresh masks for every round and seed; the FOE
 search knows the true number of attackers and goes through the momenta; Byz-DASHA-PAGE has its dense
 start, which is charged, and p = 1 (a full gradient every round). Each method's step size is the one
-of `grid` with the least worst validation loss over the tuning seeds at f = 3, k/d = 0.1 under FOE, for all
-curves (f = 1 where a setting has no f = 3).
+of `grid` with the least worst validation loss over the tuning seeds at f = 3, k/d = 0.1 under FOE,
+for all curves (f = 1 where a setting has no f = 3).
 
 The runs of a setting lie in one folder, so that figures that need the same runs find them.
 """
