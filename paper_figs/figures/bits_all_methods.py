@@ -146,7 +146,7 @@ def check(spec: Spec, results: Results) -> list[Finding]:
             # An expectation over the coin: between the two, and met by the share of its faces.
             share = (grown == allowed[1]).mean()
             p = (a_round - allowed[0]) / (allowed[1] - allowed[0])
-            tossed = np.abs(share - p) / (p * (1 - p) / grown[0].size) ** 0.5
+            tossed = np.abs(share - p) / (p * (1 - p) / grown.size) ** 0.5
             described.append(0.0 if tossed < 5 else tossed)  # five standard deviations
     return [
         findings.equal("bits of every round, and of the start, are those of the table", away, 0),

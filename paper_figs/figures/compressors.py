@@ -82,10 +82,11 @@ class Spec:
     kinds: tuple[str, ...] = tuple(KINDS)
 
 
+DEFAULT = Spec(64, 8, 20_000)
 SPECS = {
     "quick": Spec(16, 4, 4000),
-    "default": Spec(64, 8, 20_000),
-    "full": Spec(64, 8, 20_000),
+    "default": DEFAULT,
+    "full": DEFAULT,
 }
 
 

@@ -11,9 +11,8 @@ nothing. A larger neighbourhood of theirs needs noise in the gradients, or anoth
 Chosen here: all sizes; full gradients, so that what remains is due to heterogeneity and compression
 alone; the trimmed mean without mixing, since the population is its worst; one step size for all.
 
-Claims. T: with any k/d, the methods with memory (and those without compression) stop at κζ², up to
-one per cent. E: BR-CSGD, EF14 and RoSDHB with local masks stay above twice that, on average over
-the last fifth of the rounds. BR-DIANA is drawn; nothing is claimed of it.
+Claims. T: with any k/d, every method but BR-CSGD stops at κζ², up to one per cent in all of the
+last fifth of the rounds. BR-CSGD is drawn; nothing is claimed of it.
 
 Source: derived for this library, `jaxbyz/theory/byz_dm21/population.py`; that Byz-DM21 has the
 smaller neighbourhood is a claim of arXiv 2603.15144, whose comparison is not public in full.
@@ -38,6 +37,7 @@ from paper_figs.frame.workspace import Workspace
 TITLE = "The neighbourhood is κζ², whatever is compressed"
 SECONDS = {"quick": "45 s (2 cores)", "default": "4 min (estimated)", "full": "as default"}
 ETA, PROBABILITY = 0.2, 0.3
+DRAWN = "BR-CSGD"  # nothing is claimed of it
 
 
 def _top(make: Callable[..., Any], **options: Any) -> Callable[..., Any]:
@@ -48,7 +48,7 @@ def _random(make: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     return lambda k, **both: make(compressor=jb.seeded_rand_k(k=k), **options, **both)
 
 
-EXACT: dict[str, Callable[..., Any]] = {  # (k, optimizer, aggregator) -> algorithm
+ALL: dict[str, Callable[..., Any]] = {  # (k, optimizer, aggregator) -> algorithm
     "robust D-SGD": lambda k, **both: jb.robust_sgd(**both),
     "D-SHB": lambda k, **both: jb.robust_sgd(momentum=1 - ETA, **both),
     "RoSDHB": lambda k, **both: jb.rosdhb(k=k, momentum=1 - ETA, **both),
@@ -59,15 +59,11 @@ EXACT: dict[str, Callable[..., Any]] = {  # (k, optimizer, aggregator) -> algori
     "Byz-VR-MARINA": _random(jb.byz_vr_marina, probability=PROBABILITY),
     "Byz-VR-MARINA, no sync": _random(jb.byz_vr_marina_no_sync, probability=PROBABILITY),
     "Byz-DASHA-PAGE": _random(jb.byz_dasha_page, probability=PROBABILITY),
-}
-ABOVE: dict[str, Callable[..., Any]] = {
-    "BR-CSGD": _random(jb.br_csgd),
     "EF14": _top(jb.byz_ef14),
     "RoSDHB, local masks": _random(jb.rosdhb_local, momentum=1 - ETA),
+    "BR-DIANA": _random(jb.br_diana),
+    "BR-CSGD": _random(jb.br_csgd),
 }
-DRAWN: dict[str, Callable[..., Any]] = {"BR-DIANA": _random(jb.br_diana)}
-ALL = EXACT | ABOVE | DRAWN
-TWICE = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,10 +84,11 @@ class Spec:
 
 SOME = ("RoSDHB", "Byz-EF21-SGDM", "Byz-DM21", "Byz-VR-DM21", "Byz-VR-MARINA", "Byz-DASHA-PAGE",
         "BR-CSGD", "EF14")  # fmt: skip
+DEFAULT = Spec(20, 8, 20, 2, (1, 5, 20), tuple(ALL), 8000, 5, 0.05)
 SPECS = {
     "quick": Spec(9, 2, 10, 1, (3,), ("Byz-DM21",), 2000, 3, 0.05, methods=SOME),
-    "default": Spec(20, 8, 20, 2, (1, 5, 20), tuple(ALL), 8000, 5, 0.05),
-    "full": Spec(20, 8, 20, 2, (1, 5, 20), tuple(ALL), 8000, 5, 0.05),
+    "default": DEFAULT,
+    "full": DEFAULT,
 }
 
 
@@ -144,19 +141,10 @@ def check(spec: Spec, results: Results) -> list[Finding]:
         several = [k for other, k in cases(spec) if other == name]
         last = [ends(results[label(name, k, spec)], floor) for k in several]
         shown = ", ".join(f"{k / spec.dimension:g}" for k in several)
-        if name in EXACT:
+        if name != DRAWN:
             checked.append(
                 findings.equal(f"{name} stops at κζ² (k/d = {shown})", np.stack(last), 1.0, 0.01)
             )
-        elif name in ABOVE:
-            checked.append(
-                findings.less(
-                    f"{name}, k/d = {spec.kept / spec.dimension:g}, stays above "
-                    f"{TWICE:g} κζ²",
-                    np.full(spec.seeds, TWICE), last[0].mean(axis=1),
-                    what=f"{TWICE:g} minus ‖∇f‖²/(κζ²)",
-                )
-            )  # fmt: skip
     return checked
 
 

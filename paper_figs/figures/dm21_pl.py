@@ -13,7 +13,7 @@ mean; its κ = f/(n-2f) is exact.
 
 Claims. T: without noise no evaluation is above its bound, and on the worst population the last
 value is ½ κ ζ²/μ. E: with noise, the mean over seeds is below the bound at the last evaluation
-(theorem of an expectation); the distance to f* of the noisy runs falls no further: means over the
+(theorem of an expectation); the distance to f* of the noisy runs stays where it is: means over the
 last quarter of the rounds and the quarter before are within a factor 2.
 
 Source: arXiv 2603.15144, whose abstract claims the rate under the Polyak-Łojasiewicz condition;
@@ -140,8 +140,8 @@ def run(spec: Spec, workspace: Workspace) -> Results:
             curve = logistic.with_gap(history, minimum)
             gap = float(curve["gap"][0, 0])
             promise = promises[name]
-            bounds = [max(gap, promise.bound(1, gap))]
-            bounds += [promise.bound(int(t), gap) for t in curve.rounds[1:]]
+            # At the start there is no promise.
+            bounds = [np.nan, *(promise.bound(int(t), gap) for t in curve.rounds[1:])]
             results[label(name, where)] = curve
             results[f"bound/{label(name, where)}"] = np.array(bounds)
         results[f"floor/{where}"] = np.array(point.kappa * point.heterogeneity / 2 / mu)
@@ -161,12 +161,13 @@ def check(spec: Spec, results: Results) -> list[Finding]:
     for name in spec.methods:
         for where in (SAME, WORST):
             gap, bound = results[label(name, where)]["gap"], results[f"bound/{label(name, where)}"]
-            # Losses are float32; where f - f* itself is evaluated its relative error is that.
-            slack = FLOAT32 if where == SAME else 1e-5 * bound.max()
+            # Rounding in 32 bits is relative where f - f* itself is evaluated; a loss has an error.
+            allowed = bound + FLOAT32 if where == SAME else bound * (1 + 1e-5)
             checked.append(
                 findings.holds(
-                    f"{label(name, where)}: no evaluation is above the bound of the theorem",
-                    (bound - gap).ravel(), tolerance=slack,
+                    f"{label(name, where)}: no evaluation after the start is above the bound of "
+                    "the theorem",
+                    (allowed - gap)[:, 1:],
                 )
             )  # fmt: skip
         floor = results[f"floor/{WORST}"]
@@ -187,8 +188,8 @@ def check(spec: Spec, results: Results) -> list[Finding]:
             findings.at_most(
                 f"{label(name, NOISY)}: the last quarter of the rounds is within a factor 2 of "
                 "the quarter before",
-                np.log2(_mean(noisy[:, half:quarter]) / _mean(noisy[:, quarter:])),
-                1.0, "log2 of the factor",
+                np.abs(np.log2(_mean(noisy[:, half:quarter]) / _mean(noisy[:, quarter:]))),
+                1.0, "|log2 of the factor|",
             ),
         ]  # fmt: skip
     return checked

@@ -18,8 +18,9 @@ asymptotic, and runs are too short for them: they are held against the exact exp
 
 Claims. T: local slopes of the exact expectations beyond a million rounds are p within 0.005. T: the
 theorem's bound is above them. T: the least average over (γ, η) tends to 0.7635 √(σ²/(G T)). T:
-averages over runs of the shipped methods agree with the expectation. E: so do their slopes, fitted
-to each run.
+averages over runs of the shipped methods agree with the expectation. T: so does the slope that is
+fitted to the logarithms of these averages. Both within 5 standard errors: a normal number exceeds
+them with probability 6e-7, and the scale is measured.
 
 Source: derived for this library, `jaxbyz/theory/byz_dm21/rates.py`; the methods and the claimed
 O(ε⁻³): arXiv 2603.15144 (whether its algorithm has one parameter or two is not public).
@@ -66,10 +67,11 @@ class Spec:
     kinds: tuple[str, ...] = ()  # none: all
 
 
+DEFAULT = Spec(tuple(4**i for i in range(4, 15)), (256, 1024, 4096, 16384, 65536), 100)
 SPECS = {
     "quick": Spec((*(16**i for i in range(2, 6)), 4**11, 4**12, 4**13), (256, 1024, 4096), 24),
-    "default": Spec(tuple(4**i for i in range(4, 15)), (256, 1024, 4096, 16384, 65536), 100),
-    "full": Spec(tuple(4**i for i in range(4, 15)), (256, 1024, 4096, 16384, 65536), 100),
+    "default": DEFAULT,
+    "full": DEFAULT,
 }
 
 
@@ -187,6 +189,18 @@ def slopes_of(times: Any, values: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(values) @ centred / (centred @ centred))
 
 
+def slope_error(times: Any, runs: np.ndarray) -> float:
+    """Standard error of the slope of the log of averages over runs [seeds, T] against log T.
+
+    The slope is Σ w_T log(average_T); by its derivative one seed moves it by the mean of
+    Σ w_T (value_T / average_T - 1), whose spread over seeds is measured. This counts what the same
+    seeds have in common at different T.
+    """
+    centred = np.log(times) - np.log(times).mean()
+    moves = (runs / runs.mean(axis=0) - 1) @ centred / (centred @ centred)
+    return float(moves.std(ddof=1) / len(runs) ** 0.5)
+
+
 def check(spec: Spec, results: Results) -> list[Finding]:
     """The claims held against the averages."""
     times, late = np.array(spec.exact), np.array(spec.exact)[:-1] >= 10**6
@@ -208,16 +222,17 @@ def check(spec: Spec, results: Results) -> list[Finding]:
         wanted = results[f"{name}/expected of runs"]
         error = runs.std(axis=0, ddof=1) / len(runs) ** 0.5
         away = np.abs(runs.mean(axis=0) - wanted) / error
-        found, right = slopes_of(spec.runs, runs), slopes_of(spec.runs, wanted)
+        found, right = (slopes_of(spec.runs, y) for y in (runs.mean(axis=0), wanted))
+        allowed = 5 * slope_error(spec.runs, runs)
         checked += [
             findings.holds(
                 f"{name}: runs have the exact expectation, within 5 standard errors", 5 - away,
                 f"{len(runs)} seeds, {spec.runs[0]} to {spec.runs[-1]} rounds",
             ),
-            findings.at_most(
-                f"{name}: fitted to each run, the slope of ‖∇f‖² differs by at most 0.1 from that "
-                "of the expectations",
-                np.abs(found - right), 0.1, f"slope {found.mean():.3f}, expected {right:.3f}",
+            findings.holds(
+                f"{name}: the slope fitted to the averages over runs is that of the expectations, "
+                "within 5 standard errors",
+                allowed - np.abs(found - right), f"slope {found:.3f}, expected {right:.3f}",
             ),
         ]  # fmt: skip
     # For fewer rounds the start, ‖∇f(x⁰)‖²/T, is a part of every average.

@@ -23,6 +23,12 @@ Claims. T: a shared mask has drift 0 on homogeneous data, exactly; T: independen
 drift above; T: a shared mask has no floor on heterogeneous data; T: independent masks have the
 floor above, for all k and h. T: runs agree with the exact expectations.
 
+Under one mask with small k/d, ‖∇L_H‖² is a product of random factors with a heavy tail: with k/d =
+0.1 and γL = 1 - β = 0.2, after 300 rounds, the standard deviation of one coordinate's square is
+1200 times its mean, so that the mean of any affordable number of runs lies far below the
+expectation. Runs with a shared mask are therefore compared after a tenth of the rounds, where that
+ratio is about 2; at the end only their median is drawn, and nothing is claimed of it.
+
 Source: derived for this library, `jaxbyz/theory/rosdhb`; the method: arXiv 2508.17129.
 """
 
@@ -66,10 +72,11 @@ class Spec:
     fresh: float = 0.2  # 1 - β
 
 
+DEFAULT = Spec(10, (1, 2, 3, 5, 10), (4, 8, 12), 300, 40, 1000, (1, 2, 3, 5))
 SPECS = {
     "quick": Spec(6, (1, 2, 3, 6), (4, 8), 200, 30, 200, (1, 2)),
-    "default": Spec(10, (1, 2, 3, 5, 10), (4, 8, 12), 300, 40, 1000, (1, 2, 3, 5)),
-    "full": Spec(10, (1, 2, 3, 5, 10), (4, 8, 12), 300, 40, 1000, (1, 2, 3, 5)),
+    "default": DEFAULT,
+    "full": DEFAULT,
 }
 
 
@@ -103,8 +110,13 @@ def expectations(spec: Spec, h: int, cases: list[tuple[str, int, bool, float]]) 
     return jax.jit(lambda cases: jax.lax.map(one, cases))(stacked)
 
 
+def early(spec: Spec) -> int:
+    """The round at which the mean over runs with a shared mask is compared."""
+    return spec.rounds // 10
+
+
 def runs(spec: Spec, kind: str, k: int) -> np.ndarray:
-    """‖∇L_H‖² after T rounds of the shipped method on heterogeneous data, [seeds]."""
+    """‖∇L_H‖² of the shipped method on heterogeneous data, after T/10 and T rounds, [2, seeds]."""
     options: dict[str, Any] = {"k": k}
     make: Any = jb.rosdhb
     if kind == "independent":
@@ -115,9 +127,9 @@ def runs(spec: Spec, kind: str, k: int) -> np.ndarray:
     )  # fmt: skip
     history = jb.train(
         algorithm, problem_of(spec, spec.honest[0], True), rounds=spec.rounds, seeds=spec.seeds,
-        evaluate_every=spec.rounds, evaluate=["gradient"], progress=False,
+        evaluate_every=early(spec), evaluate=["gradient"], progress=False,
     )  # fmt: skip
-    return np.asarray(history["gradient_norm"][:, -1], np.float64) ** 2
+    return np.asarray(history["gradient_norm"][:, [1, -1]].T, np.float64) ** 2
 
 
 def results_of(spec: Spec, workspace: Workspace) -> dict[str, Any]:
@@ -137,10 +149,11 @@ def results_of(spec: Spec, workspace: Workspace) -> dict[str, Any]:
         here = slice(i * m, (i + 1) * m)
         drift = np.asarray(found[0].drift / found[0].gradient)[:count, : spec.drift_rounds]
         made[f"{kind}/drift"] = drift[here]
-        last = np.stack([np.asarray(one.gradient)[count:, -1] for one in found])  # [h, laws]
-        made[f"{kind}/floor"] = last[:, here]
+        squares = np.stack([np.asarray(one.gradient)[count:] for one in found])  # [h, laws, T]
+        for name, t in (("early", early(spec)), ("half", spec.rounds // 2), ("floor", spec.rounds)):
+            made[f"{kind}/{name}"] = squares[:, here, t - 1]
         workspace.say(f"runs with {kind} masks")
-        made[f"{kind}/runs"] = np.stack([runs(spec, kind, k) for k in spec.run_kept])
+        made[f"{kind}/runs"] = np.stack([runs(spec, kind, k) for k in spec.run_kept], axis=1)
     made["G²"] = np.array([problem_of(spec, h, True).g_squared(0.0) for h in spec.honest])
     # β-momentum of gradients is Byz-DM21 with β = 1 there: (∇, m) moves by the same recursion.
     transition, noise = rates.momentum_recursion(spec.step, spec.fresh, 1.0)
@@ -173,18 +186,22 @@ def check(spec: Spec, results: Results) -> list[Finding]:
                        1e-12 - np.abs(results["shared/drift"])),
         findings.holds("homogeneous data: independent masks drift in proportion to ‖∇‖², by the "
                        "formula", 1e-10 - np.abs(results["independent/drift"] - drift)),
-        findings.holds("heterogeneous data: a shared mask has no floor behind the mean",
-                       1e-6 - results["shared/floor"] / results["G²"][:, None]),
+        findings.holds("heterogeneous data: a shared mask has no floor behind the mean: E‖∇L_H‖² "
+                       "is at the end less than half of that after half of the rounds",
+                       (results["shared/half"] / 2 - results["shared/floor"])
+                       / results["G²"][:, None], tolerance=1e-12),
         findings.holds("heterogeneous data: independent masks have the floor of the formula",
                        1e-6 - np.abs(results["independent/floor"] - floors(spec, results))),
     ]  # fmt: skip
-    for kind in MASKS:
-        found, wanted = results[f"{kind}/runs"], results[f"{kind}/floor"][0][: len(spec.run_kept)]
+    tried = [("shared", "early", 0), ("independent", "early", 0), ("independent", "floor", 1)]
+    for kind, name, at in tried:
+        found = results[f"{kind}/runs"][at]
+        wanted = results[f"{kind}/{name}"][0][: len(spec.run_kept)]
         error = found.std(axis=1, ddof=1) / found.shape[1] ** 0.5
         checked.append(
             findings.holds(
-                f"{kind} masks: runs agree with the expectation, within 5 standard errors (and "
-                "1e-6, the rounding of 32 bits)",
+                f"{kind} masks, {(early(spec), spec.rounds)[at]} rounds: runs agree with the "
+                "expectation, within 5 standard errors (and 1e-6, the rounding of 32 bits)",
                 5 * error + 1e-6 - np.abs(found.mean(axis=1) - wanted), f"{found.shape[1]} seeds",
             )
         )  # fmt: skip
@@ -215,14 +232,22 @@ def plot(spec: Spec, results: Results) -> Any:
         right.plot(x, formula / size, **drawing.style(METHODS["independent"]))
         right.plot(x, exact / size, marker, markersize=4, color=drawing.BLUE, linestyle="none",
                    label=f"independent masks, h = {h}: exact (line: formula)")  # fmt: skip
-    right.plot(x, results["shared/floor"][0] / results["G²"][0], label="shared mask, exact",
-               **drawing.style("RoSDHB"))  # fmt: skip
-    for shift, kind, color in ((-0.05, "independent", drawing.ORANGE), (0.05, "shared", "k")):
-        ratio = results[f"{kind}/runs"] / results["G²"][0]
+    for name, t, looks in (("early", early(spec), {"linestyle": "--"}), ("floor", spec.rounds, {})):
+        right.plot(x, results[f"shared/{name}"][0] / results["G²"][0],
+                   label=f"shared mask, {t} rounds, exact",
+                   **drawing.style("RoSDHB") | looks)  # fmt: skip
+    for kind, at, color in (("independent", 1, drawing.ORANGE), ("shared", 0, "k")):
+        ratio = results[f"{kind}/runs"][at] / results["G²"][0]
         error = 2 * ratio.std(axis=1, ddof=1) / ratio.shape[1] ** 0.5
-        right.errorbar(x[: len(ratio)] + shift, ratio.mean(axis=1), error, fmt="x", color=color,
-                       capsize=2, label=f"{kind}: runs, mean ± 2 s.e.")  # fmt: skip
-    right.set(xlabel="d/k - 1", ylabel=f"E‖∇L_H‖² after {spec.rounds} rounds, in units of G²",
+        right.errorbar(x[: len(ratio)], ratio.mean(axis=1), error, fmt="x", color=color, capsize=2,
+                       label=f"{kind}, {(early(spec), spec.rounds)[at]} rounds: runs, mean "
+                             "± 2 s.e.")  # fmt: skip
+    medians = np.median(results["shared/runs"][1], axis=1) / results["G²"][0]
+    right.plot(x[: len(medians)], medians, "k+", label=f"shared, {spec.rounds} rounds: median of "
+               "runs\n(heavy tail: no mean of runs shows E)")  # fmt: skip
+    right.set_ylim(top=2 * (results["shared/early"][0] / results["G²"][0]).max())
+    right.set(xlabel="d/k - 1", ylabel=f"E‖∇L_H‖² in units of G² (independent: {spec.rounds} "
+              "rounds)",
               title="heterogeneous data, κ = 0 (the mean)")  # fmt: skip
     for ax in axes[0]:
         ax.grid(visible=True, alpha=0.25)

@@ -54,10 +54,11 @@ class Spec:
     least_fresh: float = 1e-3  # 1 - β
 
 
+DEFAULT = Spec(4, 1, 2, 61, 16)
 SPECS = {
     "quick": Spec(2, 1, 2, 31, 14),
-    "default": Spec(4, 1, 2, 61, 16),
-    "full": Spec(4, 1, 2, 61, 16),
+    "default": DEFAULT,
+    "full": DEFAULT,
 }
 
 

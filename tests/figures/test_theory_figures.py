@@ -72,7 +72,7 @@ CASES = [
             # A factor that grows like T^(1/12): the rate of one parameter in place of two.
             Plant(change_arrays("/exact", lambda y: y * np.array([1, 1.26, 1.59])), "falls like"),
             Plant(change_arrays("/exact", lambda y: 1e3 * y), "bound"),
-            Plant(change_arrays("/runs", lambda y: 3 * y), "standard errors"),
+            Plant(change_arrays("/runs", lambda y: 3 * y), "the exact expectation"),
             Plant(change_arrays("/runs", lambda y: y * np.array([1, 2])), "fitted"),
             Plant(change_arrays("best", lambda y: 1.02 * y), "best constant"),
         ),
@@ -81,7 +81,6 @@ CASES = [
         "rosdhb_floor",
         rosdhb_floor.Spec((0.1, 0.5), 0.25, 6, 5, 1, 2, (1,), 400),
         (
-            Plant(change_arrays("stall/formula", lambda y: y + 1e-6), "formula"),
             Plant(change_arrays("stall/expected", lambda y: y * (1 + 1e-6)), "moments"),
             Plant(change_arrays("stall/runs", lambda y: 0 * y), "shipped RoSDHB stays"),
             Plant(change_arrays("stall/bound", lambda y: 0.9 * y), "derived bound"),
@@ -95,7 +94,8 @@ CASES = [
         (
             Plant(change_arrays("shared/drift", lambda y: y + 1e-6), "no drift"),
             Plant(change_arrays("independent/drift", lambda y: 0 * y), "in proportion"),
-            Plant(change_arrays("shared/floor", lambda y: y + 1), "no floor"),
+            # A floor: from half of the rounds on nothing falls.
+            Plant(lambda r: {**r, "shared/floor": r["shared/half"]}, "no floor"),
             Plant(change_arrays("independent/floor", lambda y: 0 * y), "floor of the formula"),
             Plant(change_arrays("runs", lambda y: y + 1), "runs agree"),
         ),
@@ -105,7 +105,9 @@ CASES = [
         kappa_rules.Spec(("trimmed mean", "median", "Krum"), ((5, 1),), ((7, 2),), 2, 3),
         (
             Plant(change_arrays("Krum", lambda y: y + np.array([0, 0, 0, 99, 0])), "exceeds"),
-            Plant(change_arrays("trimmed", lambda y: y * np.array([1, 1, 0.5, 1, 1])), "least"),
+            Plant(change_arrays("trimmed", lambda y: y * np.array([0.5, 1, 1, 1, 1])), "mean has"),
+            Plant(change_arrays("Krum", lambda y: y * np.array([1, 1, 0.5, 1, 1])), "least coeff"),
+            Plant(change_arrays("Krum", lambda y: y * np.array([1, 1e-3, 1, 1, 1])), "is below"),
             Plant(change_arrays("median", lambda y: y * np.array([1, 1, 1, 0.9, 1])), "attained"),
         ),
     ),
