@@ -21,6 +21,7 @@ Source: definitions of the attacks in the docstrings of `jaxbyz.attacks`; certif
 from __future__ import annotations
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -165,7 +166,7 @@ def run(spec: Spec, workspace: Workspace) -> Results:
     results: dict[str, Any] = {}
     for rule, algorithm in spec.pairs:
         name = f"{rule}, {algorithm}"
-        made = workspace.arrays(name, lambda pair=(rule, algorithm): strengths(spec, *pair), spec)  # type: ignore[misc]
+        made = workspace.arrays(name, functools.partial(strengths, spec, rule, algorithm), spec)
         results |= {f"{name}: {what}": value for what, value in made.items()}
     made = workspace.arrays(
         "no Byzantine worker", lambda: {"aggregate": without_byzantine(spec)}, spec

@@ -23,6 +23,7 @@ Source: derived from the messages; RoSDHB: arXiv 2508.17129; Byz-DM21: arXiv 260
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -102,7 +103,7 @@ def run(spec: Spec, workspace: Workspace) -> Results:
         return {"bits": np.array([told.uplink_bits, told.start_bits])}
 
     for name in spec.described or methods:
-        made = workspace.arrays(f"describe {name}", lambda name=name: described(name), spec)  # type: ignore[misc]
+        made = workspace.arrays(f"describe {name}", functools.partial(described, name), spec)
         results[f"{name}: described"] = made["bits"]
     return results
 

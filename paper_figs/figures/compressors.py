@@ -20,6 +20,7 @@ Source: derived for this library (constants and bits, in the docstrings of `jaxb
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -132,7 +133,7 @@ def run(spec: Spec, workspace: Workspace) -> Results:
     results: dict[str, Any] = {}
     for name in spec.kinds:
         made = workspace.arrays(
-            name, lambda kind=KINDS[name]: measured(kind, spec),  # type: ignore[misc]
+            name, functools.partial(measured, KINDS[name], spec),
             spec.dimension, spec.kept, spec.keys,
         )  # fmt: skip
         results |= {f"{name}/{what}": value for what, value in made.items()}

@@ -18,6 +18,7 @@ Source: derived for this library (exact values); Allouah et al., AISTATS 2023 (p
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -87,12 +88,17 @@ def coefficients(name: str, n: int, f: int, spec: Spec) -> np.ndarray:
     return np.array([*missing, known.lower_bound, worst.ratio, float(worst.computed)])
 
 
+def row(name: str, n: int, f: int, spec: Spec) -> dict[str, np.ndarray]:
+    """The same as arrays by name."""
+    return {"row": coefficients(name, n, f, spec)}
+
+
 def run(spec: Spec, workspace: Workspace) -> Results:
     """A row of numbers for every rule and pair, in the order of `COLUMNS`."""
     return {
         f"{name}, n = {n}, f = {f}": workspace.arrays(
             f"{name}, {n}, {f}",
-            lambda case=(name, n, f): {"row": coefficients(*case, spec)},  # type: ignore[misc]
+            functools.partial(row, name, n, f, spec),
             name, n, f, spec.starts, spec.steps,
         )["row"]
         for name, n, f in cases(spec)

@@ -76,39 +76,23 @@ class Workspace:
         return jb.data.load_binary(name, self.root if files else None)
 
     def race(
-        self,
-        name: str,
-        methods: Methods,
-        problem: jb.problems.Problem,
-        *,
-        attacks: Sequence[Attack],
-        steps: Sequence[float] | Mapping[str, Sequence[float]],
-        rounds: int,
-        every: int,
-        seeds: int,
-        tuning_seeds: int = 2,
-        measure: str = "loss",
-        **options: Any,
+        self, name: str, methods: Methods, problem: jb.problems.Problem, **options: Any
     ) -> jb.Comparison:
         """`jaxbyz.compare`, with its runs kept in this workspace under `name`.
+
+        Args:
+            name: of the folder of the runs.
+            methods: name -> function of a step size.
+            problem: what is learned.
+            options: the other arguments of `compare`; `every` is `evaluate_every`. By default the
+                server's clock is not compiled.
 
         Raises:
             ValueError: as `compare`; the runs kept under this name are another computation (the
                 code has changed): the message says how they are removed.
         """
-        self.say(f"{name}: {', '.join(methods)}")
-        folder = self.folder / "runs" / _slug(name)
-        try:
-            found = jb.compare(
-                methods, problem, attacks=attacks, steps=steps, rounds=rounds,
-                evaluate_every=every, seeds=seeds, tuning_seeds=tuning_seeds, measure=measure,
-                folder=folder, **{"time_server": False, **options},
-            )  # fmt: skip
-        except ValueError as error:
-            if "holds another computation" in str(error):
-                error.add_note("--fresh makes all runs of the figure anew")
-            raise
-        if tuning_seeds:
+        found = self._compared(jb.compare, name, methods, problem, **options)
+        if options.get("tuning_seeds") != 0:
             self.tables[name] = grid_results(found)
         return found
 
@@ -118,14 +102,6 @@ class Workspace:
         methods: Mapping[str, Callable[[Any, jb.core.Aggregator], Algorithm]],
         aggregators: Mapping[str, jb.core.Aggregator],
         problem: jb.problems.Problem,
-        *,
-        attacks: Sequence[Attack],
-        steps: Sequence[float] | Mapping[str, Sequence[float]],
-        rounds: int,
-        every: int,
-        seeds: int,
-        tuning_seeds: int = 2,
-        measure: str = "loss",
         **options: Any,
     ) -> dict[str, jb.Comparison]:
         """The same for several rules, with one program a method: `jaxbyz.compare_aggregators`.
@@ -133,21 +109,26 @@ class Workspace:
         Raises:
             ValueError: as `race`.
         """
+        compare = jb.compare_aggregators
+        found = self._compared(compare, name, methods, aggregators, problem, **options)
+        if options.get("tuning_seeds") != 0:
+            for rule, race in found.items():
+                self.tables[f"{name}, {rule}"] = grid_results(race)
+        return found
+
+    def _compared(
+        self, compare: Callable[..., Any], name: str, methods: Any, *parts: Any, every: int,
+        **options: Any,
+    ) -> Any:  # fmt: skip
         self.say(f"{name}: {', '.join(methods)}")
+        folder = self.folder / "runs" / _slug(name)
+        given = {"time_server": False, **options, "evaluate_every": every, "folder": folder}
         try:
-            found = jb.compare_aggregators(
-                methods, aggregators, problem, attacks=attacks, steps=steps, rounds=rounds,
-                evaluate_every=every, seeds=seeds, tuning_seeds=tuning_seeds, measure=measure,
-                folder=self.folder / "runs" / _slug(name), **{"time_server": False, **options},
-            )  # fmt: skip
+            return compare(methods, *parts, **given)
         except ValueError as error:
             if "holds another computation" in str(error):
                 error.add_note("--fresh makes all runs of the figure anew")
             raise
-        if tuning_seeds:
-            for rule, race in found.items():
-                self.tables[f"{name}, {rule}"] = grid_results(race)
-        return found
 
     def tune(
         self,
