@@ -166,8 +166,7 @@ def plot(spec: Spec, results: Results) -> Any:
         ax.set(yscale="log", xlabel=label, ylabel="‖∇f‖ of the honest objective")
     axes[0, 0].set_xscale("log", nonpositive="mask")
     axes[0, 1].set_ylabel("")
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside right center", fontsize=7)
+    drawing.legend_outside(figure, axes[0, 0], "right center", columns=1)
     d = results[names_of(results)[0]].about["dimension"]
     drawing.title(
         figure,

@@ -15,8 +15,8 @@ as ‖∇f‖²; ALIE with variances; attackers that overwrite estimates; step s
 
 Claims. E: per bit, Byz-DASHA-PAGE ends below Byz-VR-MARINA, and Byz-EF21 below Byz-VR-MARINA
 without synchronisation; ALIE with variances is weaker than ALIE; overwriting is stronger than
-attacks that speak the protocol; step sizes chosen under ROP are worse under ALIE. T: bits are
-exact; what is recorded for Byz-EF21 is (h/n)² ‖∇f‖².
+attacks that speak the protocol; step sizes chosen under ROP are worse under ALIE. T: bits of
+Byz-DASHA-PAGE and Byz-EF21 are exact. The last row shows what the code records in place of ‖∇f‖².
 
 Source: Rammal, Gruntkowska, Fedin, Gorbunov, Richtárik, AISTATS 2024 (arXiv 2310.09804), setting of
 its public code (github Nikosimus/CC-for-BR-Learning).
@@ -273,29 +273,26 @@ def last(results: Results, name: str) -> np.ndarray:
 
 def check(spec: Spec, results: Results) -> list[Finding]:
     """The claims held against the curves."""
-    found, wanted = [], []
+    runs = []
     for data in spec.data:
         for name in (name for name in (DASHA, EF21) if name in spec.methods):
             for attack in spec.attacks:
                 history = results[label(data, name, attack)]
                 d = history.about["dimension"]
-                sent = history["uplink_bits"]
-                bits = 32 * d + kept(name, d) * bits_of(name, d) * history.rounds
-                found.append(sent.ravel())
-                wanted.append(np.where(np.isfinite(sent), bits, sent).ravel())
+                runs.append((history, kept(name, d) * bits_of(name, d), 32 * d))
     checked = [
-        findings.equal(
+        findings.exact_bits(
             "uplink bits of Byz-DASHA-PAGE and Byz-EF21 are those of their messages and the start",
-            np.nan_to_num(np.concatenate(found)), np.nan_to_num(np.concatenate(wanted)),
+            runs,
         )
-    ]  # fmt: skip
+    ]
     what = "log10 of ‖∇f‖² over its first value, difference"
     for data in spec.data:
         for attack in spec.attacks:
             for ours, other in PAIRS:
                 if {ours, other} <= {*spec.methods}:
                     pair = [results[label(data, name, attack)] for name in (ours, other)]
-                    bits = min(np.nanmin(h["uplink_bits"][:, -1]) for h in pair)
+                    bits = min(np.nanmax(h["uplink_bits"], axis=1).min() for h in pair)
                     values = [
                         np.log10(np.maximum(logistic.within(h, "relative", bits), SMALLEST))
                         for h in pair
@@ -325,12 +322,6 @@ def _deviations(spec: Spec, results: Results, what: str) -> list[Finding]:
                           last(results, f"{one}protocol"), last(results, f"{one}overwriting"),
                           what=what)
         )  # fmt: skip
-    if EF21 in spec.recorded:
-        share = (spec.n - spec.byzantine) / spec.n
-        checked.append(
-            findings.equal("what the code records for Byz-EF21 is (h/n)² ‖∇f‖²",
-                           results[f"recorded/{EF21}"], share**2 * results[f"true/{EF21}"], 1e-6)
-        )  # fmt: skip
     return checked
 
 
@@ -354,8 +345,7 @@ def plot(spec: Spec, results: Results) -> Any:
                 axis = "counted coordinates" if counted else "uplink bits per worker"
                 _finish(ax, f"{data}: {SHOWN.get(attack, attack)}", axis, column)
     _deviation_panels(spec, results, axes[-1])
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=7)
+    drawing.legend_outside(figure, axes[0, 0], columns=4)
     names = ", ".join(logistic.shown(data, spec.samples) for data in spec.data)
     drawing.title(
         figure,

@@ -31,6 +31,7 @@ import numpy as np
 import optax
 
 import jaxbyz as jb
+from jaxbyz.compressors.random_subsets import keep_count
 from paper_figs.frame import drawing, findings
 from paper_figs.frame.figure import Results
 from paper_figs.frame.findings import Finding
@@ -203,23 +204,19 @@ def check(spec: Spec, results: Results) -> list[Finding]:
         findings.equal("under the code's division honest data lack two classes", missing[CODE], 2),
         findings.equal("under the faithful division they lack none", missing[FAITHFUL], 0),
     ]
-    found, wanted = [], []
-    plain = [name for name in spec.methods if name in (DM21, VR, SGDM)]
+    runs = []
     for f in spec.byzantine:
-        for name in plain:
+        for name in (name for name in spec.methods if name in (DM21, VR, SGDM)):
             for attack in spec.attacks:
                 history = results[label(name, attack, FAITHFUL, f)]
                 d = history.about["dimension"]
-                k, sent = max(1, int(spec.ratio * d + 1e-9)), history["uplink_bits"]
-                bits = 32 * d + k * (32 + (d - 1).bit_length()) * history.rounds
-                found.append(sent)
-                wanted.append(np.where(np.isfinite(sent), bits, sent))
+                k = keep_count(ratio=spec.ratio)(d)
+                runs.append((history, k * (32 + (d - 1).bit_length()), 32 * d))
     checked.append(
-        findings.equal(
-            "uplink bits are k (32 + ⌈log₂ d⌉) a round and a dense start, for global Top-k",
-            np.nan_to_num(np.stack(found)), np.nan_to_num(np.stack(wanted)),
+        findings.exact_bits(
+            "uplink bits are k (32 + ⌈log₂ d⌉) a round and a dense start, for global Top-k", runs
         )
-    )  # fmt: skip
+    )
     for f in spec.byzantine:
         for attack in spec.attacks:
             checked += _of_cell(spec, results, attack, f)

@@ -14,17 +14,15 @@ Source: arXiv 2508.17129, Figure 1 (its caption; values of f, k/d, data and atta
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
-
-import numpy as np
 
 from paper_figs.frame import drawing, findings
 from paper_figs.frame.figure import Results
 from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Workspace
-from paper_figs.setups import rosdhb_images
-from paper_figs.setups.rosdhb_images import DASHA, FOE, NONE, ROSDHB
+from paper_figs.setups import rosdhb_curves, rosdhb_images
+from paper_figs.setups.rosdhb_curves import Spec, accuracy
+from paper_figs.setups.rosdhb_images import DASHA, FOE, NONE, ROSDHB, label
 
 TITLE = "RoSDHB, Figure 1: convergence for varying f and k/d"
 SECONDS = {
@@ -35,70 +33,32 @@ SECONDS = {
 LOSS_OF_ACCURACY = 0.02  # two points
 
 
-@dataclasses.dataclass(frozen=True)
-class Spec:
-    """Everything that decides the numbers."""
-
-    setting: rosdhb_images.Setting
-    byzantine: tuple[int, ...]
-    ratios: tuple[float, ...]
-
-
 SPECS = {
-    "quick": Spec(rosdhb_images.QUICK, (3,), (0.1, 1.0)),
-    "default": Spec(rosdhb_images.DEFAULT, (1, 3, 5), (0.05, 0.1, 0.3, 1.0)),
-    "full": Spec(rosdhb_images.FULL, (1, 3, 5), (0.05, 0.1, 0.3, 0.5, 1.0)),
+    "quick": Spec(rosdhb_images.QUICK, (3,), (0.1, 1.0), (FOE,)),
+    "default": Spec(rosdhb_images.DEFAULT, (1, 3, 5), (0.05, 0.1, 0.3, 1.0), (FOE,)),
+    "full": Spec(rosdhb_images.FULL, (1, 3, 5), (0.05, 0.1, 0.3, 0.5, 1.0), (FOE,)),
 }
-
-
-def label(method: str, f: int, ratio: float) -> str:
-    """The name of a run."""
-    return f"{method}, f = {f}, k/d = {ratio:g}"
 
 
 def run(spec: Spec, workspace: Workspace) -> Results:
     """All curves, and the reference without attack."""
-    setting = spec.setting
-    steps = rosdhb_images.steps_of(setting, workspace, max(spec.byzantine))
-    results: dict[str, Any] = {}
-    for f in spec.byzantine:
-        for ratio in spec.ratios:
-            found = rosdhb_images.curves(setting, workspace, f=f, ratio=ratio, steps=steps)
-            results |= {label(method, f, ratio): h for (method, _), h in found.items()}
-    f = min(spec.byzantine)
-    found = rosdhb_images.curves(
-        setting, workspace, f=f, ratio=1.0, steps=steps, attacks=[NONE], methods=[ROSDHB]
-    )
-    return {**results, NONE: found[ROSDHB, NONE]}
+    return rosdhb_curves.run(spec, workspace)
 
 
 def check(spec: Spec, results: Results) -> list[Finding]:
     """The claims held against the curves."""
-    found, wanted = [], []
-    for f in spec.byzantine:
-        for ratio in spec.ratios:
-            ours, other = (results[label(name, f, ratio)] for name in (ROSDHB, DASHA))
-            d = ours.about["dimension"]
-            k = max(1, int(ratio * d + 1e-9))
-            found += [ours["uplink_bits"], other["uplink_bits"]]
-            wanted += [32 * k * ours.rounds, 32 * (d + k * other.rounds)]
-    wanted = np.broadcast_arrays(found, np.stack(wanted)[:, None, :])[1]
-    checked = [
-        findings.equal(
-            "uplink bits are 32 k a round, and 32 d more once for Byz-DASHA-PAGE", found, wanted
-        )
-    ]
+    checked = [rosdhb_curves.exact_bits(spec, results)]
     dense = max(spec.ratios)
     for f in spec.byzantine:
-        reference = results[label(ROSDHB, f, dense)]["test_accuracy"][:, -1]
+        reference = accuracy(results[label(ROSDHB, f, dense, FOE)])
         for ratio in spec.ratios:
             if ratio != dense:
-                accuracy = results[label(ROSDHB, f, ratio)]["test_accuracy"][:, -1]
                 checked.append(
                     findings.at_most(
                         f"RoSDHB, f = {f}: k/d = {ratio:g} ends within "
                         f"{LOSS_OF_ACCURACY:g} of the test accuracy of k/d = {dense:g}",
-                        reference - accuracy, LOSS_OF_ACCURACY, "lost accuracy",
+                        reference - accuracy(results[label(ROSDHB, f, ratio, FOE)]),
+                        LOSS_OF_ACCURACY, "lost accuracy",
                     )
                 )  # fmt: skip
     return checked
@@ -116,23 +76,18 @@ def plot(spec: Spec, results: Results) -> Any:
             for color, ratio in zip(colors, spec.ratios, strict=True):
                 for name, line in ((ROSDHB, "-"), (DASHA, "--")):
                     drawing.curve(
-                        ax, results[label(name, f, ratio)], "test_accuracy", x,
+                        ax, results[label(name, f, ratio, FOE)], "test_accuracy", x,
                         label=f"{name}, k/d = {ratio:g}", color=color, linestyle=line,
                     )  # fmt: skip
             drawing.curve(
-                ax, results[NONE], "test_accuracy", x, label=f"{ROSDHB}, k/d = 1, no attack",
-                **drawing.style(NONE),
+                ax, results[rosdhb_curves.reference(f)], "test_accuracy", x,
+                label=f"{ROSDHB}, k/d = 1, no attack", **drawing.style(NONE),
             )  # fmt: skip
         axes[0, column].set_title(f"f = {f} of n = {spec.setting.honest + f}", fontsize=9)
-    drawing.legend(axes[0, 0], loc="lower right")
-    chosen = ", ".join(
-        f"{name} γ = {results[label(name, f, dense)].about['step']:g}"
-        for name in (ROSDHB, DASHA)
-        for f, dense in [(spec.byzantine[0], max(spec.ratios))]
-    )
+    drawing.legend_outside(figure, axes[0, 0], columns=len(spec.byzantine) + 1)
     drawing.title(
         figure,
         f"{rosdhb_images.title_of(spec.setting)}: {rosdhb_images.SHOWN[FOE]}; median and range; "
-        f"{chosen}",
+        f"{rosdhb_curves.chosen(spec, results)}",
     )
     return figure

@@ -26,7 +26,7 @@ from paper_figs.frame.findings import Finding
 from paper_figs.frame.thresholds import difference, reached, spread
 from paper_figs.frame.workspace import Workspace
 from paper_figs.setups import rosdhb_images
-from paper_figs.setups.rosdhb_images import DASHA, FOE, ROSDHB, label
+from paper_figs.setups.rosdhb_images import DASHA, FOE, ROSDHB, label, of_messages
 
 TITLE = "RoSDHB, Figure 3: rounds and bits to a test accuracy against k/d"
 SECONDS = {
@@ -61,16 +61,12 @@ def run(spec: Spec, workspace: Workspace) -> Results:
 
 def check(spec: Spec, results: Results) -> list[Finding]:
     """The claims held against the curves."""
-    found, wanted, checked = [], [], []
+    sent, checked = [], []
     least, dense = min(spec.ratios), max(spec.ratios)
     most = spec.setting.rounds + 1
     for f in spec.byzantine:
         for ratio in spec.ratios:
-            history = results[label(ROSDHB, f, ratio, FOE)]
-            each = np.diff(history["uplink_bits"], axis=1) / np.diff(history.rounds)
-            due = 32.0 * rosdhb_images.sent(ratio, history.about["dimension"])
-            found.append(np.where(np.isnan(each), due, each))  # over: a run that diverged
-            wanted.append(np.full(each.shape, due))
+            sent.append(of_messages(results[label(ROSDHB, f, ratio, FOE)], ROSDHB, ratio))
         few, all_ = (results[label(ROSDHB, f, ratio, FOE)] for ratio in (least, dense))
         rounds, bits = (
             [reached(h, "test_accuracy", spec.threshold, x) for h in (few, all_)]
@@ -95,8 +91,7 @@ def check(spec: Spec, results: Results) -> list[Finding]:
                 what="bits of it minus those of the other",
             ),
         ]  # fmt: skip
-    exact = findings.equal("every round costs a worker of RoSDHB 32 k bits", found, wanted)
-    return [exact, *checked]
+    return [findings.exact_bits("every round costs a worker of RoSDHB 32 k bits", sent), *checked]
 
 
 def plot(spec: Spec, results: Results) -> Any:

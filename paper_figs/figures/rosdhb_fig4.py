@@ -31,7 +31,7 @@ from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Workspace
 from paper_figs.setups import rosdhb_images
 from paper_figs.setups.rosdhb_curves import accuracy
-from paper_figs.setups.rosdhb_images import DASHA, ROSDHB, division
+from paper_figs.setups.rosdhb_images import BITS, DASHA, ROSDHB, division, of_messages
 
 TITLE = "RoSDHB, Figure 4: heterogeneous data, k/d = 0.1"
 SECONDS = {
@@ -89,18 +89,12 @@ def least_g(history: Any, b_squared: float = 0.0) -> np.ndarray:
 
 def check(spec: Spec, results: Results) -> list[Finding]:
     """The claims held against the curves."""
-    found, wanted, checked = [], [], []
+    sent, checked = [], []
     first, last = spec.alphas[0], spec.alphas[-1]
     for f in spec.byzantine:
         for alpha in spec.alphas:
             for method in spec.methods:
-                history = results[label(method, f, alpha)]
-                d = history.about["dimension"]
-                once = d if method == DASHA else 0
-                due = 32 * (once + rosdhb_images.sent(RATIO, d) * history.rounds)
-                over = np.isnan(history["uplink_bits"])  # a run that diverged sends nothing more
-                found.append(np.where(over, 0, history["uplink_bits"]))
-                wanted.append(np.where(over, 0, due))
+                sent.append(of_messages(results[label(method, f, alpha)], method, RATIO))
         most, least = results[label(ROSDHB, f, first)], results[label(ROSDHB, f, last)]
         where = f"RoSDHB, f = {f}: {division(first)}"
         checked += [
@@ -113,10 +107,7 @@ def check(spec: Spec, results: Results) -> list[Finding]:
                 least_g(least), least_g(most), what="G of i.i.d. data minus the other",
             ),
         ]  # fmt: skip
-    bits = findings.equal(
-        "uplink bits are 32 k a round, and 32 d more once for Byz-DASHA-PAGE", found, wanted
-    )
-    return [bits, *checked]
+    return [findings.exact_bits(BITS, sent), *checked]
 
 
 def plot(spec: Spec, results: Results) -> Any:

@@ -87,6 +87,13 @@ def legend(ax: Any, **options: Any) -> None:
     ax.legend(once.values(), once.keys(), **({"fontsize": 7, "framealpha": 0.85} | options))
 
 
+def legend_outside(figure: Any, ax: Any, place: str = "lower center", columns: int = 3) -> None:
+    """The legend of one of the axes, outside of all of them."""
+    handles, labels = ax.get_legend_handles_labels()
+    columns = min(columns, len(labels))
+    figure.legend(handles, labels, loc=f"outside {place}", ncols=columns, fontsize=7)
+
+
 def title(figure: Any, text: str) -> None:
     """Above all axes, in lines that fit."""
     width = int(13 * figure.get_figwidth())

@@ -7,16 +7,20 @@ observed, which may come out differently here. Verdicts: "reproduced", "not repr
 An E claim is a comparison of paired numbers: of one seed under two settings, which share the start,
 the division of the data and the random draws. It is judged by the 95 per cent interval of Student's
 t for the mean of the differences: wholly on the claim's side, "reproduced"; wholly on the other
-side, "not reproduced"; else, or with one seed, "inconclusive".
+side, "not reproduced"; else, or with one seed, "inconclusive". Each claim is judged by itself:
+nothing is corrected for how many claims a figure has.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy import stats
+
+from jaxbyz import History
 
 T_INTERVAL = "95 % interval of Student's t for the mean over seeds"
 ALL_SEEDS = "all seeds on one side (values that are not finite have no interval)"
@@ -68,7 +72,24 @@ def equal(claim: str, found: Any, wanted: Any, rtol: float = 0.0) -> Finding:
     with np.errstate(invalid="ignore"):
         gap = np.where(found == wanted, 0.0, np.abs(found - wanted))
         allowed = np.where(found == wanted, 0.0, rtol * np.abs(wanted))
-    return holds(claim, allowed - gap, f"largest difference {gap.max():.3g}")
+    return holds(claim, allowed - gap, f"largest difference {gap.max(initial=0):.3g}")
+
+
+def exact_bits(claim: str, runs: Sequence[tuple[History, int, int]]) -> Finding:
+    """A T claim: uplink bits are those of the start and of every round, at every evaluation.
+
+    A run that diverged is over, and sends nothing more: its numbers are NaN from then on.
+
+    Args:
+        claim: in words.
+        runs: (history, bits a round, bits of the start).
+    """
+    found = [history["uplink_bits"] for history, _, _ in runs]
+    due = [np.broadcast_to(start + each * h.rounds, h["uplink_bits"].shape)
+           for h, each, start in runs]  # fmt: skip
+    told, wanted = (np.concatenate([part.ravel() for part in parts]) for parts in (found, due))
+    sent = ~np.isnan(told)
+    return equal(claim, told[sent], wanted[sent])
 
 
 def at_most(claim: str, values: Any, bound: float = 0.0, what: str = "") -> Finding:
@@ -88,8 +109,10 @@ def at_most(claim: str, values: Any, bound: float = 0.0, what: str = "") -> Find
     if not np.isfinite(values).all():
         return Finding(claim, "E", _one_side(values <= bound, values > bound), numbers, ALL_SEEDS)
     mean, error = values.mean(), stats.sem(values)
-    # Rounding makes equal values differ in the last digits.
+    # Rounding makes equal values differ in the last digits. Two seeds may be equal by chance.
     if error <= 1e-12 * max(abs(mean), abs(bound)):
+        if len(values) < 3:
+            return Finding(claim, "E", "inconclusive", numbers, "two equal seeds have no interval")
         return Finding(
             claim, "E", VERDICTS[int(mean > bound)], numbers, NO_SPREAD, (float(mean), float(mean))
         )
@@ -116,12 +139,16 @@ def _said(values: np.ndarray) -> str:
 def less(claim: str, left: Any, right: Any, margin: float = 0.0, what: str = "") -> Finding:
     """An E claim of paired numbers [S]: left is smaller than right, by `margin` at least.
 
+    Where all pairs are equal, neither is smaller: inconclusive.
+
     >>> less("fewer rounds", [10, 12, 11], [20, 21, 23]).verdict
     'reproduced'
     """
     left, right = np.asarray(left, float), np.asarray(right, float)
     with np.errstate(invalid="ignore"):
         values = left - right  # inf - inf, both diverged: NaN, which decides nothing
+    if not margin and not values.any():
+        return Finding(claim, "E", "inconclusive", f"all {values.size} pairs are equal", NO_SPREAD)
     return at_most(claim, values, -margin, what or "left minus right")
 
 

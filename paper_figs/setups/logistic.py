@@ -87,7 +87,7 @@ def check_minima(results: Mapping[str, Any]) -> list[Finding]:
     known = found[np.isfinite(found[:, 2])]
     if len(known):
         checked.append(
-            # The published numbers are float32: half a unit in the last place is 2^-25 below 1/2.
+            # The published numbers are float32: a unit in the last place is 2^-25 below 1/2.
             findings.equal(
                 "f* of whole data sets, λ = 0.01, is the published one", known[:, 0], known[:, 2],
                 rtol=2.0**-24,

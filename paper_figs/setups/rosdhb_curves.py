@@ -17,7 +17,7 @@ from paper_figs.frame.figure import Results
 from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Workspace
 from paper_figs.setups import rosdhb_images
-from paper_figs.setups.rosdhb_images import DASHA, NONE, ROSDHB, SHOWN, label
+from paper_figs.setups.rosdhb_images import BITS, DASHA, NONE, ROSDHB, SHOWN, label, of_messages
 
 NEAR = 0.05  # test accuracy: five points
 
@@ -90,25 +90,16 @@ def check(spec: Spec, results: Results) -> list[Finding]:
 
 def exact_bits(spec: Spec, results: Results) -> Finding:
     """32 k bits a round, and 32 d once more for Byz-DASHA-PAGE, at every evaluation."""
-    found: list[np.ndarray] = []
-    due: list[np.ndarray] = []
-    for attack in spec.attacks:
-        for f in spec.byzantine:
-            for ratio in spec.ratios:
-                for method in spec.methods:
-                    history = results[label(method, f, ratio, attack)]
-                    d = history.about["dimension"]
-                    once = d if method == DASHA else 0
-                    a_round = rosdhb_images.sent(ratio, d)
-                    found.append(history["uplink_bits"])
-                    due.append(32 * (once + a_round * history.rounds))
-    # A run that diverged is over: it sends nothing more.
-    wanted = np.broadcast_arrays(found, np.stack(due)[:, None, :])[1]
-    over = np.isnan(found)
-    return findings.equal(
-        "uplink bits are 32 k a round, and 32 d more once for Byz-DASHA-PAGE",
-        np.where(over, 0, found), np.where(over, 0, wanted),
-    )  # fmt: skip
+    return findings.exact_bits(
+        BITS,
+        [
+            of_messages(results[label(method, f, ratio, attack)], method, ratio)
+            for attack in spec.attacks
+            for f in spec.byzantine
+            for ratio in spec.ratios
+            for method in spec.methods
+        ],
+    )
 
 
 def plot(spec: Spec, results: Results, notes: Sequence[str] = ()) -> Any:

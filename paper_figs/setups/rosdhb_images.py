@@ -21,6 +21,7 @@ import jax
 import optax
 
 import jaxbyz as jb
+from jaxbyz.compressors.random_subsets import keep_count
 from paper_figs.frame import split
 from paper_figs.frame.workspace import Methods, Workspace, digest
 from paper_figs.setups.rosdhb_attacks import (
@@ -62,7 +63,7 @@ QUICK = Setting(
     grid=(0.016, 0.064, 0.256, 1.024), tuning_seeds=1,
 )  # fmt: skip
 DEFAULT = Setting(
-    data="mnist", train=3000, test=2000, rounds=250, every=5, seeds=2,
+    data="mnist", train=2000, test=2000, rounds=250, every=5, seeds=3,
     grid=(0.016, 0.032, 0.064, 0.128, 0.256, 0.512), tuning_seeds=1,
 )  # fmt: skip
 FULL = Setting(
@@ -229,9 +230,13 @@ def with_dissimilarity(problem: jb.problems.Problem) -> jb.problems.Problem:
     return dataclasses.replace(problem, evaluators=evaluators)
 
 
-def sent(ratio: float, dimension: int) -> int:
-    """k, the coordinates that a worker sends in a round."""
-    return max(1, int(ratio * dimension + 1e-9))
+BITS = "uplink bits are 32 k a round, and 32 d more once for Byz-DASHA-PAGE"
+
+
+def of_messages(history: jb.History, method: str, ratio: float) -> tuple[jb.History, int, int]:
+    """A run, the bits of a round, and those of the start: for `findings.exact_bits`."""
+    d = history.about["dimension"]
+    return history, 32 * keep_count(ratio=ratio)(d), 32 * d if method == DASHA else 0
 
 
 def alike(setting: Setting) -> dict[str, Any]:

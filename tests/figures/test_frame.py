@@ -137,6 +137,7 @@ def test_damaged_arrays_are_made_again(tmp_path):
         ([0.7, 0.8, 0.75], 0.5, "not reproduced"),
         ([0.5, 0.5, 0.5], 0.5, "reproduced"),  # no spread: the bound itself decides
         ([0.6, 0.6, 0.6], 0.5, "not reproduced"),
+        ([0.5, 0.5], 0.5, "inconclusive"),  # two seeds may be equal by chance
         ([np.inf, np.inf], 0.5, "not reproduced"),
         ([-np.inf, 0.1], 0.5, "reproduced"),
         ([np.inf, 0.1], 0.5, "inconclusive"),
@@ -155,6 +156,23 @@ def test_the_interval_is_that_of_student():
     assert low == pytest.approx(-1.5 - 3.1824 * 0.57735 / 2, rel=1e-4)
     assert high == pytest.approx(-1.5 + 3.1824 * 0.57735 / 2, rel=1e-4)
     assert found.verdict == "reproduced"
+
+
+def test_ties_decide_nothing():
+    """Which of two equal numbers is smaller?"""
+    assert findings.less("a claim", [1.0, 2.0, 3.0], [1.0, 2.0, 3.0]).verdict == "inconclusive"
+    assert findings.less("a claim", [1.0, 2.0, 3.0], [1.1, 2.1, 3.1]).verdict == "reproduced"
+
+
+def test_bits_of_a_run_that_diverged_are_those_before():
+    rounds = np.array([0, 5, 10])
+    columns = {"uplink_bits": np.array([[32.0, 352.0, 672.0], [32.0, 352.0, np.nan]])}
+    history = jb.History(rounds, columns, np.zeros((2, 1)), np.arange(2), {})
+    assert findings.exact_bits("bits", [(history, 64, 32)]).verdict == "reproduced"
+    assert findings.exact_bits("bits", [(history, 65, 32)]).verdict == "not reproduced"
+    columns["uplink_bits"] = np.full((2, 3), np.nan)
+    with pytest.raises(ValueError, match="margins must not be empty"):
+        findings.exact_bits("bits", [(history, 64, 32)])
 
 
 def test_theorems_fail_on_any_single_number():
