@@ -104,7 +104,7 @@ def expectations(spec: Spec, h: int, cases: list[tuple[str, int, bool, float]]) 
     def one(case: Any) -> Any:
         law, system, x = case
         mask = functools.partial(jax.lax.switch, law, masks)  # one program for all k
-        return rosdhb.run_moments(system, x, mask, spec.rounds)[1]
+        return rosdhb.run_moments(system, x, mask, spec.rounds + 1)[1]  # of θ_0 … θ_T
 
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *given)
     return jax.jit(lambda cases: jax.lax.map(one, cases))(stacked)
@@ -149,9 +149,9 @@ def results_of(spec: Spec, workspace: Workspace) -> dict[str, Any]:
         here = slice(i * m, (i + 1) * m)
         drift = np.asarray(found[0].drift / found[0].gradient)[:count, : spec.drift_rounds]
         made[f"{kind}/drift"] = drift[here]
-        squares = np.stack([np.asarray(one.gradient)[count:] for one in found])  # [h, laws, T]
+        squares = np.stack([np.asarray(one.gradient)[count:] for one in found])  # [h, laws, T + 1]
         for name, t in (("early", early(spec)), ("half", spec.rounds // 2), ("floor", spec.rounds)):
-            made[f"{kind}/{name}"] = squares[:, here, t - 1]
+            made[f"{kind}/{name}"] = squares[:, here, t]
         workspace.say(f"runs with {kind} masks")
         made[f"{kind}/runs"] = np.stack([runs(spec, kind, k) for k in spec.run_kept], axis=1)
     made["G²"] = np.array([problem_of(spec, h, True).g_squared(0.0) for h in spec.honest])
@@ -231,7 +231,8 @@ def plot(spec: Spec, results: Results) -> Any:
     ):  # fmt: skip
         right.plot(x, formula / size, **drawing.style(METHODS["independent"]))
         right.plot(x, exact / size, marker, markersize=4, color=drawing.BLUE, linestyle="none",
-                   label=f"independent masks, h = {h}: exact (line: formula)")  # fmt: skip
+                   label=f"independent, h = {h}, {spec.rounds} rounds: exact (line: "
+                         "formula)")  # fmt: skip
     for name, t, looks in (("early", early(spec), {"linestyle": "--"}), ("floor", spec.rounds, {})):
         right.plot(x, results[f"shared/{name}"][0] / results["G²"][0],
                    label=f"shared mask, {t} rounds, exact",
@@ -246,8 +247,7 @@ def plot(spec: Spec, results: Results) -> Any:
     right.plot(x[: len(medians)], medians, "k+", label=f"shared, {spec.rounds} rounds: median of "
                "runs\n(heavy tail: no mean of runs shows E)")  # fmt: skip
     right.set_ylim(top=2 * (results["shared/early"][0] / results["G²"][0]).max())
-    right.set(xlabel="d/k - 1", ylabel=f"E‖∇L_H‖² in units of G² (independent: {spec.rounds} "
-              "rounds)",
+    right.set(xlabel="d/k - 1", ylabel="E‖∇L_H‖² in units of G²",
               title="heterogeneous data, κ = 0 (the mean)")  # fmt: skip
     for ax in axes[0]:
         ax.grid(visible=True, alpha=0.25)
