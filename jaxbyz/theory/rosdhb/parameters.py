@@ -23,9 +23,14 @@ from jaxbyz.theory.rosdhb.guarantees import RoSDHBGuarantee
 PUBLISHED_C = 23200  # c of the paper's Theorem 1, γ ≤ k/(dcL)
 
 
-def _problem(
+def check_problem(
     smoothness: float, ratio: float, kappa: float, b_squared: float, g_squared: float
 ) -> None:
+    """L > 0, k/d in (0, 1], κ, B², G² ≥ 0, all finite.
+
+    Raises:
+        ValueError: one is not.
+    """
     checks.interval("smoothness", smoothness, 0, math.inf, closed="neither")
     checks.interval("ratio", ratio, 0, 1, closed="right")
     for name, value in (("kappa", kappa), ("b_squared", b_squared), ("g_squared", g_squared)):
@@ -88,7 +93,7 @@ def theorem_a(
     >>> round(promise.rate, 9), round(promise.floor, 9)
     (84.0, 115.5)
     """
-    _problem(smoothness, ratio, kappa, b_squared, g_squared)
+    check_problem(smoothness, ratio, kappa, b_squared, g_squared)
     checks.interval("s", s, 0, math.inf, closed="neither")
     checks.interval("rho", rho, 0, 24, closed="neither")
     c = best_c(kappa * b_squared, s, rho) if c is None else float(c)
@@ -150,7 +155,7 @@ def theorem_b(
     >>> promise.step_size, round(promise.rate / promise.step_size * 0.1, 2)
     (0.0125, 86.15)
     """
-    _problem(smoothness, ratio, kappa, b_squared, g_squared)
+    check_problem(smoothness, ratio, kappa, b_squared, g_squared)
     q = 2 / 3 - 5 / 2 * kappa * b_squared
     if q <= 0:
         raise ValueError(f"kappa b_squared must be < 4/15, got {kappa * b_squared!r}")
@@ -185,7 +190,7 @@ def published_setting(
     >>> published_setting(1.0, 0.1, kappa=0.125, b_squared=1.0).step_size * 23200
     0.1
     """
-    _problem(smoothness, ratio, kappa, b_squared, g_squared)
+    check_problem(smoothness, ratio, kappa, b_squared, g_squared)
     # 1/7 is no float: a product that was meant to be 1/7 is let in.
     if kappa * b_squared > (1 + 1e-12) / 7:
         raise ValueError(f"kappa b_squared must be <= 1/7, got {kappa * b_squared!r}")
