@@ -57,7 +57,9 @@ def _counterexample(path: str, text: str) -> tuple[int, str]:
     """Exit code and line for one file."""
     try:
         verdict = verify(json.loads(text))
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
+    ) as error:  # fmt: skip
         return front_door.UNUSABLE, f"{path}: unusable: {type(error).__name__}: {error}"
     if verdict.left is None or verdict.right is None or verdict.failed is not None:
         return front_door.NOT, f"{path}: not a counterexample: {verdict.failed} does not hold"

@@ -5,6 +5,7 @@ code: 0 if every certificate is proved and every counterexample violates its cla
 not; 2 if one is unusable. A fault of one file does not stop the next one.
 """
 
+import io
 import json
 import sys
 import time
@@ -56,7 +57,10 @@ def main(
     write: Callable[[str], Any] | None = None,
 ) -> int:
     """Examine files one after the other; the largest exit code. `write` takes what is printed."""
-    write = write or sys.stdout.write
+    if write is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # what it cannot print is printed as \\u1234
+            sys.stdout.reconfigure(errors="backslashreplace")
+        write = sys.stdout.write
     if not paths:
         write("usage: python jaxbyz/theory/checker FILE.json ...\n")
         return UNUSABLE

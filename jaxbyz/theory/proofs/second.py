@@ -2,7 +2,10 @@
 
 It shares no code with `checker`: the numbers are Arb's balls, the matrices are sums of quadratic
 terms as the derivation has them, and a matrix is examined by its pivots in balls. Slopes are
-carried along by hand, as there. One that errs is thus noticed by the other.
+carried along by hand, as there. An error of one is thus noticed by the other in what is compared:
+the conditions on the constants, the matrices Q, Z and V, the signs, and that they hold on the whole
+box. Shared are the identity, the rate and the words of the statement, and the reading of `record`
+as JSON.
 """
 
 from __future__ import annotations

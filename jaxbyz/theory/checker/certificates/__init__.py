@@ -7,8 +7,10 @@
 What has to be believed, and nothing else, for the word PROVED:
   1. Python's integers, `fractions` and `math.isqrt`;  2. these files, read by a person;
   3. the hypotheses: L-smooth average loss, (G, B)-dissimilarity, coefficient κ of the rule, masks
-  that are uniform and fresh;  4. the identity in the docstring of the method's file, which
-  `theory.proofs` verifies in rational numbers with all masks.
+  that are uniform and fresh;  4. the identity in the docstring of the method's file. That of RoSDHB
+  is verified by `theory.rosdhb.identity`, in rational numbers with all masks, that of gradient
+  descent by a test of the same kind;  5. what follows it there, read by a person: that the last
+  line is ≥ 0, V ≥ cf inf f, and the rate.
 Not: any solver, any floating-point number, whoever wrote the file. It does not speak of code, nor
 of a paper's own proof. Imported by `checker` and `proofs`; it imports the standard library.
 """

@@ -17,7 +17,7 @@ cf = 2τ = 2C this is the closed form C = 1/(1-w), its limit, which no smaller n
 
 from fractions import Fraction
 
-from .multipliers import Numbers, Values, shown, shown_above
+from .multipliers import HYPOTHESES, Numbers, Values, shown_above
 from .positivity import Matrix
 from .slopes import Enclosed
 
@@ -59,10 +59,11 @@ def matrices(
 
 def statement(constants: Numbers, rate: Fraction) -> str:
     """The claim in words."""
-    reach, w, floor = (shown(constants[name]) for name in CONSTANTS)
+    reach, w, floor = (str(constants[name]) for name in CONSTANTS)
     return (
-        "Robust gradient descent, for all numbers of workers, every robust rule of coefficient κ,\n"
-        f"every (G, B) with κB² ≤ {w}, every L-smooth average honest loss f, and whatever is\n"
-        f"forged, every step size 0 < γ ≤ {reach}/L:\n"
+        "Robust gradient descent with full local gradients, all coordinates and no momentum: for\n"
+        "every dimension d, all numbers of workers, whatever is forged,\n"
+        f"{HYPOTHESES}"
+        f"κB² ≤ {w}, every step size 0 < γ ≤ {reach}/L:\n"
         f"    (1/T) Σ E‖∇f‖² ≤ {shown_above(rate)} (f - inf f)/(γT) + {floor} κG²."
     )

@@ -112,7 +112,3 @@ class Interval:
 
     def __repr__(self) -> str:
         return f"Interval({self.low}, {self.high})"
-
-
-ZERO = Interval(0, 0)
-ONE = Interval(1 << BITS, 1 << BITS)

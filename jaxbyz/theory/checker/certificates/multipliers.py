@@ -19,6 +19,13 @@ Rows = dict[str, list[Fraction]]  # coefficients of every multiplier
 Matrices = dict[str, Matrix]
 Values = dict[str, Enclosed]  # constants or multipliers on one box
 
+HYPOTHESES = (  # of all statements, in their words
+    "every L-smooth average honest loss f = (1/h) Σ f_i that is bounded below,\n"
+    "every G, B with (1/h) Σ ‖∇f_i - ∇f‖² ≤ G² + B² ‖∇f‖² everywhere, every rule whose result has\n"
+    "a squared distance from the mean of the honest rows of at most κ times their mean squared\n"
+    "distance from it, with "
+)
+
 
 def enclosed(rows: Rows) -> dict[str, list[Enclosed]]:
     """Coefficients, once for all boxes."""
@@ -73,15 +80,6 @@ def rate(method: ModuleType, rows: Rows) -> Fraction:
     """The largest one of the box: weights are affine, `rate_at` is convex, so a corner has it."""
     corners = itertools.product((Fraction(0), Fraction(1)), repeat=method.AFFINE - 1)
     return max(rate_at(method, rows, corner) for corner in corners)
-
-
-def shown(number: Fraction) -> str:
-    """A whole number or a fraction, as it is written.
-
-    >>> shown(Fraction(60)), shown(Fraction(1, 7))
-    ('60', '1/7')
-    """
-    return str(number)
 
 
 def shown_above(number: Fraction, places: int = 4) -> str:

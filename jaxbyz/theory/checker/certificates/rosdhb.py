@@ -31,7 +31,7 @@ V_0 - cf·inf f ≤ rate (f_0 - inf f) with rate = cf + 2 max(p22, 0).  QED.
 
 from fractions import Fraction
 
-from .multipliers import Numbers, Values, shown, shown_above
+from .multipliers import HYPOTHESES, Numbers, Values, shown_above
 from .positivity import Matrix
 from .slopes import Enclosed
 
@@ -116,12 +116,13 @@ def matrices(
 
 def statement(constants: Numbers, rate: Fraction) -> str:
     """The claim in words; `rate` is the largest of the box."""
-    c, coupling, w, floor = (shown(constants[name]) for name in CONSTANTS)
+    c, coupling, w, floor = (str(constants[name]) for name in CONSTANTS)
     return (
-        "RoSDHB with one random mask for all workers, d/k rescaling and momentum at the server:\n"
-        "for every dimension d, every k, all numbers of workers, every robust rule of coefficient\n"
-        f"κ, every (G, B) with κB² ≤ {w}, every L-smooth average honest loss f, and whatever is\n"
-        f"forged, for every step size 0 < γ ≤ k/({c} d L) and the momentum √(1 - {coupling} γL):"
+        "RoSDHB with full local gradients, d/k rescaling, momentum at the server, and in every\n"
+        "round a fresh mask of k of d coordinates for all workers, uniformly random and\n"
+        "independent of the past: for every dimension d, every k, all numbers of workers,\n"
+        f"whatever is forged, {HYPOTHESES}"
+        f"κB² ≤ {w}, every step size 0 < γ ≤ k/({c} d L) and the momentum √(1 - {coupling} γL):"
         f"\n    E V⁺ ≤ V - γ‖∇f‖² + {floor} γκG²   in every round; V is a quadratic function.\n"
         f"So from momenta 0:  (1/T) Σ E‖∇f‖² ≤ {shown_above(rate)} (f - inf f)/(γT) + "
         f"{floor} κG²."

@@ -1,0 +1,212 @@
+"""Matrices and cubes whose answers are known, and that need every part of the decision."""
+
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+
+from jaxbyz.theory.checker.certificates import positivity, subdivision
+from jaxbyz.theory.checker.certificates.intervals import BITS, Interval
+from jaxbyz.theory.checker.certificates.positivity import Sign
+from jaxbyz.theory.checker.certificates.slopes import Enclosed
+from jaxbyz.theory.checker.certificates.subdivision import all_definite
+
+WHOLE = Interval(0, 1 << BITS)
+HALF_SIDE = WHOLE.radius()
+
+
+def number(value):
+    return Enclosed.of(Fraction(value))
+
+
+def between(low, high):
+    """The least interval from one number to another."""
+    return Interval(Interval.of(Fraction(low)).low, Interval.of(Fraction(high)).high)
+
+
+def coordinate(box, place=0):
+    return Enclosed.variable(box[place], place, len(box))
+
+
+def sign(matrix):
+    """On [0, 1]."""
+    return positivity.sign(matrix, [HALF_SIDE]).sign
+
+
+# ---- one matrix on one box ---------------------------------------------------------------------
+
+
+def test_a_slope_counts_in_full():
+    # 1 + t(x - 1/2) with x in [0, 1] is positive for |t| < 2 and 0 at an end for |t| = 2.
+    x = Enclosed.variable(WHOLE, 0, 1)
+    for slope in (Fraction(19, 10), Fraction(-19, 10)):
+        entry = number(1 - slope / 2) + number(slope) * x
+        assert sign([[entry]]) is Sign.DEFINITE
+    for slope in (2, 3, -2, -3):
+        entry = number(1 - Fraction(slope) / 2) + number(slope) * x
+        assert sign([[entry]]) is Sign.UNKNOWN
+
+
+def test_a_slope_of_unknown_sign_counts_as_its_largest():
+    # Slopes in [-t, t], of which the middle is 0.
+    one = Interval.of(Fraction(1))
+    for t, found in ((Fraction(19, 10), Sign.DEFINITE), (2, Sign.UNKNOWN), (3, Sign.UNKNOWN)):
+        entry = Enclosed(one, between(1 - Fraction(t) / 2, 1 + Fraction(t) / 2), (between(-t, t),))
+        assert sign([[entry]]) is found
+
+
+def test_a_range_without_slopes_counts_in_full():
+    # Of √x only the range [0, 1] is known: 1/4 + √x - 1/2 may be below 0.
+    root = Enclosed.variable(WHOLE, 0, 1).root()
+    assert root.slopes is None
+    assert sign([[root + number(Fraction(1, 100))]]) is Sign.DEFINITE
+    assert sign([[root - number(Fraction(1, 4))]]) is Sign.UNKNOWN
+    assert sign([[root]]) is Sign.UNKNOWN
+
+
+def test_the_value_at_the_centre_counts_with_its_width():
+    # What is known of it is an interval around 1; slopes are 0.
+    for radius, found in ((Fraction(9, 10), Sign.DEFINITE), (Fraction(11, 10), Sign.UNKNOWN)):
+        values = between(1 - radius, 1 + radius)
+        for slopes in (None, (Interval(0, 0),)):
+            wide = [[Enclosed(values, values, slopes), number(0)], [number(0), number(1)]]
+            assert sign(wide) is found
+
+
+def test_every_other_entry_of_a_row_counts():
+    # Rows (1, b, 0), (b, 1, b), (0, b, 1) with b from -t/2 to t/2: the identity at the centre. The
+    # least eigenvalue is 1 - |b|√2, Gershgorin's bound 1 - 2|b|.
+    x = Enclosed.variable(WHOLE, 0, 1) - number(Fraction(1, 2))
+
+    def matrix(slope):
+        b, zero, one = number(slope) * x, number(0), number(1)
+        return [[one, b, zero], [b, one, b], [zero, b, one]]
+
+    assert sign(matrix(Fraction(9, 10))) is Sign.DEFINITE
+    for slope in (Fraction(3, 2), 2, 3):  # |b|√2 > 1 at both ends
+        assert sign(matrix(slope)) is Sign.UNKNOWN
+
+
+def test_entries_below_the_diagonal_count():
+    # Ones on the diagonal, u in the last row and column: not definite if 3u² > 1, as at the ends.
+    # No row but the last has more than one other entry, and all those of the last come before 1.
+    x = Enclosed.variable(WHOLE, 0, 1) - number(Fraction(1, 2))
+    u = number(Fraction(3, 2)) * x  # from -3/4 to 3/4
+    rows = [[number(i == j) for j in range(4)] for i in range(4)]
+    for i in range(3):
+        rows[i][3] = rows[3][i] = u
+    assert 3 * Fraction(3, 4) ** 2 > 1
+    assert sign(rows) is Sign.UNKNOWN
+
+
+# ---- the cube ----------------------------------------------------------------------------------
+
+
+def test_a_matrix_that_is_singular_at_zero_is_never_proved():
+    """[[x, 0], [0, 1]], also with √x, x² and x + y."""
+    one, zero = number(1), number(0)
+    for entry in (
+        lambda box: coordinate(box),
+        lambda box: coordinate(box).squared(),
+        lambda box: coordinate(box).root(),
+        lambda box: coordinate(box) + coordinate(box, 1),
+    ):
+        found = all_definite(
+            lambda box, e=entry: {"A": [[e(box), zero], [zero, one]]}, 2, most_boxes=200
+        )
+        assert not found.proved
+        above = all_definite(
+            lambda box, e=entry: {"A": [[e(box) + number(Fraction(1, 100)), zero], [zero, one]]}, 2
+        )
+        assert above.proved
+
+
+def test_the_last_point_of_the_cube_counts():
+    # 1 - x is 0 at x = 1 alone, x at 0 alone.
+    for entry in (lambda x: number(1) - x, lambda x: x):
+        assert not all_definite(lambda box, e=entry: {"A": [[e(coordinate(box))]]}, 1).proved
+
+
+def hard(box):
+    """(x - 1/3)² + 10^-4: definite, and not seen at once."""
+    x = coordinate(box) - number(Fraction(1, 3))
+    return [[x.squared() + number(Fraction(1, 10**4))]]
+
+
+def test_an_exhausted_budget_is_not_proved():
+    assert all_definite(lambda box: {"A": hard(box)}, 1).proved
+    found = all_definite(lambda box: {"A": hard(box)}, 1, most_boxes=3)
+    assert (found.proved, found.boxes) == (False, 3)
+    assert found.reason == "matrix A is undecided after 3 boxes"
+
+
+@pytest.mark.parametrize("name", ["A", "B", "C"])
+def test_every_matrix_of_a_box_is_examined(name):
+    # One may never be proved (x² at 0), others always.
+    def matrices(box):
+        easy, never = [[number(1)]], [[coordinate(box).squared()]]
+        return {key: never if key == name else easy for key in "ABC"}
+
+    found = all_definite(matrices, 1, most_boxes=50)
+    assert not found.proved
+    assert f"matrix {name} is undecided" in found.reason
+
+
+def test_the_smallest_box_is_not_proved():
+    found = all_definite(lambda box: {"A": [[coordinate(box).squared()]]}, 1)
+    assert found.reason == "matrix A is undecided in the smallest box"
+
+
+def test_boxes_of_a_proof_cover_the_cube(monkeypatch):
+    examined = []
+
+    def watched(matrix, radii):
+        examined.append(answer := positivity.sign(matrix, radii))
+        return answer
+
+    monkeypatch.setattr(subdivision, "sign", watched)
+    boxes = []
+
+    def matrices(box):
+        boxes.append(box)
+        return {"A": hard(box)}
+
+    found = all_definite(matrices, 1)
+    proved = [
+        (box[0].low, box[0].high)
+        for box, answer in zip(boxes, examined, strict=True)
+        if answer.sign is Sign.DEFINITE
+    ]
+    assert len(proved) == found.boxes > 3
+    ends = sorted(proved)
+    assert (ends[0][0], ends[-1][1]) == (0, 1 << BITS)
+    assert all(one[1] == following[0] for one, following in pairwise(ends))
+
+
+# ---- rounding ----------------------------------------------------------------------------------
+
+
+def test_a_radius_reaches_both_ends():
+    # Of an odd width: the centre is rounded down, and the upper end is further from it.
+    for low, high in ((0, 1), (-3, 0), (5, 12), (0, 4)):
+        side = Interval(low, high)
+        centre = side.centre().low
+        assert centre - side.radius() <= low
+        assert high <= centre + side.radius()
+        assert side.radius() - 1 < Fraction(high - low, 2) + 1
+
+
+def test_ends_of_quotients_are_rounded_outward_in_the_last_place():
+    one = 1 << BITS
+    three = Interval(3 * one, 3 * one)
+    for low, high in ((1, 1), (2, 2), (-1, -1), (-2, -2), (-1, 1), (one, one), (-one, -one)):
+        found = Interval(low, high).over(three)
+        assert found.low * 3 <= low
+        assert found.high * 3 >= high
+        assert (found.low + 1) * 3 > low
+        assert (found.high - 1) * 3 < high
+    wide = Interval(2 * one, 3 * one)
+    assert Interval(one, one).over(wide).high == one // 2
+    assert Interval(one, one).over(wide).low == one // 3
+    assert Interval(-one, -one).over(wide).low == -one // 2
+    assert Interval(-one, -one).over(wide).high == -(one // 3)
