@@ -119,7 +119,7 @@ OF_ROSDHB = (
     "RoSDHB with full local gradients, d/k rescaling, momentum at the server, and in every\n"
     "round a fresh mask of k of d coordinates for all workers, uniformly random and\n"
     "independent of the past: for every dimension d, every k, all numbers of workers,\n"
-    "forged, "
+    "whatever is forged, "
     + HYPOTHESES
     + "κB² ≤ 1/7, every step size 0 < γ ≤ k/(60 d L) and the momentum √(1 - 24 γL):\n"
     "    E V⁺ ≤ V - γ‖∇f‖² + 31/20 γκG²   in every round; V is a quadratic function.\n"
