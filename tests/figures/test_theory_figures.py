@@ -90,7 +90,7 @@ CASES = [
     ),
     Case(
         "rosdhb_masks",
-        rosdhb_masks.Spec(2, (1, 2), (2,), 150, 5, 40, (1,)),
+        rosdhb_masks.Spec(2, (1, 2), (2,), 150, 5, 1000, (1,)),
         (
             Plant(change_arrays("shared/drift", lambda y: y + 1e-6), "no drift"),
             Plant(change_arrays("independent/drift", lambda y: 0 * y), "in proportion"),
