@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import random
 import subprocess
 import sys
 from fractions import Fraction
@@ -15,7 +16,9 @@ from jaxbyz.theory.checker import certificates
 from jaxbyz.theory.checker.certificates import gradient_descent, rosdhb
 from jaxbyz.theory.checker.certificates.intervals import BITS, Interval
 from jaxbyz.theory.checker.certificates.multipliers import rate, required, shown_above
+from jaxbyz.theory.checker.rationals import dot
 from jaxbyz.theory.proofs import stored
+from jaxbyz.theory.rosdhb.identity import Exact
 
 PROGRAM = Path(checker.__file__).parent
 STORED = dict(stored())
@@ -105,6 +108,55 @@ def test_conditions_of_the_constants(record, constant, value, reason):
     wrong = copy.deepcopy(record)
     wrong["constants"][constant] = value
     assert certificates.prove(wrong) == (False, f"{reason} does not hold", 0, ())
+
+
+# ---- the identity of gradient descent ----------------------------------------------------------
+
+
+def both_sides(seed, matrices=gradient_descent.matrices):
+    """Left and right side of the identity in the method's docstring, for random numbers."""
+    generator = random.Random(seed)
+
+    def draw():
+        return Fraction(generator.randint(-(10**6), 10**6), 1000)
+
+    reach, x = abs(draw()) + 1, abs(draw()) + 1
+    w, floor, cf, tau, kappa, loss, after, spread = (draw() for _ in range(8))
+    g, e = ([draw() for _ in range(3)] for _ in "ge")
+    step, direction = x * reach, [one + other for one, other in zip(g, e, strict=True)]
+    found = matrices(
+        {"reach": Exact(reach), "kappa_b_squared": Exact(w), "C": Exact(floor)},
+        {"cf": Exact(cf), "tau": Exact(tau)},
+        [Exact(x)],
+    )
+    left = cf * (loss - after) / step - (1 + floor * w) * dot(g, g) + floor * kappa * spread
+    right = sum(
+        found["Q"][i][j].value * dot(one, other)
+        for i, one in enumerate((g, e))
+        for j, other in enumerate((g, e))
+    )
+    right += kappa * found["Z"][0][0].value * spread + tau * (kappa * spread - dot(e, e))
+    smooth = loss - step * dot(g, direction) + step**2 / 2 * dot(direction, direction)
+    return left, right + cf * (smooth - after) / step
+
+
+def test_the_identity_of_gradient_descent_is_exact():
+    # Polynomials of degree at most 8 in numbers of 10^6 values: see `theory.rosdhb.identity`.
+    for seed in range(3):
+        left, right = both_sides(seed)
+        assert left == right
+
+
+@pytest.mark.parametrize(("key", "i", "j"), [("Q", 0, 0), ("Q", 0, 1), ("Q", 1, 1), ("Z", 0, 0)])
+def test_every_entry_of_gradient_descent_is_needed(key, i, j):
+    def wrong(*arguments):
+        found = gradient_descent.matrices(*arguments)
+        for row, column in {(i, j), (j, i)}:
+            found[key][row][column] += Exact(Fraction(1, 1000))
+        return found
+
+    left, right = both_sides(0, wrong)
+    assert left != right
 
 
 # ---- what is said ------------------------------------------------------------------------------
