@@ -37,7 +37,7 @@ from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Methods, Workspace, history_of
 
 TITLE = "Uplink bits of all methods"
-SECONDS = {"quick": "45 s (2 cores)", "default": "4 min (estimated)", "full": "as default"}
+SECONDS = {"quick": "45 s (estimated)", "default": "4 min (estimated)", "full": "as default"}
 DENSE = ("robust D-SGD", "D-SHB")
 TOP = ("EF14", "Byz-EF21", "Byz-EF21-SGDM", "Byz-DM21", "Byz-VR-DM21")
 COIN = ("Byz-VR-MARINA", "Byz-VR-MARINA, no sync")

@@ -35,7 +35,7 @@ from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Workspace
 
 TITLE = "The neighbourhood is κζ², whatever is compressed"
-SECONDS = {"quick": "45 s (2 cores)", "default": "4 min (estimated)", "full": "as default"}
+SECONDS = {"quick": "45 s (estimated)", "default": "4 min (estimated)", "full": "as default"}
 ETA, PROBABILITY = 0.2, 0.3
 DRAWN = "BR-CSGD"  # nothing is claimed of it
 
