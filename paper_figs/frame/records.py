@@ -23,12 +23,21 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def revision() -> str:
-    """The git revision of the code, marked where the tree has changes; "unknown" outside git."""
-    try:
-        command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    """The git revision of the code, marked where the tree has changes; "unknown" outside git.
+
+    Changes of the gallery are none of the code: figures are written there one after another.
+    """
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(ROOT), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        code = git("describe", "--always", "--abbrev=12")
+        changes = git("status", "--porcelain", "--", ".", ":(exclude)paper_figs/gallery")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return f"{code}-dirty" if changes else code
 
 
 def write_arrays(path: Path, results: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import subprocess
 import types
 import warnings
 
@@ -11,7 +12,7 @@ import pytest
 
 import jaxbyz as jb
 from paper_figs import __main__ as command
-from paper_figs.frame import drawing, figure, findings, making, pages, split
+from paper_figs.frame import drawing, figure, findings, making, pages, records, split
 from paper_figs.frame.compiling import compiling
 from paper_figs.frame.workspace import Workspace
 
@@ -104,6 +105,21 @@ def test_runs_are_found_again_and_made_anew_on_demand(made):
     making.make_of(SMALL, "small", "quick", made.folder.parent, fresh=True)
     after = [path.stat().st_mtime_ns for path in sorted((made.folder / "runs").rglob("*.npz"))]
     assert all(new > old for new, old in zip(after, before, strict=True))
+
+
+def test_the_revision_tells_changes_of_the_code_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "ROOT", tmp_path)
+    assert records.revision() == "unknown"
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e@example.org"]
+    (tmp_path / "code.py").write_text("1\n")
+    for step in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *step], check=True)
+    clean = records.revision()
+    (tmp_path / "paper_figs" / "gallery").mkdir(parents=True)
+    (tmp_path / "paper_figs" / "gallery" / "a.json").write_text("{}")
+    assert records.revision() == clean
+    (tmp_path / "code.py").write_text("2\n")
+    assert records.revision() == f"{clean}-dirty"
 
 
 def test_runs_of_other_code_are_named_with_the_way_out(tmp_path):
