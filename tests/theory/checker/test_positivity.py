@@ -99,6 +99,27 @@ def test_entries_below_the_diagonal_count():
     assert sign(rows) is Sign.UNKNOWN
 
 
+def test_slopes_hold_every_derivative_and_little_more():
+    # x in [0, 1/16], at points where 1 + x is the square of a fraction.
+    side = between(0, Fraction(1, 16))
+    x = Enclosed.variable(side, 0, 1)
+    one, three = number(1), number(3)
+    for y in (Fraction(0), Fraction(1, 50), Fraction(1, 33)):
+        root = 1 + y
+        at = root**2 - 1  # from 0 to 0.0615
+        assert side.holds(at)
+        for function, derivative, slack in (
+            ((one + x).root(), 1 / (2 * root), Fraction(1, 20)),
+            (three.over(one + x), -3 / root**4, Fraction(2, 5)),
+            ((one + x).squared(), 2 * root**2, Fraction(3, 20)),
+            ((one + x) * x, 1 + 2 * at, Fraction(1, 5)),
+            (x.over(one + x), 1 / root**4, Fraction(1, 5)),
+        ):
+            (slope,) = function.slopes
+            assert slope.holds(derivative)
+            assert Fraction(slope.high - slope.low, 1 << BITS) < slack
+
+
 # ---- the cube ----------------------------------------------------------------------------------
 
 
