@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from jaxbyz.theory.checker.certificates import rosdhb as method
-from jaxbyz.theory.checker.certificates.multipliers import affine, rate
+from jaxbyz.theory.checker.certificates.multipliers import affine, rate, rate_at
 from jaxbyz.theory.rosdhb import proved, theorem_b, theorem_c
 
 ROWS = {one.name: one for one in proved.certificates()}
@@ -140,3 +140,12 @@ def test_the_rate_bounds_the_lyapunov_function_at_the_start(name):
         assert one.rate(x, s) == exact <= largest
         cf, p22 = (affine(one.rows[key], (x, s)) for key in ("cf", "p22"))
         assert all(cf + p22 * gradient <= largest for gradient in (0, 1, 2))
+
+
+def test_a_negative_p22_lowers_no_rate():
+    # ‖g‖² may be 0 at the start. Stored certificates have p22 > 0 where their rate is taken.
+    rows = {"cf": [Fraction(2)], "p22": [Fraction(-1, 4), Fraction(1, 2)]}
+    assert rate_at(method, rows, (Fraction(0), Fraction(0))) == 2
+    assert rate_at(method, rows, (Fraction(1), Fraction(0))) == Fraction(5, 2)
+    assert rate(method, rows) == Fraction(5, 2)
+    assert rate(method, rows | {"p22": [Fraction(-1, 4)]}) == 2
