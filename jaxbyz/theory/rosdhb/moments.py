@@ -181,7 +181,7 @@ def means(system: Dynamics, now: Moments, honest: int) -> Averages:
 def run_moments(
     system: Dynamics, x: Any, mask: Mask, rounds: int, honest: int | None = None
 ) -> tuple[Moments, Averages]:
-    """Moments of (θ_T, m^{T+1}), and expectations of rounds 1..T, leaves [T]: leaf t-1 is of θ_{t-1}.
+    """Moments of (θ_T, m^{T+1}), and expectations of rounds 1..T, leaves [T], t-1 of θ_{t-1}.
 
     Exact up to rounding at any d and k: the mask enters through its moments alone.
 
