@@ -69,8 +69,33 @@ def proofs(code):
     assert 3 * rounds["C"] < rounds["B"] < rounds["C, c = 23200"] < rounds["A, c = 23200"]
 
 
+def reproduced(code, planted):
+    """Verdicts of both kinds, T claims all reproduced, and the planted error in T claims seen."""
+    said = "".join(output.get("text", "") for cell in code for output in cell.outputs)
+    verdicts = re.findall(r"^\[([TE])\] (reproduced|not reproduced|inconclusive): ", said, re.M)
+    assert {kind for kind, _ in verdicts} == {"T", "E"}
+    assert all(verdict == "reproduced" for kind, verdict in verdicts if kind == "T")
+    assert planted in code[-1].outputs[0]["data"]["text/plain"]
+
+
+def reproduce_rosdhb(code):
+    reproduced(code, "not reproduced: ")
+    said = "".join(output.get("text", "") for cell in code for output in cell.outputs)
+    assert len(re.findall(r"under IPM searched: chosen [0-9.]+ of \{", said)) == 2  # two methods
+
+
+def reproduce_dm21(code):
+    reproduced(code, "not reproduced: no loss is below f*")
+
+
 # What each notebook must show, beside a picture.
-SHOWS = {"quickstart": quickstart, "theory": theory, "proofs": proofs}
+SHOWS = {
+    "quickstart": quickstart,
+    "theory": theory,
+    "proofs": proofs,
+    "reproduce_rosdhb": reproduce_rosdhb,
+    "reproduce_dm21": reproduce_dm21,
+}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -83,8 +83,8 @@ class Spec:
 
 SPECS = {
     "quick": Spec(
-        "digits", 140, None, "linear", (8,), ("ALIE",), (DM21, SGDM), rounds=120, every=12,
-        batch=16, grid=(0.02, 0.1, 0.5), seeds=3, tuning_seeds=1,
+        "digits", 140, None, "linear", (4,), ("ALIE",), (DM21, SGDM), rounds=120, every=12,
+        batch=16, grid=(0.02, 0.1, 0.5), seeds=3, tuning_seeds=1, n=10,
     ),
     "default": Spec(
         "cifar10", 400, 1000, "LightNet", (8,), (SF, "ALIE"), (SGDM, DASHA, DM21, VR, TENSORS),

@@ -52,20 +52,18 @@ def style(method: str) -> dict[str, Any]:
 
 def shades(count: int, name: str = "viridis") -> Any:
     """So many colours in order, for a parameter that grows; readable in grey too."""
-    import matplotlib.pyplot as plt
+    import matplotlib
 
-    return plt.get_cmap(name)(np.linspace(0.0, 0.85, count))
+    return matplotlib.colormaps[name](np.linspace(0.0, 0.85, count))
 
 
 def axes(rows: int, columns: int, **options: Any) -> tuple[Any, Any]:
-    """A figure and its axes [rows, columns], without a window."""
-    import matplotlib
+    """A figure and its axes [rows, columns], without a window and unknown to pyplot."""
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    given = {"figsize": (4.2 * columns, 3.4 * rows), "squeeze": False, "layout": "constrained"}
-    return plt.subplots(rows, columns, **(given | options))
+    figsize = options.pop("figsize", (4.2 * columns, 3.4 * rows))
+    figure = Figure(figsize=figsize, layout="constrained")
+    return figure, figure.subplots(rows, columns, **({"squeeze": False} | options))
 
 
 def curve(
@@ -106,7 +104,6 @@ def save(figure: Any, path: Path) -> Path:
     Raises:
         ValueError: it is larger; draw less, or in fewer colours.
     """
-    import matplotlib.pyplot as plt
     from PIL import Image
 
     for dots in DOTS:
@@ -116,7 +113,6 @@ def save(figure: Any, path: Path) -> Path:
         image.save(packed, format="png", optimize=True)
         if packed.tell() <= LARGEST:
             break
-    plt.close(figure)
     if packed.tell() > LARGEST:
         raise ValueError(f"{path.name} must be at most {LARGEST} bytes, got {packed.tell()}")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -29,8 +29,8 @@ CASE = Case(
     "dm21_cifar",
     TINY,
     (
-        Plant(altered(f"classes/{CODE}, f = 8", lambda counts: counts + 1), "lack two"),
-        Plant(altered(f"classes/{FAITHFUL}, f = 8", lambda counts: 0 * counts), "lack none"),
+        Plant(altered(f"classes/{CODE}, f = 4", lambda counts: counts + 1), "lack two"),
+        Plant(altered(f"classes/{FAITHFUL}, f = 4", lambda counts: 0 * counts), "lack none"),
         Plant(change("Byz-DM21", uplink_bits=lambda bits: bits + 1), "bits"),
         Plant(
             change(CODE, test_accuracy=lambda a: 1 + 0 * a + np.arange(2)[:, None] / 100),
