@@ -33,7 +33,7 @@ CASE = Case(
         Plant(altered(f"classes/{FAITHFUL}, f = 4", lambda counts: 0 * counts), "lack none"),
         Plant(change("Byz-DM21", uplink_bits=lambda bits: bits + 1), "bits"),
         Plant(
-            change(CODE, test_accuracy=lambda a: 1 + 0 * a + np.arange(2)[:, None] / 100),
+            change(CODE, test_accuracy=lambda a: 3 + 0 * a + np.arange(2)[:, None] / 100),
             "share of classes|ends lower",
         ),
         Plant(change("Byz-DM21", test_accuracy=lambda a: 0 * a - 1), "ends above"),
