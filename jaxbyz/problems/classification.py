@@ -69,7 +69,8 @@ def classification(
             experiments. One with a method `calibrate`, as in `resnets`, is evaluated with the
             statistics that it finds on the honest workers' training data.
         batch: samples in one draw; None: all local data, so that gradients are deterministic.
-        chunk: how many images go through the model at a time.
+        chunk: how many images go through the model at a time. On CPU a part that fits into a
+            core's cache is faster: `LightNet` on MNIST takes half the time on one core with 60.
         partition_seed: of the division; it is the same for all seeds of a run.
 
     Evaluators: "train" (loss, accuracy), "test" (test_loss, test_accuracy), "gradient"

@@ -62,7 +62,7 @@ SPECS = {
         rosdhb_images.DEFAULT,
         0.9,
     ),
-    "full": Spec(_with(rosdhb_images.FULL, every=5), rosdhb_images.DEFAULT, 0.95),
+    "full": Spec(_with(rosdhb_images.FULL, every=5, chunk=60), rosdhb_images.DEFAULT, 0.95),
 }
 
 

@@ -18,7 +18,7 @@ QUICK = Setting(
     grid=(0.064, 0.256), tuning_seeds=1, batch=32, probability=32 / 135, reference=0.25,
 )  # fmt: skip
 DEFAULT = Setting(
-    data="cifar10", train=4000, test=2000, rounds=300, every=20, seeds=2,
+    data="cifar10", train=4000, test=2000, rounds=300, every=20, seeds=3, chunk=60,
     grid=(0.016, 0.064, 0.256), tuning_seeds=1, batch=64, probability=64 / 360, reference=0.25,
 )  # fmt: skip
 FULL = Setting(

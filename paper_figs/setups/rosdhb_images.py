@@ -56,6 +56,7 @@ class Setting:
     model: str = "LightNet"
     probability: float = 1.0  # of a full local gradient in Byz-DASHA-PAGE
     reference: float = 0.1  # k/d at which step sizes are chosen
+    chunk: int = 500  # images at a time
 
 
 QUICK = Setting(
@@ -63,7 +64,7 @@ QUICK = Setting(
     grid=(0.016, 0.064, 0.256, 1.024), tuning_seeds=1,
 )  # fmt: skip
 DEFAULT = Setting(
-    data="mnist", train=2000, test=2000, rounds=250, every=5, seeds=3,
+    data="mnist", train=2000, test=2000, rounds=250, every=5, seeds=3, chunk=60,
     grid=(0.016, 0.032, 0.064, 0.128, 0.256, 0.512), tuning_seeds=1,
 )  # fmt: skip
 FULL = Setting(
@@ -101,7 +102,7 @@ def problem_of(
     dataset = split.fewer(workspace.images(setting.data), setting.train, setting.test)
     return split.classification(
         dataset, honest=setting.honest, byzantine=f, alpha=alpha, batch=setting.batch,
-        model=model_of(setting, dataset.classes),
+        chunk=setting.chunk, model=model_of(setting, dataset.classes),
     )  # fmt: skip
 
 
