@@ -65,11 +65,11 @@ QUICK = Setting(
 )  # fmt: skip
 DEFAULT = Setting(
     data="mnist", train=2000, test=2000, rounds=250, every=5, seeds=3, chunk=60,
-    grid=(0.016, 0.032, 0.064, 0.128, 0.256, 0.512), tuning_seeds=1,
+    grid=(0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256), tuning_seeds=1,
 )  # fmt: skip
 FULL = Setting(
     data="mnist", train=None, test=None, rounds=250, every=1, seeds=5,
-    grid=(0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024),
+    grid=(0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512),
 )  # fmt: skip
 
 
