@@ -49,7 +49,7 @@ class Spec:
 PAPER = (0.8, 0.85, 0.9, 0.95)
 SPECS = {
     "quick": Spec(rosdhb_images.QUICK, (1, 3), (0.1,), (0.4, 0.5, 0.6, 0.7)),
-    "default": Spec(rosdhb_images.DEFAULT, (1, 3), (0.1, 0.3), (0.7, 0.8, 0.85, 0.9)),
+    "default": Spec(rosdhb_images.DEFAULT, (1, 3), (0.1, 0.3), (0.6, 0.7, 0.8, 0.85)),
     "full": Spec(rosdhb_images.FULL, (1, 3), (0.1, 0.3), PAPER),
 }
 

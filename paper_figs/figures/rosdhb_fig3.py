@@ -49,7 +49,7 @@ class Spec:
 
 SPECS = {
     "quick": Spec(rosdhb_images.QUICK, (3,), (0.1, 0.3, 1.0), 0.4),
-    "default": Spec(rosdhb_images.DEFAULT, (1, 3), (0.05, 0.1, 0.3, 1.0), 0.85),
+    "default": Spec(rosdhb_images.DEFAULT, (1, 3), (0.05, 0.1, 0.3, 1.0), 0.8),
     "full": Spec(rosdhb_images.FULL, (1, 3), (0.05, 0.1, 0.3, 0.5, 1.0), 0.95),
 }
 

@@ -66,7 +66,7 @@ SPECS = {
     "quick": Spec(rosdhb_images.QUICK, (1, 3), (0.1,), (FOE,), (0.1, None), (0.4, 0.6)),
     "default": Spec(
         rosdhb_images.DEFAULT, (1, 3, 5), (0.1, 1.0), BOTH, (0.1, 0.5, 1.0, 5.0, None),
-        (0.7, 0.8, 0.9),
+        (0.6, 0.7, 0.8),
     ),
     "full": Spec(
         rosdhb_images.FULL, (1, 3, 5), (0.05, 0.1, 0.3, 0.5, 1.0), BOTH,
