@@ -157,6 +157,7 @@ def check(spec: Spec, results: Results) -> list[Finding]:
         checked += [
             findings.holds(
                 f"{method}: the spectral radius is 1 at the limit, less below, more above",
+                # Two eigenvalues that meet at the limit are computed to the root of 1e-16 only.
                 np.concatenate([1 - inside, outside - 1, 1e-7 - np.abs(at - 1)]),
             ),
             findings.holds(
