@@ -7,6 +7,7 @@
     lemmas, lyapunov                L0-L7; implementation: the shipped workers
     boxes, theorems                 closed forms against weights, bounds against exact averages
     rates, limits, population       what no parameters can reach
+    identity                        behind the certificates for all parameters of a box
 
 Li, Liu, Yi (AISTATS 2026, arXiv 2603.15144) describe the methods. Their theorems were not public
 in full: everything here is derived for this library. Imported by `theory.audit` and users.
@@ -15,6 +16,7 @@ in full: everything here is derived for this library. Imported by `theory.audit`
 from jaxbyz.aggregators import trimmed_mean
 from jaxbyz.theory.byz_dm21.certification import certify
 from jaxbyz.theory.byz_dm21.guarantees import AverageGuarantee, LinearGuarantee
+from jaxbyz.theory.byz_dm21.identity import IDENTITIES
 from jaxbyz.theory.byz_dm21.implementation import code_matches, code_ratio
 from jaxbyz.theory.byz_dm21.lemmas import (
     aggregation,
@@ -57,6 +59,7 @@ from jaxbyz.theory.byz_dm21.weights import (
     weights,
 )
 from jaxbyz.theory.guarantees import Guarantee
+from jaxbyz.theory.proofs.statements import proved_claims
 
 CLAIMS = (
     aggregation(trimmed_mean(f=1), 1 / 2, workers=4, byzantine=1),
@@ -82,6 +85,8 @@ CLAIMS = (
     stability(recursive=True),
     lyapunov_equations(),
     product_claim(),
+    *IDENTITIES,
+    *proved_claims("byz_dm21"),
 )
 
 __all__ = [

@@ -1,7 +1,8 @@
 """The certificates of this package: for which constants they are sought, and where they are kept.
 
 `make proofs` finds them anew. A file is named after its method and constants: c, coupling a and
-bound w of κB² of RoSDHB; reach and w of gradient descent.
+bound w of κB² of RoSDHB; also a bound of κ where every worker has its own mask; reach and w of
+gradient descent; c, κ and w of error feedback, and the largest η/α.
 """
 
 import json
@@ -43,6 +44,32 @@ def _gradient_descent(reach: str, bound: str, floor: str) -> Wanted:
     return Wanted(name, "gradient_descent", constants, Fraction(0))
 
 
+def _local(c: str, bound: str, noise: str, room: str = "1/10") -> Wanted:
+    constants = {
+        "c": Fraction(c), "coupling": Fraction(24), "kappa_b_squared": Fraction(bound),
+        "kappa": Fraction(1), "share": Fraction(1), "N": Fraction(noise),
+    }  # fmt: skip
+    name = _written("rosdhb_local", f"c{c}", "a24", f"k1-w{bound}")
+    return Wanted(name, "rosdhb_local", constants, Fraction(1, 20), Fraction(room))
+
+
+def _error_feedback(
+    method: str, c: str, ratio: str, kappa: str, bound: str, *noise: str, floor: str = ""
+) -> Wanted:
+    """`ratio` is the largest η/α, `noise` N, N' and ℓ²/L²; none of these without momentum."""
+    constants = {
+        "c": Fraction(c), "kappa": Fraction(kappa), "kappa_b_squared": Fraction(bound),
+        "growth": Fraction(1),
+    }  # fmt: skip
+    name = _written(method, f"c{c}", *([f"r{ratio}"] if ratio else []), f"k{kappa}", f"w{bound}")
+    if ratio:
+        constants["ratio"] = Fraction(ratio)
+        constants |= dict(zip(("N", "N_h", "sample"), map(Fraction, noise), strict=False))
+    if floor:
+        constants["C"] = Fraction(floor)
+    return Wanted(name, method, constants, Fraction(1, 20), Fraction(1, 5))
+
+
 WANTED = (
     _gradient_descent("1", "1/7", "1167/1000"),  # 1/(1-w) is 1.1666…
     _gradient_descent("29/20", "1/7", "1000"),  # 2/(1+√w) is 1.4514…
@@ -55,9 +82,24 @@ WANTED = (
     _rosdhb("30", 24, "1/7", "1/10"),
     _rosdhb("24", 24, "1/7", "1/10", "1/4"),
     _rosdhb("6", 5, "1/7", "1/8"),
+    _rosdhb("8", 6, "1/5", "1/8", "1/8"),
+    _rosdhb("10", 6, "1/4", "1/8", "1/8"),
+    _rosdhb("12", 8, "1/3", "1/8", "1/8"),
     _rosdhb("23200", 24, "1/2", "1/50"),
     _rosdhb("60", 24, "1/2", "1/10"),
     _rosdhb("30", 24, "1/2", "1/5"),
+    _local("23200", "1/7", "4"),
+    _local("60", "1/7", "4"),
+    _local("30", "1/7", "15"),
+    _local("60", "1/2", "15"),
+    _error_feedback("byz_ef21", "10", "", "1/5", "1/7"),
+    _error_feedback("byz_ef21", "10", "", "1", "1/7"),
+    _error_feedback("byz_ef21_sgdm", "20", "1/4", "1/5", "1/7", "6", "12"),
+    _error_feedback("byz_ef21_sgdm", "20", "1/4", "1", "1/7", "20", "20"),
+    _error_feedback("byz_dm21", "20", "1/4", "1/5", "1/7", "12", "40"),
+    _error_feedback("byz_dm21", "20", "1/4", "1", "1/7", "40", "60"),
+    _error_feedback("byz_dm21", "20", "1/16", "1/4000", "0", "1/25", "12", floor="20"),
+    _error_feedback("byz_vr_dm21", "20", "1/4", "1/5", "1/7", "30", "100", "1"),
 )
 
 

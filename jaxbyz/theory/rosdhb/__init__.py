@@ -7,19 +7,21 @@
     moments, mask_moments           exact expectations over whole runs, any d and k
     certificate                     L6 at all states of a problem; certificate_rational: the same
     boxes, constants                numbers behind the theorems
-    proved, identity                Theorem C: certificates for all parameters of a box
+    proved, identity, identity_local Theorem C: certificates for all parameters of a box
     trajectories, theorems          whole runs; trajectory_hypotheses
 
 All but `paper_theorem` is derived here. Imported by `theory.audit` and users.
 """
 
 from jaxbyz.theory.guarantees import Guarantee
+from jaxbyz.theory.proofs.statements import proved_claims
 from jaxbyz.theory.rosdhb.certificate import certificate, linear_kappa, tilted_weights
 from jaxbyz.theory.rosdhb.certificate_rational import all_states, exact_certificate
 from jaxbyz.theory.rosdhb.certification import Certified, Factors, certify
 from jaxbyz.theory.rosdhb.constants import CONSTANTS
 from jaxbyz.theory.rosdhb.guarantees import RoSDHBGuarantee
 from jaxbyz.theory.rosdhb.identity import identity_claim
+from jaxbyz.theory.rosdhb.identity_local import local_identity_claim
 from jaxbyz.theory.rosdhb.implementation import IMPLEMENTATION
 from jaxbyz.theory.rosdhb.lemmas import LEMMAS
 from jaxbyz.theory.rosdhb.lyapunov import LYAPUNOV
@@ -27,7 +29,7 @@ from jaxbyz.theory.rosdhb.mask_law import mask_share, uniform_masks
 from jaxbyz.theory.rosdhb.mask_moments import bernoulli_mask, global_mask, local_masks
 from jaxbyz.theory.rosdhb.moments import dynamics, linear_attack, long_run, run_moments
 from jaxbyz.theory.rosdhb.parameters import best_c, published_setting, theorem_a, theorem_b
-from jaxbyz.theory.rosdhb.proved import PROVED, theorem_c
+from jaxbyz.theory.rosdhb.proved import theorem_c
 from jaxbyz.theory.rosdhb.theorems import THEOREMS
 
 __all__ = [
@@ -47,5 +49,6 @@ CLAIMS = (
     *CONSTANTS,
     *THEOREMS,
     identity_claim(),
-    *PROVED,
+    local_identity_claim(),
+    *proved_claims("rosdhb"),
 )

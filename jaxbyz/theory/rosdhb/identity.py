@@ -16,7 +16,6 @@ terms scale. √(k/d) is rational in the cases that are taken. Derived here.
 from __future__ import annotations
 
 import itertools
-import math
 import random
 from collections.abc import Callable
 from fractions import Fraction
@@ -35,55 +34,13 @@ from jaxbyz.theory.checker.rationals import (
     times,
 )
 from jaxbyz.theory.claims import Claim, Provenance, Scope
+from jaxbyz.theory.proofs.exact import Exact, products
 from jaxbyz.theory.subjects import Cases
 
 VALUES = 10**6
 SIZES = ((1, 1), (2, 2), (4, 1), (8, 2))  # (d, k) with √(k/d) rational
 WORKERS = 3
 SEEDS = 2  # for each size
-
-
-class Exact:
-    """A rational number with the arithmetic of `checker.certificates.slopes.Enclosed`."""
-
-    def __init__(self, value: Fraction) -> None:
-        self.value = value
-
-    @classmethod
-    def of(cls, number: Fraction) -> Exact:
-        """The number."""
-        return cls(number)
-
-    def __add__(self, other: Exact) -> Exact:
-        return Exact(self.value + other.value)
-
-    def __sub__(self, other: Exact) -> Exact:
-        return Exact(self.value - other.value)
-
-    def __neg__(self) -> Exact:
-        return Exact(-self.value)
-
-    def __mul__(self, other: Exact) -> Exact:
-        return Exact(self.value * other.value)
-
-    def squared(self) -> Exact:
-        """x²."""
-        return Exact(self.value**2)
-
-    def over(self, other: Exact) -> Exact:
-        """x/y."""
-        return Exact(self.value / other.value)
-
-    def root(self) -> Exact:
-        """√x of the square of a rational number; ValueError for another.
-
-        >>> Exact(Fraction(4, 9)).root().value
-        Fraction(2, 3)
-        """
-        top, bottom = math.isqrt(self.value.numerator), math.isqrt(self.value.denominator)
-        if (top * top, bottom * bottom) != self.value.as_integer_ratio():
-            raise ValueError(f"number must be the square of a fraction, got {self.value}")
-        return Exact(Fraction(top, bottom))
 
 
 class Instance(NamedTuple):
@@ -127,18 +84,6 @@ def instance(d: int, k: int, seed: int) -> Instance:
     )  # fmt: skip
 
 
-def _products(matrix: Any, vectors: list[Vector]) -> Fraction:
-    """⟨matrix, Gram matrix of the vectors⟩."""
-    return sum(
-        (
-            matrix[i][j].value * dot(one, other)
-            for i, one in enumerate(vectors)
-            for j, other in enumerate(vectors)
-        ),
-        Fraction(0),
-    )
-
-
 Matrices = Callable[..., dict[str, Any]]
 
 
@@ -180,12 +125,12 @@ def both_sides(at: Instance, matrices: Matrices = method.matrices) -> tuple[Frac
         loss, direction = at.draw(), plus(m, error)
         after += lyapunov(loss, m, plus(g, times(step, bent)), drift)
         noise = times(at.root_step, minus(mean(received), g))  # √γ ξ
-        right += _products(found["Q"], [g, minus(at.momentum, g), noise, error, bent])
+        right += products(found["Q"], [g, minus(at.momentum, g), noise, error, bent])
         slack = at.loss - step * dot(g, direction) + step**2 / 2 * square(direction) - loss
         right += cf * slack / step + p["l"] * (square(direction) - square(bent))
         right += p["tau"] * (at.kappa * drift - square(error))
     pairs = zip(at.spread, at.difference, strict=True)
-    gram = sum((_products(found["Z"], [mu, nu]) for mu, nu in pairs), Fraction(0)) / WORKERS
+    gram = sum((products(found["Z"], [mu, nu]) for mu, nu in pairs), Fraction(0)) / WORKERS
     right = right / len(masks) + at.kappa * gram
     now = lyapunov(at.loss, at.momentum, g, mean_square(at.spread))
     left = (now - after / len(masks)) / step - (1 + at.floor * at.w) * square(g)

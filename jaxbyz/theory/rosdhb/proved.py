@@ -13,18 +13,16 @@ that setting, not the paper's proof. Derived here.
 import functools
 import math
 import sys
-from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jaxbyz import checks
 from jaxbyz.theory.checker.certificates import read, rosdhb
 from jaxbyz.theory.checker.certificates.multipliers import Rows, rate_at
-from jaxbyz.theory.claims import Claim, Provenance, Scope
+from jaxbyz.theory.claims import Provenance
 from jaxbyz.theory.proofs.wanted import stored
 from jaxbyz.theory.rosdhb.guarantees import RoSDHBGuarantee
 from jaxbyz.theory.rosdhb.parameters import check_problem
-from jaxbyz.theory.subjects import Certificate
 
 
 class Proved(NamedTuple):
@@ -92,8 +90,8 @@ def theorem_c(
     k/(dcL), `rate`, `floor` and `kappa_g_squared` are not below theirs; β is right to rounding.
     Derived here.
 
-    The factor of D0/T is 0.39 (κB² = 0), 0.30 (1/8) and 0.27 (1/7) of that of Theorem B. Above 1/7
-    only certificates for κB² ≤ 1/2 are left: 2.6 times that of Theorem B just there, equal at 0.22.
+    The factor of D0/T is 0.39 (κB² = 0), 0.30 (1/8) and 0.27 (1/7) of that of Theorem B, 0.37
+    at 0.15 and 0.29 at 1/5. Theorem B ends at κB² = 4/15, the certificates at 1/2.
 
     Args:
         smoothness: L > 0 of the average honest loss.
@@ -140,39 +138,3 @@ def theorem_c(
         floor=_above(best.floor),
         kappa_g_squared=_above(Fraction(kappa) * Fraction(g_squared)),
     )
-
-
-def proved_claim(name: str, record: Mapping[str, Any]) -> Claim:
-    """A certificate as a claim of the audit."""
-    method, constants, _ = read(record)
-    bound, floor = constants["kappa_b_squared"], constants["C"]
-    if method.NAME == "rosdhb":
-        c, a = constants["c"], constants["coupling"]
-        called = f"C/c={c},a={a},κB²≤{bound}"
-        statement = (
-            f"0 < γ ≤ k/({c}dL), β² = 1-{a}γL, κB² ≤ {bound}: E V⁺ ≤ V - γ‖∇L_H‖² + {floor} γκG², "
-            "V ≥ cf·inf L_H, for every d, k, n, f and rule"
-        )
-    else:
-        reach = constants["reach"]
-        called = f"GD/γL≤{reach},κB²≤{bound}"
-        statement = (
-            f"k = d, β = 0, 0 < γL ≤ {reach}, κB² ≤ {bound}: cf·L_H(θ⁺) ≤ cf·L_H(θ) - γ‖∇L_H‖² + "
-            f"{floor} γκG², for every d, n, f and rule"
-        )
-    return Claim(
-        paper="rosdhb",
-        name=called,
-        title="one round, all parameters of a box",
-        statement=statement,
-        provenance=Provenance.DERIVED,
-        source="derived here: certificates of RoSDHB",
-        scope=Scope.CONSTANTS,
-        sides=lambda instance: instance,
-        unconditional="what is assumed is in the statement: smoothness, (G, B), κ of the rule",
-        subject=Certificate(name, record),
-        tight_from=None,
-    )
-
-
-PROVED = tuple(proved_claim(name, record) for name, record in stored())

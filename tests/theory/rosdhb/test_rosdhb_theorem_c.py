@@ -106,15 +106,14 @@ def test_extreme_arguments_are_errors_or_true():
 
 def test_rounds_against_theorem_b():
     # Of the factor of D0/T, and of rounds until the bound is at Theorem B's floor and 1, G² = 1.
-    # Above 1/7 only certificates for κB² ≤ 1/2 are left.
     known = {
         0.0: (0.386, 0.386),
         0.041: (0.485, 0.462),
         1 / 8: (0.304, 0.205),
         1 / 7: (0.266, 0.157),
-        0.15: (2.483, 1.782),
-        0.2: (1.419, 0.505),
-        0.22: (0.993, 0.225),
+        0.15: (0.368, 0.200),
+        0.2: (0.285, 0.0835),
+        0.22: (0.200, 0.0394),
     }
     for kappa, (of_factors, of_rounds) in known.items():
         problem = {"kappa": kappa, "b_squared": 1.0, "g_squared": 1.0}

@@ -1,16 +1,16 @@
 """Verify a certificate: a theorem for all parameters of a box. Start with `prove`.
 
     reading      text to rational numbers: strict, bounded, no floating-point numbers
-    rosdhb, gradient_descent   statements, and matrices that prove them; multipliers
+    rosdhb, rosdhb_local, gradient_descent, error_feedback, error_feedback_words (of byz_ef21,
+                 byz_ef21_sgdm, byz_dm21, byz_vr_dm21)   statements, matrices; multipliers
     intervals, slopes, positivity, subdivision   positive definite at every point of [0, 1]^n
 
 What has to be believed, and nothing else, for the word PROVED:
   1. Python's integers, `fractions` and `math.isqrt`;  2. these files, read by a person;
-  3. the hypotheses: L-smooth average loss, (G, B)-dissimilarity, coefficient κ of the rule, masks
-  that are uniform and fresh;  4. the identity in the docstring of the method's file. That of RoSDHB
-  is verified by `theory.rosdhb.identity`, in rational numbers with all masks, that of gradient
-  descent by a test of the same kind;  5. what follows it there, read by a person: that the last
-  line is ≥ 0, V ≥ cf inf f, and the rate.
+  3. the hypotheses of the statement that is printed;  4. the identity in the docstring of the
+  method's file: verified in rational numbers by `identity`, `identity_local` of `theory.rosdhb`,
+  `theory.byz_dm21.identity` and a test;  5. what follows it there, read by a person: that the last
+  lines are ≥ 0, V ≥ cf inf f, and the rate.
 Not: any solver, any floating-point number, whoever wrote the file. It does not speak of code, nor
 of a paper's own proof. Imported by `checker` and `proofs`; it imports the standard library.
 """
@@ -19,7 +19,7 @@ from fractions import Fraction
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from . import gradient_descent, rosdhb
+from . import byz_dm21, byz_ef21, byz_ef21_sgdm, byz_vr_dm21, gradient_descent, rosdhb, rosdhb_local
 from .intervals import BITS
 from .multipliers import Numbers, Rows, rate, required, shown_above
 from .reading import FORMAT, Unusable, decoded, numbers, outline, rows
@@ -27,7 +27,18 @@ from .subdivision import MOST_BOXES, Outcome, all_definite
 
 __all__ = ["FORMAT", "METHODS", "Proof", "Unusable", "decoded", "prove", "read"]
 
-METHODS: dict[str, ModuleType] = {method.NAME: method for method in (rosdhb, gradient_descent)}
+METHODS: dict[str, ModuleType] = {
+    method.NAME: method
+    for method in (
+        rosdhb,
+        rosdhb_local,
+        gradient_descent,
+        byz_ef21,
+        byz_ef21_sgdm,
+        byz_dm21,
+        byz_vr_dm21,
+    )
+}
 
 
 class Proof(NamedTuple):
