@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
-import optax
 
 import jaxbyz as jb
 from jaxbyz.compiling import compile_quickly
 from paper_figs.frame import records
+from paper_figs.setups.methods import Made, with_sgd
 
 HONEST, BYZANTINE = 12, 8
 BATCH, RATIO, ETA = 8, 0.1, 0.1
@@ -34,37 +32,20 @@ RULES = {
 }
 
 
-def methods(samples: int, f: int = BYZANTINE) -> dict[str, Callable[[Any, jb.Aggregator], Any]]:
+METHODS = (
+    "robust D-SGD", "D-SHB", "RoSDHB", "RoSDHB, local masks", "BR-CSGD", "EF14", "BR-DIANA",
+    "BROADCAST", "Byz-VR-MARINA", "Byz-VR-MARINA, no sync", "Byz-DASHA-PAGE", "Byz-EF21",
+    "Byz-EF21-SGDM", "Byz-DM21", "Byz-VR-DM21",
+)  # fmt: skip
+
+
+def methods(samples: int, f: int = BYZANTINE) -> dict[str, Made]:
     """Every row of the table: functions of the step size and of the rule, before which is mixed."""
-    top, random = jb.top_k(ratio=RATIO), jb.seeded_rand_k(ratio=RATIO)
     full = BATCH / (BATCH + samples)  # how often PAGE and MARINA compute full gradients
-    made: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
-        "robust D-SGD": (jb.robust_sgd, {}),
-        "D-SHB": (jb.robust_sgd, {"momentum": 1 - ETA}),
-        "RoSDHB": (jb.rosdhb, {"ratio": RATIO, "momentum": 1 - ETA}),
-        "RoSDHB, local masks": (jb.rosdhb_local, {"compressor": random, "momentum": 1 - ETA}),
-        "BR-CSGD": (jb.br_csgd, {"compressor": random}),
-        "EF14": (jb.byz_ef14, {"compressor": top}),
-        "BR-DIANA": (jb.br_diana, {"compressor": random}),
-        "BROADCAST": (jb.broadcast_saga, {"compressor": random, "samples": samples}),
-        "Byz-VR-MARINA": (jb.byz_vr_marina, {"compressor": random, "probability": full}),
-        "Byz-VR-MARINA, no sync": (
-            jb.byz_vr_marina_no_sync,
-            {"compressor": random, "probability": full},
-        ),
-        "Byz-DASHA-PAGE": (jb.byz_dasha_page, {"compressor": random, "probability": full}),
-        "Byz-EF21": (jb.byz_ef21, {"compressor": top}),
-        "Byz-EF21-SGDM": (jb.byz_ef21_sgdm, {"compressor": top, "eta": ETA}),
-        "Byz-DM21": (jb.byz_dm21, {"compressor": top, "eta": ETA}),
-        "Byz-VR-DM21": (jb.byz_vr_dm21, {"compressor": top, "eta": ETA}),
-    }
-
-    def of(make: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
-        return lambda step, rule: make(
-            optimizer=optax.sgd(step), aggregator=jb.nnm(f, rule), **options
-        )
-
-    return {name: of(make, options) for name, (make, options) in made.items()}
+    return with_sgd(
+        METHODS, around=lambda rule: jb.nnm(f, rule),
+        eta=ETA, probability=full, samples=samples, ratio=RATIO,
+    )  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -39,6 +39,7 @@ from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Workspace, history_of
 from paper_figs.official import dasha as official
 from paper_figs.setups import logistic
+from paper_figs.setups.methods import with_sgd
 
 TITLE = "Byz-DASHA-PAGE and Byz-EF21 on logistic regression, per bit and per coordinate"
 SECONDS = {
@@ -165,7 +166,7 @@ def method_of(name: str, problem: Any) -> Callable[[Any], Any]:
     k = kept(name, d)
     probability = {MARINA: min(b / m, 1 / d), NO_SYNC: k / d, DASHA: b / m, EF21: 1.0}[name]
     rule = jb.bucketing(2, jb.coordinate_median(f=problem.byzantine))
-    made = logistic.methods_of([name], k=k, probability=probability, eta=1.0, around=lambda r: r)
+    made = with_sgd([name], k=k, probability=probability, eta=1.0)
     return lambda step: made[name](step, rule)
 
 

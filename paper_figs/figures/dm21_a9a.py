@@ -36,6 +36,7 @@ from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Workspace, history_of
 from paper_figs.setups import logistic
 from paper_figs.setups.logistic import FLOAT32, WITH_COIN
+from paper_figs.setups.methods import with_sgd
 
 TITLE = "Byz-DM21 on a9a: four attacks, three rules, all baselines, per bit"
 SECONDS = {
@@ -175,7 +176,7 @@ def _races(
     if not names:
         return {}
     f = problem.byzantine
-    methods = logistic.methods_of(
+    methods = with_sgd(
         names, k=spec.k, probability=1 / problem.samples, eta=1.0 if eta is None else eta,
         around=lambda rule: jb.nnm(f, rule),
     )  # fmt: skip

@@ -23,6 +23,7 @@ Lee418268753/Byzantine-Double_Momentum).
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,7 @@ from paper_figs.frame.figure import Results
 from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Workspace, history_of
 from paper_figs.official import dm21 as official
+from paper_figs.setups.methods import by_name
 
 TITLE = "Byz-DM21 on images: all classes at honest workers, and the code's division"
 SECONDS = {
@@ -146,21 +148,13 @@ def methods_of(spec: Spec, f: int, samples: int, sizes: list[int]) -> dict[str, 
         samples: of a worker.
         sizes: of the parameter tensors, in their order in the vector.
     """
-    top, random = jb.top_k(ratio=spec.ratio), jb.seeded_rand_k(ratio=spec.ratio)
     tensors = jb.blockwise(sizes, lambda size: jb.top_k(ratio=max(spec.ratio, 1 / size)))
-    momentum = {"compressor": top, "eta": spec.eta}
-    known: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
-        SGDM: (jb.byz_ef21_sgdm, momentum),
-        DASHA: (jb.byz_dasha_page, {"compressor": random, "probability": spec.batch / samples}),
-        DM21: (jb.byz_dm21, momentum),
-        VR: (jb.byz_vr_dm21, momentum),
-        TENSORS: (jb.byz_dm21, {**momentum, "compressor": tensors}),
-    }
+    known = by_name(eta=spec.eta, probability=spec.batch / samples, ratio=spec.ratio)
+    known[TENSORS] = functools.partial(jb.byz_dm21, compressor=tensors, eta=spec.eta)
 
     def of(name: str) -> Callable[[Any], Any]:
-        make, options = known[name]
-        return lambda step: make(
-            optimizer=optax.sgd(step), aggregator=jb.nnm(f, jb.coordinate_median(f=f)), **options
+        return lambda step: known[name](
+            optimizer=optax.sgd(step), aggregator=jb.nnm(f, jb.coordinate_median(f=f))
         )
 
     return {name: of(name) for name in spec.methods}

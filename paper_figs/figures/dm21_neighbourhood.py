@@ -21,11 +21,10 @@ smaller neighbourhood is a claim of arXiv 2603.15144, whose comparison is not pu
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import functools
 from typing import Any
 
 import numpy as np
-import optax
 
 import jaxbyz as jb
 from jaxbyz.theory.byz_dm21 import worst_population
@@ -33,6 +32,7 @@ from paper_figs.frame import drawing, findings
 from paper_figs.frame.figure import Results
 from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Workspace
+from paper_figs.setups.methods import with_sgd
 
 TITLE = "The neighbourhood is κζ², whatever is compressed"
 SECONDS = {"quick": "45 s (estimated)", "default": "4 min (estimated)", "full": "as default"}
@@ -40,30 +40,11 @@ ETA, PROBABILITY = 0.2, 0.3
 DRAWN = "BR-CSGD"  # nothing is claimed of it
 
 
-def _top(make: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    return lambda k, **both: make(compressor=jb.top_k(k=k), **options, **both)
-
-
-def _random(make: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    return lambda k, **both: make(compressor=jb.seeded_rand_k(k=k), **options, **both)
-
-
-ALL: dict[str, Callable[..., Any]] = {  # (k, optimizer, aggregator) -> algorithm
-    "robust D-SGD": lambda k, **both: jb.robust_sgd(**both),
-    "D-SHB": lambda k, **both: jb.robust_sgd(momentum=1 - ETA, **both),
-    "RoSDHB": lambda k, **both: jb.rosdhb(k=k, momentum=1 - ETA, **both),
-    "Byz-EF21": _top(jb.byz_ef21),
-    "Byz-EF21-SGDM": _top(jb.byz_ef21_sgdm, eta=ETA),
-    "Byz-DM21": _top(jb.byz_dm21, eta=ETA),
-    "Byz-VR-DM21": _top(jb.byz_vr_dm21, eta=ETA),
-    "Byz-VR-MARINA": _random(jb.byz_vr_marina, probability=PROBABILITY),
-    "Byz-VR-MARINA, no sync": _random(jb.byz_vr_marina_no_sync, probability=PROBABILITY),
-    "Byz-DASHA-PAGE": _random(jb.byz_dasha_page, probability=PROBABILITY),
-    "EF14": _top(jb.byz_ef14),
-    "RoSDHB, local masks": _random(jb.rosdhb_local, momentum=1 - ETA),
-    "BR-DIANA": _random(jb.br_diana),
-    "BR-CSGD": _random(jb.br_csgd),
-}
+ALL = (
+    "robust D-SGD", "D-SHB", "RoSDHB", "Byz-EF21", "Byz-EF21-SGDM", "Byz-DM21", "Byz-VR-DM21",
+    "Byz-VR-MARINA", "Byz-VR-MARINA, no sync", "Byz-DASHA-PAGE", "EF14", "RoSDHB, local masks",
+    "BR-DIANA", "BR-CSGD",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,12 +60,12 @@ class Spec:
     rounds: int
     seeds: int
     step: float
-    methods: tuple[str, ...] = tuple(ALL)
+    methods: tuple[str, ...] = ALL
 
 
 SOME = ("RoSDHB", "Byz-EF21-SGDM", "Byz-DM21", "Byz-VR-DM21", "Byz-VR-MARINA", "Byz-DASHA-PAGE",
         "BR-CSGD", "EF14")  # fmt: skip
-DEFAULT = Spec(20, 8, 20, 2, (1, 5, 20), tuple(ALL), 8000, 5, 0.05)
+DEFAULT = Spec(20, 8, 20, 2, (1, 5, 20), ALL, 8000, 5, 0.05)
 SPECS = {
     "quick": Spec(9, 2, 10, 1, (3,), ("Byz-DM21",), 2000, 3, 0.05, methods=SOME),
     "default": DEFAULT,
@@ -111,13 +92,11 @@ def run(spec: Spec, workspace: Workspace) -> Results:
     results: dict[str, Any] = {}
     for k in dict.fromkeys((spec.kept, *spec.sweep)):
         here = [name for name, at in cases(spec) if at == k]
-
-        def of(name: str, k: int = k) -> Any:
-            return lambda step: ALL[name](k, optimizer=optax.sgd(step), aggregator=rule)
-
+        made = with_sgd(here, eta=ETA, probability=PROBABILITY, k=k)
         if here:
             found = workspace.runs(
-                f"k = {k}", {name: of(name) for name in here}, problem,
+                f"k = {k}", {name: functools.partial(made[name], rule=rule) for name in here},
+                problem,
                 attacks=[jb.attacks.tight_trimmed_mean()],
                 steps=dict.fromkeys(here, spec.step), rounds=spec.rounds // every * every,
                 every=every, seeds=spec.seeds, evaluate=["gradient"], progress=False,

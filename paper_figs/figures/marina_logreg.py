@@ -45,6 +45,7 @@ from paper_figs.official import common
 from paper_figs.official import marina as official
 from paper_figs.setups import logistic
 from paper_figs.setups.logistic import FLOAT32
+from paper_figs.setups.methods import with_sgd
 
 TITLE = "Byz-VR-MARINA on logistic regression, and its code's deviations one at a time"
 SECONDS = {
@@ -175,7 +176,7 @@ def methods_of(spec: Spec, kind: str, problem: Any) -> tuple[dict[str, Made], di
     """Those that run side by side, and those that toss coins: functions of step size and rule."""
     k = max(1, int(spec.ratio * problem.dimension))
     probability = spec.batch / problem.samples
-    known = logistic.methods_of(
+    known = with_sgd(
         DENSE if kind == "dense" else SHORT, k=k, probability=probability, eta=0.1, around=bucketed
     )
     if kind == "dense":

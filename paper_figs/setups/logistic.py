@@ -9,11 +9,10 @@ nothing, and curves end there.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import optax
 from scipy import optimize, special
 
 import jaxbyz as jb
@@ -94,49 +93,6 @@ def check_minima(results: Mapping[str, Any]) -> list[Finding]:
             )
         )  # fmt: skip
     return checked
-
-
-def methods_of(
-    names: Sequence[str],
-    *,
-    k: int,
-    probability: float,
-    eta: float,
-    around: Callable[[jb.core.Aggregator], jb.core.Aggregator],
-) -> dict[str, Callable[[Any, jb.core.Aggregator], Any]]:
-    """Functions of step size and rule: Top-k for error feedback, seeded Rand-k for the others.
-
-    Args:
-        names: of methods, as in `drawing.METHODS`.
-        k: coordinates that are kept.
-        probability: of full gradients, for PAGE and MARINA.
-        eta: η of all momentum methods.
-        around: what stands before the rule, for instance mixing.
-    """
-    top, random = {"compressor": jb.top_k(k=k)}, {"compressor": jb.seeded_rand_k(k=k)}
-    coin = {**random, "probability": probability}
-    known: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
-        "robust D-SGD": (jb.robust_sgd, {}),
-        "D-SHB": (jb.robust_sgd, {"one_minus_momentum": eta}),
-        "BR-CSGD": (jb.br_csgd, random),
-        "BR-DIANA": (jb.br_diana, random),
-        "EF14": (jb.byz_ef14, top),
-        "Byz-VR-MARINA": (jb.byz_vr_marina, coin),
-        "Byz-VR-MARINA, no sync": (jb.byz_vr_marina_no_sync, coin),
-        "Byz-DASHA-PAGE": (jb.byz_dasha_page, coin),
-        "Byz-EF21": (jb.byz_ef21, top),
-        "Byz-EF21-SGDM": (jb.byz_ef21_sgdm, {**top, "eta": eta}),
-        "Byz-DM21": (jb.byz_dm21, {**top, "eta": eta}),
-        "Byz-VR-DM21": (jb.byz_vr_dm21, {**top, "eta": eta}),
-    }
-
-    def of(name: str) -> Callable[[Any, jb.core.Aggregator], Any]:
-        make, options = known[name]
-        return lambda step, rule: make(
-            optimizer=optax.sgd(step), aggregator=around(rule), **options
-        )
-
-    return {name: of(name) for name in names}
 
 
 def with_gap(history: jb.History, minimum: float) -> jb.History:
