@@ -32,6 +32,7 @@ def record_of(claim: str, constants: Mapping[str, float], instance: Any) -> dict
     {'x': '0x1.0000000000000p-1'}
     """
     return {
+        "counterexample": checker.shapes.VERSION,
         "claim": claim,
         "constants": {name: float(value).hex() for name, value in constants.items()},
         "instance": _plain(instance),
@@ -54,8 +55,19 @@ def violates(record: Mapping[str, Any]) -> bool:
 
 
 def rechecked_by(claim: str, constants: Mapping[str, float]) -> Callable[[Any], bool]:
-    """`recheck` of a claim that the checker knows."""
-    return lambda instance: violates(record_of(claim, constants, instance))
+    """`recheck` of a claim that the checker knows.
+
+    An instance that the checker refuses, too large for instance, confirms nothing.
+    """
+
+    def confirmed(instance: Any) -> bool:
+        record = record_of(claim, constants, instance)
+        try:
+            return violates(record)
+        except ValueError:
+            return False
+
+    return confirmed
 
 
 def save(path: str | os.PathLike[str], record: Mapping[str, Any]) -> Path:

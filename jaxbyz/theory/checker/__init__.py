@@ -5,9 +5,11 @@
     front_door        what is done with each file. Start here, then `certificates` or `verify` below
     certificates      theorems for all parameters of a box: PROVED or REJECTED
     rationals, rosdhb, byz_dm21, byz_dm21_states   counterexamples: claims in rational numbers
+    shapes            what a counterexample must look like, and how large it may be
 
 A counterexample is a claim's name, its constants, and an instance of hexadecimal floats, that is
-of exact rationals. "Violated": every hypothesis and the violation hold as inequalities of
+of exact rationals. Constants that are not those of the claim make it one of a variant, and that is
+said. "Violated": every hypothesis and the violation hold as inequalities of
 rationals. What must be centred is centred again, exactly, what must be short is shortened by one
 part in 2^36, and the instance that is verified is that one. No code is shared with `theory`; it is
 imported by `counterexamples`, `proofs` and by what computes in rational numbers.
@@ -17,7 +19,7 @@ import json
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from . import byz_dm21, certificates, front_door, rosdhb
+from . import byz_dm21, certificates, front_door, rosdhb, shapes
 from .rationals import exact
 
 __all__ = ["CLAIMS", "Verdict", "certificates", "exact", "main", "verify"]
@@ -32,41 +34,69 @@ class Verdict(NamedTuple):
     failed: str | None  # the first hypothesis that does not hold
     left: Fraction | None
     right: Fraction | None
+    variant: str = ""  # which constants are not those of the claim, with their values
 
 
 def verify(record: dict[str, Any]) -> Verdict:
     """The verdict on a stored counterexample.
 
     Raises:
-        ValueError: a claim, or a constant of it, that is not known here.
+        ValueError: a claim, or a constant of it, that is not known here; a shape that does not fit
+            to the others; an instance that would take too long.
     """
-    known = CLAIMS.get(record["claim"])
-    if known is None:
-        raise ValueError(f"claim must be one of {sorted(CLAIMS)}, got {record['claim']!r}")
-    constants = {name: exact(value) for name, value in record["constants"].items()}
+    claim = record.get("claim") if isinstance(record, dict) else None
+    known = CLAIMS.get(claim) if isinstance(claim, str) else None
+    if claim is None or known is None:
+        raise ValueError(f"claim must be one of {sorted(CLAIMS)}, got {claim!r:.40}")
+    shapes.fits(record)
+    constants = shapes.constants_of(claim, record["constants"])
+    variant = shapes.variant(claim, constants)
     try:
         instance = exact(record["instance"])
+        hypotheses, left, right = known(instance, constants)
     except OverflowError:
-        return Verdict(False, "all numbers are finite", None, None)
-    hypotheses, left, right = known(instance, constants)
+        return Verdict(False, "all numbers are finite", None, None, variant)
+    except ZeroDivisionError:
+        return Verdict(False, "no denominator is 0", None, None, variant)
     failed = next((name for name, holds in hypotheses.items() if not holds), None)
-    return Verdict(failed is None and left > right, failed, left, right)
+    return Verdict(failed is None and left > right, failed, left, right, variant)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of which each key stands once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"keys must stand once, got {[name for name, _ in pairs][:20]}")
+    return found
 
 
 def _counterexample(path: str, text: str) -> tuple[int, str]:
     """Exit code and line for one file."""
     try:
-        verdict = verify(json.loads(text))
+        verdict = verify(json.loads(text, object_pairs_hook=_once))
     except (
         ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
     ) as error:  # fmt: skip
-        return front_door.UNUSABLE, f"{path}: unusable: {type(error).__name__}: {error}"
+        name = "" if type(error) is ValueError else f"{type(error).__name__}: "
+        return front_door.UNUSABLE, f"{path}: unusable: {name}{error}"
     if verdict.left is None or verdict.right is None or verdict.failed is not None:
         return front_door.NOT, f"{path}: not a counterexample: {verdict.failed} does not hold"
     word = "violated" if verdict.violated else "NOT violated"
+    if verdict.variant:
+        does = "refutes" if verdict.violated else "does not refute"
+        word = f"{does} a variant: {verdict.variant}: {word}"
     code = front_door.SOUND if verdict.violated else front_door.NOT
-    sides = f"left {float(verdict.left):.12g}, right {float(verdict.right):.12g}"
+    sides = f"left {_decimal(verdict.left)}, right {_decimal(verdict.right)}"
     return code, f"{path}: {word}: {sides}"
+
+
+def _decimal(number: Fraction) -> str:
+    """Twelve digits, or its size as a power of two where it is no float."""
+    try:
+        return f"{float(number):.12g}"
+    except OverflowError:
+        sign = "-" if number < 0 else ""
+        return f"{sign}2^{(abs(number).numerator // number.denominator).bit_length()}"
 
 
 def main(paths: list[str]) -> int:
