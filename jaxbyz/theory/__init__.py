@@ -2,6 +2,7 @@
 
     claims, subjects, adversaries   what a claim is: data. Start here, then `rosdhb.lemmas`, `audit`
     robustness, rosdhb, byz_dm21    statements, parameters with `guarantees`, instances
+    promises, assumptions           what users receive of theorems; what each claim must assume
     conditions, precision           hypotheses as margins ≥ 0; numbers of 64 bits
     expectations                    exact means over random subsets, of formulas and shipped code
     engines                         what looks for the worst instance; reports: what it may say

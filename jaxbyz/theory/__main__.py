@@ -1,8 +1,8 @@
 """`python -m jaxbyz.theory`: the audit of all claims.
 
 One line a claim: status, the largest left/right that was met (for identities the largest relative
-error), whether the bound is tight, seconds, evidence. No status means "passed"; see
-`jaxbyz.theory.reports`.
+error), whether the bound is tight, seconds, evidence. Of a claim with several statements it is that
+of the weakest one. No status means "passed"; see `jaxbyz.theory.reports`.
 """
 
 import argparse

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import jax
 
 from jaxbyz.theory import byz_dm21, robustness, rosdhb
-from jaxbyz.theory.claims import Budget, Claim
+from jaxbyz.theory.assumptions import difference
+from jaxbyz.theory.claims import Budget, Claim, Scope
 from jaxbyz.theory.engines import Engine, engines_for
 from jaxbyz.theory.precision import require_x64
 from jaxbyz.theory.reports import Report, Status, strongest
@@ -44,13 +45,31 @@ class Finding:
 
     @property
     def tightness(self) -> float | None:
-        """The largest left/right that any engine met (for identities the largest error)."""
-        known = [report.tightness for report in self.reports if report.tightness is not None]
-        return max(known, default=None)
+        """The largest left/right that any engine met, of the weakest statement of the claim.
+
+        For identities and for violations the largest of all.
+        """
+        known = [report for report in self.reports if report.tightness is not None]
+        largest = max((report.tightness for report in known), default=None)  # type: ignore[type-var]
+        violated = self.suspected or self.status is Status.REFUTED
+        if largest is None or violated or self.claim.scope is Scope.IDENTITY:
+            return largest
+        sides = [report.sides or (report.tightness,) for report in known]
+        count = max(map(len, sides))
+        # Sides of one claim are the same for all engines.
+        return min(
+            max(column) for column in zip(*(s for s in sides if len(s) == count), strict=True)
+        )
 
     @property
     def evidence(self) -> str:
-        """The worst adversary, if there are any, and that of the engine whose status it is."""
+        """The worst adversary, if there are any, and that of the engine whose status it is.
+
+        Of a claim with other hypotheses than it must have: that.
+        """
+        other = next((report for report in self.reports if report.engine == "hypotheses"), None)
+        if other is not None:
+            return f"{other.engine}: {other.evidence}"
         best = [report for report in self.reports if report.status is self.status]
         top = max(
             best, key=lambda one: (one.tight, -1.0 if one.tightness is None else one.tightness)
@@ -86,6 +105,15 @@ def chosen(paper: str | None = None, name: str | None = None) -> tuple[Claim, ..
     return found
 
 
+def assuming(claim: Claim) -> tuple[Report, ...]:
+    """A report if a claim assumes less or more than it must, else none; see `assumptions`."""
+    found = difference(claim)
+    if not found:
+        return ()
+    said = f"suspected violation; its hypotheses are {found}"
+    return (Report(claim.key, Status.INCONCLUSIVE, "hypotheses", said),)
+
+
 def audit(
     claims: Iterable[Claim] = CLAIMS,
     budget: Budget = QUICK,
@@ -110,8 +138,8 @@ def audit(
     def examine(claim: Claim) -> Finding:
         began = time.perf_counter()
         with jax.enable_x64(True):  # a setting of the thread
-            reports = tuple(engine(claim, budget) for engine in engines(claim))
-        return Finding(claim, reports, time.perf_counter() - began)
+            reports = [engine(claim, budget) for engine in engines(claim)]
+        return Finding(claim, (*reports, *assuming(claim)), time.perf_counter() - began)
 
     findings = []
     with ThreadPoolExecutor(parallel) as pool:
@@ -128,7 +156,7 @@ def audit(
 
 
 def line(finding: Finding) -> str:
-    """One line: claim, status, largest left/right, whether it is tight, seconds, evidence."""
+    """One line: claim, status, left/right of the weakest side, tight or not, seconds, evidence."""
     used = "" if finding.tightness is None else f"{finding.tightness:.6g}"
     mark = "!" if finding.suspected else " "
     tight = "tight" if finding.tight else ""

@@ -105,6 +105,9 @@ class Claim:
     `recheck(instance)` evaluates one instance by other means, in exact arithmetic: whether it
     satisfies the hypotheses and violates the claim. It is None where there is no such checker.
 
+    `about` has the functions that users call and of which the statement speaks, properties too:
+    evaluating the sides calls each of them, so that an error in one is an error of the claim.
+
     Which engines are held against a claim follows from these data; see `engines.engines_for`.
     """
 
@@ -125,6 +128,7 @@ class Claim:
     grid: tuple[float, ...] = ()  # values of free numbers; all their combinations are looked at too
     adversaries: Adversaries | None = None
     subject: Subject | None = None
+    about: tuple[Any, ...] = ()
 
     @property
     def key(self) -> str:

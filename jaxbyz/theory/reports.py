@@ -68,8 +68,9 @@ EXACT = {Status.REFUTED, Status.CERTIFIED, Status.PROVED}
 class Report:
     """What one engine found about one claim.
 
-    `tightness` is the largest left/right that was met (for identities the largest error). `tight`
-    tells that it comes up to what is possible: to the bound itself, or to another computation of
+    `tightness` is the largest left/right that was met (for identities the largest error). A claim
+    may make several statements at once: `sides` has the largest of each. `tight` tells that the
+    weakest of them comes up to what is possible: to the bound itself, or to another computation of
     the same number. How near it has to come is said by the claim (`Claim.tight_from`).
 
     >>> Report("rosdhb/L5", Status.PROVED, "search", "seen no violation", 1.0)
@@ -88,6 +89,7 @@ class Report:
     exact: bool = False  # whether the status rests on rational or interval arithmetic
     adversary: str = ""  # the worst of those that the claim was held against, if any
     tight: bool = False
+    sides: tuple[float, ...] = ()  # the largest left/right of each statement; (): one statement
 
     def __post_init__(self) -> None:
         if self.status in EXACT and not self.exact:
@@ -100,6 +102,11 @@ class Report:
                 "tight=True needs a tightness and a status above INCONCLUSIVE, got "
                 f"{self.tightness} and {self.status.name}"
             )
+
+    @property
+    def weakest(self) -> float | None:
+        """The tightness of the weakest statement."""
+        return min(self.sides) if self.sides else self.tightness
 
     def __str__(self) -> str:
         used = "" if self.tightness is None else f"  {self.tightness:.6g}"

@@ -38,11 +38,11 @@ def main() -> int:
     clean = sum(not any(map(flagged, right.values())) for _, _, right in found)
     print("# Planted errors\n")
     print(
-        "Written by `make mutants`. Every line is an error planted in a claim, a constant or the\n"
-        "code, and what each engine says: **refuted** (verified in rational arithmetic),\n"
-        "**suspected** (a violation in floating-point numbers), **missed**, or nothing where the\n"
-        "engine does not apply. The same engines are held against what is right: `flagged` there\n"
-        "would be a false alarm.\n"
+        "Written by `make mutants`. Every line is an error planted in a claim, a constant, the\n"
+        "code, what users receive or the audit itself, and what each engine says: **refuted**\n"
+        "(verified in rational arithmetic), **suspected** (a violation in floating-point\n"
+        "numbers), **missed**, or nothing where the engine does not apply. The same engines are\n"
+        "held against what is right: `flagged` there would be a false alarm.\n"
     )
     print(f"{killed} of {len(found)} planted errors are noticed; {clean} of {len(found)} controls "
           "are clean.\n")  # fmt: skip

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from jaxbyz.aggregators import coordinate_median, nnm, trimmed_mean
 from jaxbyz.theory import Budget, Claim, Provenance, Report, Status, robustness
+from jaxbyz.theory.audit import assuming
 from jaxbyz.theory.byz_dm21 import lemmas as byz
 from jaxbyz.theory.byz_dm21.implementation import code_matches
 from jaxbyz.theory.byz_dm21.lyapunov import lyapunov
@@ -16,14 +17,14 @@ from jaxbyz.theory.rosdhb import constants, implementation, lemmas, mask_law
 from jaxbyz.theory.rosdhb.certificate_rational import all_states
 from jaxbyz.theory.rosdhb.identity import changed, identity_claim
 from jaxbyz.theory.rosdhb.lyapunov import Planted, first_form, second_form
-from mutants import derivations, servers, workers
+from mutants import derivations, machinery, received, servers, workers
 
 
 class Mutant(NamedTuple):
     """One planted error."""
 
     paper: str
-    kind: str  # "claim", "constant" or "code"
+    kind: str  # "claim", "constant", "code", "received" (by users) or "audit" (a part of it)
     planted: str
     wrong: Callable[[], Claim]
     right: Callable[[], Claim]
@@ -43,8 +44,8 @@ def verdict(report: Report) -> str:
 
 def reports(claim: Claim, budget: Budget) -> dict[str, Report]:
     """Engine -> report."""
-    asked = (engine(claim, budget) for engine in engines_for(claim))
-    return {report.engine: report for report in asked}
+    asked = [engine(claim, budget) for engine in engines_for(claim)]
+    return {report.engine: report for report in (*asked, *assuming(claim))}
 
 
 def _b_doubled() -> Claim:
@@ -92,6 +93,17 @@ def _coefficient(
         lambda: make(method.planted(**{name: factor})),
         lambda: make(method),
     )
+
+
+def _without(paper: str, make: Callable[[], Claim], name: str) -> Mutant:
+    """A claim without one of its hypotheses."""
+
+    def wrong() -> Claim:
+        claim = make()
+        rest = tuple(one for one in claim.hypotheses if one.name != name)
+        return dataclasses.replace(claim, hypotheses=rest)
+
+    return Mutant(paper, "claim", f"{make().name}: not assumed: {name}", wrong, make)
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -182,4 +194,15 @@ MUTANTS: tuple[Mutant, ...] = (
              lambda m=method, lines=lines: code_matches(m, workers.written(m, **lines)),
              lambda m=method: code_matches(m))
       for name, (method, lines) in workers.WRONG.items()),
+    # ---- hypotheses ----
+    _without("rosdhb", lemmas.descent, "L_H is L-smooth"),
+    _without("rosdhb", first_form, "(G, B)-dissimilarity"),
+    _without("byz_dm21", byz.direction, "error in the ball"),
+    # ---- what users receive, and the audit's own parts ----
+    Mutant("rosdhb", "constant", "Theorem A: 8.0 for 5.8948 in the table of constants",
+           lambda: constants.table_a(((24, 84.0, 115.5), (48, 8.0, 6.7544))), constants.table_a),
+    *(Mutant(paper, "received", name, wrong, right)
+      for name, (paper, wrong, right) in received.WRONG.items()),
+    *(Mutant("machinery", "audit", name, wrong, right)
+      for name, (wrong, right) in machinery.WRONG.items()),
 )  # fmt: skip

@@ -60,6 +60,12 @@ UNCONDITIONAL = {
     "robustness/lower bound", "robustness/trimmed mean", "robustness/median, odd",
     "robustness/median, even",  # suprema over all inputs
     "robustness/dissimilarity",  # one problem, every point
+    # What users receive for arguments inside the hypotheses, which are checked there.
+    *(f"rosdhb/{name}" for name in ("A/promise", "B/promise", "C/promise", "A/best c", "certify",
+                                    "paper/1/setting", "rounds")),
+    *(f"byz_dm21/{name}" for name in ("T1/promise", "T2/promise", "T3/promise", "T4/promise",
+                                      "C1/promise", "C2/promise", "C3/promise", "rounds",
+                                      "certify", "average", "best average")),
 }  # fmt: skip
 
 

@@ -6,7 +6,8 @@
     states, hypotheses, adversaries one state between two rounds
     lemmas, lyapunov                L0-L7; implementation: the shipped workers
     boxes, theorems                 closed forms against weights, bounds against exact averages
-    rates, limits, population       what no parameters can reach
+    rates, limits, population       what no parameters can reach; moments: rates beside a loop
+    promises                        what users receive of the theorems, beside the statements
     identity                        behind the certificates for all parameters of a box
 
 Li, Liu, Yi (AISTATS 2026, arXiv 2603.15144) describe the methods. Their theorems were not public
@@ -29,6 +30,7 @@ from jaxbyz.theory.byz_dm21.lemmas import (
 )
 from jaxbyz.theory.byz_dm21.limits import lyapunov_equations, product_claim, stability
 from jaxbyz.theory.byz_dm21.lyapunov import lyapunov, lyapunov_pl
+from jaxbyz.theory.byz_dm21.moments import AVERAGES
 from jaxbyz.theory.byz_dm21.parameters import (
     corollary_1,
     corollary_2,
@@ -39,6 +41,7 @@ from jaxbyz.theory.byz_dm21.parameters import (
     theorem_4,
 )
 from jaxbyz.theory.byz_dm21.population import worst_population
+from jaxbyz.theory.byz_dm21.promises import PROMISES
 from jaxbyz.theory.byz_dm21.rates import (
     average_square,
     best_average,
@@ -87,6 +90,8 @@ CLAIMS = (
     product_claim(),
     *IDENTITIES,
     *proved_claims("byz_dm21"),
+    *AVERAGES,
+    *PROMISES,
 )
 
 __all__ = [

@@ -72,6 +72,7 @@ def stability(recursive: bool, limit: Callable[..., Any] | None = None) -> Claim
         families=(_weightings(),),
         hypotheses=(ETA, BETA),
         tolerance=1e-7,  # roots that nearly meet lose half of their digits
+        about=(rates.recursive_limit if recursive else rates.momentum_limit, recursion),
     )
 
 
@@ -102,6 +103,7 @@ def lyapunov_equations(
         families=(_weightings(),),
         hypotheses=(ETA, STABLE),
         tolerance=1e-8,  # the equations have the condition number 1/(1 - radius)², some 10⁶ here
+        about=(j, v),
     )
 
 
@@ -131,4 +133,5 @@ def product_claim(constant: float = rates.PRODUCT) -> Claim:
         sides=sides,
         families=(Family("stable h, η in [1e-8, 1]", 2, make),),
         hypotheses=(ETA, STABLE),
+        about=(rates.transient, rates.stationary_variance),
     )

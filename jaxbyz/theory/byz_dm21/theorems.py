@@ -113,6 +113,10 @@ def theorem_claim(
         sides=sides,
         families=(numbers(),),
         hypotheses=needs,
+        about=tuple(
+            getattr(simplified, name)
+            for name in (f"step_{row}", f"noise_{row}", *(() if spare else ("start",)))
+        ),
     )
 
 
@@ -154,6 +158,7 @@ def corollary_claim(number: int, bound: Callable[[Setting, Any, Any], Any] | Non
         sides=sides,
         families=(numbers(),),
         hypotheses=(*BOX, LENGTH, GAP),  # η and β are those of the corollary
+        about=(eta_of, stated),
     )
 
 

@@ -15,13 +15,13 @@ Start with `choice`. Engines import claims and rules; no module with statements 
 from jaxbyz.deprecations import renamed
 from jaxbyz.theory.adversaries import Adversary, Reach, fixed
 from jaxbyz.theory.engines.choice import engines_for
-from jaxbyz.theory.engines.judge import judge, largest_ratio
+from jaxbyz.theory.engines.judge import every_ratio, judge, largest_ratio
 from jaxbyz.theory.engines.search import Engine, gridded, sampled, searched
 from jaxbyz.theory.engines.worst_adversary import worst_adversary
 
 __all__ = [
-    "Adversary", "Engine", "Reach", "engines_for", "fixed", "gridded", "judge", "largest_ratio",
-    "sampled", "searched", "worst_adversary",
+    "Adversary", "Engine", "Reach", "engines_for", "every_ratio", "fixed", "gridded", "judge",
+    "largest_ratio", "sampled", "searched", "worst_adversary",
 ]  # fmt: skip
 
 __getattr__ = renamed(__name__, {"measure": "largest_ratio"}, globals())

@@ -2,6 +2,7 @@
 
 import time
 from fractions import Fraction
+from typing import Any
 
 from jaxbyz.theory.checker import certificates
 from jaxbyz.theory.checker.rationals import semidefinite
@@ -11,17 +12,23 @@ from jaxbyz.theory.subjects import Cases, Certificate, QuadraticForm
 
 
 def enumerated(claim: Claim, budget: Budget) -> Report:
-    """left ≤ right at each of the claim's exact `Cases`."""
+    """left ≤ right at each of the claim's exact `Cases`; sides may be lists of one length."""
     del budget
     began = time.perf_counter()
     cases = claim.subject
     assert isinstance(cases, Cases)
-    worst = max(Fraction(left, right) for left, right in map(claim.sides, cases.instances))
-    status = Status.CERTIFIED if worst <= 1 else Status.REFUTED
+    each = [_fractions(*claim.sides(instance)) for instance in cases.instances]
+    sides = [max(column) for column in zip(*each, strict=True)]
+    status = Status.CERTIFIED if max(sides) <= 1 else Status.REFUTED
+    known = (claim.key, status, "rational input", cases.description, float(max(sides)))
     seconds = time.perf_counter() - began
-    return Report(
-        claim.key, status, "rational input", cases.description, float(worst), seconds, exact=True
-    )
+    return Report(*known, seconds, exact=True, sides=tuple(map(float, sides)))
+
+
+def _fractions(left: Any, right: Any) -> list[Fraction]:
+    """left/right of every side."""
+    pairs = zip(left, right, strict=True) if isinstance(left, list) else [(left, right)]
+    return [Fraction(one) / Fraction(other) for one, other in pairs]
 
 
 def nonnegative(claim: Claim, budget: Budget) -> Report:

@@ -23,14 +23,16 @@ def ratios(claim: Claim, left: Any, right: Any) -> Any:
 
 def applies(claim: Claim, instance: Any) -> jax.Array:
     """Whether all hypotheses hold at an instance, up to rounding, []; not where one is unknown."""
+    if not claim.hypotheses:  # then an instance may be anything, no array too
+        return jax.numpy.asarray(True)
     # Of the margins only the signs count: no gradient is wanted of them.
     instance = jax.lax.stop_gradient(instance)
     margins = [jax.numpy.min(jax.numpy.asarray(h.margin(instance))) for h in claim.hypotheses]
     return jax.numpy.all(jax.numpy.asarray([margin >= -TOLERANCE for margin in margins], bool))
 
 
-def largest_ratio(claim: Claim, instance: Any) -> jax.Array:
-    """The largest ratio of one instance (sides may be arrays: several statements at once), [].
+def every_ratio(claim: Claim, instance: Any) -> jax.Array:
+    """The ratio of each side of one instance, [S]: sides may be arrays, several statements at once.
 
     -∞ where the claim does not apply: engines look for the largest, so that an instance outside
     the hypotheses is never preferred to one inside, whatever its sides are.
@@ -38,8 +40,13 @@ def largest_ratio(claim: Claim, instance: Any) -> jax.Array:
     left, right = map(jax.numpy.asarray, claim.sides(instance))
     if left.ndim and right.ndim:
         chex.assert_equal_shape([left, right])
-    ratio = jax.numpy.max(ratios(claim, left, right))
-    return jax.numpy.where(applies(claim, instance), ratio, -jax.numpy.inf)
+    found = jax.numpy.ravel(ratios(claim, left, right))
+    return jax.numpy.where(applies(claim, instance), found, -jax.numpy.inf)
+
+
+def largest_ratio(claim: Claim, instance: Any) -> jax.Array:
+    """The largest of `every_ratio`, []."""
+    return jax.numpy.max(every_ratio(claim, instance))
 
 
 def failed_hypothesis(claim: Claim, instance: Any) -> tuple[str, float] | None:
@@ -54,7 +61,7 @@ def failed_hypothesis(claim: Claim, instance: Any) -> tuple[str, float] | None:
 def judge(
     claim: Claim,
     engine: str,
-    find: Callable[[], tuple[float, Any, str]],
+    find: Callable[[], tuple[Any, ...]],
     *,
     tolerance: float | None = None,
     tight: float | None = None,
@@ -72,21 +79,24 @@ def judge(
     Args:
         claim: what is held against numbers.
         engine: its name in the report.
-        find: () -> the largest ratio, the instance where it was met, what was done.
+        find: () -> the largest ratio, the instance where it was met, what was done, and, where the
+            claim has several sides, the largest ratio of each.
         tolerance: of a violation; None: that of the claim.
-        tight: from which ratio on the bound counts as attained; None: from none.
+        tight: from which ratio on the bound counts as attained, by every side; None: from none.
 
     Raises:
         RuntimeError: JAX is not in its 64-bit mode.
     """
     require_x64()
     began = time.perf_counter()
-    worst, instance, evidence = find()
+    worst, instance, evidence, *rest = find()
+    # Of identities no side is weak: each has an error, and the largest is what counts.
+    sides = tuple(map(float, rest[0])) if rest and claim.scope is not Scope.IDENTITY else (worst,)
 
     def report(status: Status, evidence: str, exact: bool = False, tight: bool = False) -> Report:
         seconds = time.perf_counter() - began
         known = (claim.key, status, engine, evidence, worst, seconds, instance)
-        return Report(*known, exact=exact, tight=tight)
+        return Report(*known, exact=exact, tight=tight, sides=sides)
 
     failed = failed_hypothesis(claim, instance)
     if failed is not None:
@@ -101,4 +111,4 @@ def judge(
         if claim.recheck is not None and claim.recheck(instance):
             return report(Status.REFUTED, f"violated, verified exactly; {evidence}", exact=True)
         return report(Status.INCONCLUSIVE, f"suspected violation; {evidence}")
-    return report(Status.SEARCHED, evidence, tight=tight is not None and worst >= tight)
+    return report(Status.SEARCHED, evidence, tight=tight is not None and min(sides) >= tight)

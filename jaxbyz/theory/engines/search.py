@@ -13,7 +13,7 @@ import numpy as np
 import optax
 
 from jaxbyz.theory.claims import Budget, Claim, Family
-from jaxbyz.theory.engines.judge import applies, judge, largest_ratio
+from jaxbyz.theory.engines.judge import applies, every_ratio, judge
 from jaxbyz.theory.reports import Report
 from jaxbyz.theory.subjects import Cases
 
@@ -33,6 +33,13 @@ def starts_of(budget: Budget, family: Family) -> jax.Array:
     return zs * 10 ** jax.random.uniform(scale_key, (budget.starts, 1), minval=-1.5, maxval=1.5)
 
 
+def _highest(so_far: Any, values: Any) -> np.ndarray:
+    """The largest finite value of each side, of [N, S] and of those before; -∞: none."""
+    values = np.asarray(values)
+    new = np.where(np.isnan(values), -np.inf, values).max(axis=0)
+    return new if so_far is None else np.maximum(so_far, new)
+
+
 def _of(claim: Claim, name: str) -> str:
     """In which of several families the worst instance was met."""
     return f", worst in “{name}”" if len(claim.families) > 1 else ""
@@ -46,22 +53,24 @@ def sampled(tolerance: float | None = None) -> Engine:
     """
 
     def engine(claim: Claim, budget: Budget) -> Report:
-        def find() -> tuple[float, Any, str]:
-            worst, where, name, outside = -np.inf, None, "", 0
+        def find() -> tuple[float, Any, str, Any]:
+            worst, where, name, outside, sides = -np.inf, None, "", 0, None
             for family in claim.families:
 
                 def look(z: jax.Array, f: Family = family) -> tuple[jax.Array, jax.Array]:
                     instance = f.make(z)
-                    return largest_ratio(claim, instance), applies(claim, instance)
+                    return every_ratio(claim, instance), applies(claim, instance)
 
                 zs = jax.random.normal(key_of(budget, family), (budget.random, family.size))
-                values, inside = map(np.asarray, jax.jit(jax.vmap(look))(zs))
+                each, inside = map(np.asarray, jax.jit(jax.vmap(look))(zs))
                 outside += int((~inside).sum())
+                sides, values = _highest(sides, each), each.max(axis=1)
                 best = int(np.argmax(np.where(np.isnan(values), np.inf, values)))
                 if where is None or not values[best] <= worst:
                     worst, where, name = float(values[best]), family.make(zs[best]), family.name
             done = f"{budget.random} random instances a family{_of(claim, name)}"
-            return worst, where, done + (f", {outside} outside the hypotheses" if outside else "")
+            done += f", {outside} outside the hypotheses" if outside else ""
+            return worst, where, done, sides
 
         return judge(claim, "random instances", find, tolerance=tolerance)
 
@@ -78,18 +87,19 @@ def gridded(values: tuple[float, ...] | None = None) -> Engine:
     def engine(claim: Claim, budget: Budget) -> Report:
         del budget
 
-        def find() -> tuple[float, Any, str]:
-            worst, where, points = -np.inf, None, 0
+        def find() -> tuple[float, Any, str, Any]:
+            worst, where, points, sides = -np.inf, None, 0, None
             for family in claim.families:
-                each = claim.grid if values is None else values
-                grid = jnp.asarray(list(itertools.product(each, repeat=family.size)), float)
-                found = jax.jit(jax.vmap(lambda z, f=family: largest_ratio(claim, f.make(z))))(grid)
-                found = np.asarray(found)
+                at = claim.grid if values is None else values
+                grid = jnp.asarray(list(itertools.product(at, repeat=family.size)), float)
+                each = jax.jit(jax.vmap(lambda z, f=family: every_ratio(claim, f.make(z))))(grid)
+                found = np.asarray(each).max(axis=1)
+                sides = _highest(sides, each)
                 best = int(np.argmax(np.where(np.isnan(found), np.inf, found)))
                 points += len(grid)
                 if where is None or not found[best] <= worst:
                     worst, where = float(found[best]), family.make(grid[best])
-            return worst, where, f"{points} points of a grid"
+            return worst, where, f"{points} points of a grid", sides
 
         return judge(claim, "grid", find)
 
@@ -102,10 +112,11 @@ def evaluated(claim: Claim, budget: Budget) -> Report:
     cases = claim.subject
     assert isinstance(cases, Cases)
 
-    def find() -> tuple[float, Any, str]:
-        found = [float(largest_ratio(claim, instance)) for instance in cases.instances]
+    def find() -> tuple[float, Any, str, Any]:
+        each = np.asarray([every_ratio(claim, instance) for instance in cases.instances])
+        found = each.max(axis=1)
         best = int(np.argmax(np.where(np.isnan(found), np.inf, found)))
-        return found[best], cases.instances[best], cases.description
+        return float(found[best]), cases.instances[best], cases.description, _highest(None, each)
 
     return judge(claim, "evaluation", find, tight=claim.tight_from)
 
@@ -160,7 +171,7 @@ def ascend_with(
 def searched(
     tolerance: float | None = None, tight: float | None = None, rate: float = 0.1
 ) -> Engine:
-    """Gradient ascent over every family, from scales 10^-1.5 to 10^1.5.
+    """Gradient ascent over every family, from scales 10^-1.5 to 10^1.5, for each side by itself.
 
     Args:
         tolerance: of a violation; None: that of the claim.
@@ -169,18 +180,26 @@ def searched(
     """
 
     def engine(claim: Claim, budget: Budget) -> Report:
-        def find() -> tuple[float, Any, str]:
-            worst, where, name = -np.inf, None, ""
+        def find() -> tuple[float, Any, str, Any]:
+            worst, where, name, sides = -np.inf, None, "", None
             for family in claim.families:
-                value = lambda z, f=family: largest_ratio(claim, f.make(z))  # noqa: E731
-                found = jax.jit(lambda zs, v=value: ascend(v, zs, budget.steps, rate))
-                points, values = found(starts_of(budget, family))
-                values = np.asarray(values)
+                each = lambda z, f=family: every_ratio(claim, f.make(z))  # noqa: E731
+                starts = starts_of(budget, family)
+                count = jax.eval_shape(each, starts[0]).shape[0]
+
+                def one(side: jax.Array, zs: jax.Array, v: Callable = each) -> tuple:
+                    return ascend(lambda z: v(z)[side], zs, budget.steps, rate)
+
+                found = jax.jit(jax.vmap(one, (0, None)))(jnp.arange(count), starts)
+                points, values = (np.asarray(part) for part in found)  # [S, starts, ...]
+                sides = _highest(sides, values.T)
+                points, values = points.reshape(-1, family.size), values.ravel()
                 best = int(np.nanargmax(values)) if not np.isnan(values).all() else 0
                 if where is None or not values[best] <= worst:
-                    worst, where, name = float(values[best]), family.make(points[best]), family.name
+                    point = jnp.asarray(points[best])
+                    worst, where, name = float(values[best]), family.make(point), family.name
             done = f"best of {budget.starts} ascents of {budget.steps} steps a family"
-            return worst, where, done + _of(claim, name)
+            return worst, where, done + _of(claim, name), sides
 
         from_here = claim.tight_from if tight is None else tight
         return judge(claim, "instance search", find, tolerance=tolerance, tight=from_here)

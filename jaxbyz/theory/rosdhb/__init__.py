@@ -8,6 +8,7 @@
     certificate                     L6 at all states of a problem; certificate_rational: the same
     boxes, constants                numbers behind the theorems
     proved, identity, identity_local Theorem C: certificates for all parameters of a box
+    promises, promised_rounds       what users receive of the theorems, beside the statements
     trajectories, theorems          whole runs; trajectory_hypotheses
 
 All but `paper_theorem` is derived here. Imported by `theory.audit` and users.
@@ -29,6 +30,8 @@ from jaxbyz.theory.rosdhb.mask_law import mask_share, uniform_masks
 from jaxbyz.theory.rosdhb.mask_moments import bernoulli_mask, global_mask, local_masks
 from jaxbyz.theory.rosdhb.moments import dynamics, linear_attack, long_run, run_moments
 from jaxbyz.theory.rosdhb.parameters import best_c, published_setting, theorem_a, theorem_b
+from jaxbyz.theory.rosdhb.promised_rounds import PROMISED_ROUNDS
+from jaxbyz.theory.rosdhb.promises import PROMISES
 from jaxbyz.theory.rosdhb.proved import theorem_c
 from jaxbyz.theory.rosdhb.theorems import THEOREMS
 
@@ -51,4 +54,6 @@ CLAIMS = (
     identity_claim(),
     local_identity_claim(),
     *proved_claims("rosdhb"),
+    *PROMISES,
+    *PROMISED_ROUNDS,
 )

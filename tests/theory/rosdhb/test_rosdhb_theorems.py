@@ -13,7 +13,7 @@ def test_all_claims_are_told_apart_and_labelled():
     keys = [claim.key for claim in CLAIMS]
     assert len(keys) == len(set(keys))
     papers = [claim.name for claim in CLAIMS if claim.provenance is not Provenance.DERIVED]
-    assert papers == ["paper/1"]
+    assert papers == ["paper/1", "paper/1/setting"]
     assert all(engines_for(claim) for claim in CLAIMS)
 
 
