@@ -55,7 +55,9 @@ UNCONDITIONAL = {
     "rosdhb/L1", "rosdhb/L3=",  # identities between any numbers
     "rosdhb/code/mask", "rosdhb/code/share",  # of the shipped code
     "rosdhb/A/table", "rosdhb/paper/1",  # printed numbers; nothing is evaluated
-    "rosdhb/C/identity",  # between any numbers
+    "rosdhb/C/identity", "rosdhb/C/identity, local",  # between any numbers
+    *(f"byz_dm21/C/identity, {method}" for method in ("byz_ef21", "byz_ef21_sgdm", "byz_dm21",
+                                                      "byz_vr_dm21")),  # the same
     *(claim.key for claim in CLAIMS if isinstance(claim.subject, Certificate)),  # in the statement
     "robustness/lower bound", "robustness/trimmed mean", "robustness/median, odd",
     "robustness/median, even",  # suprema over all inputs
