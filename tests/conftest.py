@@ -1,4 +1,5 @@
 import contextlib
+import gc
 import os
 import resource
 import time
@@ -26,6 +27,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxb
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# Which lines of Python an instruction comes from is written into programs, ten frames for each, and
+# read by nobody here: without that, lowering takes less.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 DAYS = 30  # after which a program that nobody read is deleted
 
 import jax  # noqa: E402
@@ -43,12 +47,21 @@ collect_ignore_glob = [
 
 MEMORY = 6 * 2**20  # KiB; compiled programs of all tests together can take more
 
+# Tracing makes many small objects, few of them in cycles, and Python looks for cycles after every
+# 700 new ones: a third of the time in which tests are found, and a tenth of that in which they run.
+# So it looks less often.
+gc.set_threshold(50_000, 20, 10)
+
 
 def pytest_configure(config):
     # Two test runs may meet in the cache; the program is then compiled as if it were not there.
     config.addinivalue_line("filterwarnings", "ignore:Error .* persistent compilation cache")
     if not hasattr(config, "workerinput"):  # once for all workers
         forget(CACHE)
+
+
+def pytest_collection_finish():
+    gc.freeze()  # a million objects that stay to the end: they are not looked at again
 
 
 def forget(folder):
@@ -71,3 +84,4 @@ def _bounded_memory():
     yield
     if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MEMORY:
         jax.clear_caches()
+        gc.collect()

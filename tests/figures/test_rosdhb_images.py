@@ -19,10 +19,10 @@ from paper_figs.frame.workspace import Workspace
 from paper_figs.setups import rosdhb_curves, rosdhb_images
 from paper_figs.setups.rosdhb_images import FOE, ROSDHB
 
-# A linear model and few images: these tests ask whether everything fits together.
+# A linear model, few workers and few images: these tests ask whether everything fits together.
 TINY = dataclasses.replace(
-    rosdhb_images.QUICK, train=300, test=100, rounds=4, every=2, seeds=3, grid=(0.1,),
-    model="linear",
+    rosdhb_images.QUICK, train=150, test=50, rounds=4, every=2, seeds=3, grid=(0.1,),
+    model="linear", honest=4,
 )  # fmt: skip
 
 
@@ -142,7 +142,9 @@ def workspace(tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_figure(case, workspace, tmp_path):
+def test_figure(case, workspace, tmp_path, monkeypatch):
+    # f = 1 as in the other figures, whose programs it then shares.
+    monkeypatch.setattr(rosdhb_reference, "BYZANTINE", 1)
     examine(case, workspace, tmp_path)
 
 
