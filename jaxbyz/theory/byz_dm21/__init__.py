@@ -8,7 +8,7 @@
     boxes, theorems                 closed forms against weights, bounds against exact averages
     rates, limits, population       what no parameters can reach; moments: rates beside a loop
     promises                        what users receive of the theorems, beside the statements
-    identity                        behind the certificates for all parameters of a box
+    identity, stall                 certificates for all parameters of a box; one momentum or two
 
 Li, Liu, Yi (AISTATS 2026, arXiv 2603.15144) describe the methods. Their theorems were not public
 in full: everything here is derived for this library. Imported by `theory.audit` and users.
@@ -51,6 +51,7 @@ from jaxbyz.theory.byz_dm21.rates import (
     transient,
 )
 from jaxbyz.theory.byz_dm21.setting import Setting, setting
+from jaxbyz.theory.byz_dm21.stall import STALL
 from jaxbyz.theory.byz_dm21.theorems import average_1, average_2, corollary_claim, theorem_claim
 from jaxbyz.theory.byz_dm21.weights import (
     MOMENTUM,
@@ -89,6 +90,7 @@ CLAIMS = (
     lyapunov_equations(),
     product_claim(),
     *IDENTITIES,
+    *STALL,
     *proved_claims("byz_dm21"),
     *AVERAGES,
     *PROMISES,

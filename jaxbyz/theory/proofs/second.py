@@ -1,5 +1,7 @@
 """A second verifier of RoSDHB's certificates, in ball arithmetic (extra `proof`: python-flint).
 
+With one mask for all workers, and with one for each.
+
 It shares no code with `checker`: the numbers are Arb's balls, the matrices are sums of quadratic
 terms as the derivation has them, and a matrix is examined by its pivots in balls. Slopes are
 carried along by hand, as there. An error of one is thus noticed by the other in what is compared:
@@ -99,6 +101,11 @@ def _matrices(
     noise = zeta * (root_x * root_s) * (1 / c.sqrt())
     momentum: list[Any] = [1, beta, noise, 0, 0]
     direction: list[Any] = [1, beta, noise, 1, 0]
+    held = p["b0"] + p["tau"] * step
+    paid, further = p["q3"], []
+    if "share" in constants:  # a mask for each worker
+        paid = p["q3"] * constants["share"] + constants["kappa"] * held * zeta * zeta
+        further = [[[p["q3"]]], [[constants["N"] - p["q3"]]]]
     q = _quadratic(
         [
             (p["cf"], g, direction),
@@ -114,14 +121,13 @@ def _matrices(
             (Ball(-1 - sigma * w, -1 - sigma * w, 0, 0), g, g),
             (p["tau"], e, e),
             (p["q3"], xi, xi),
-            (-(p["q3"] * x * (1 - s) * (1 / c)), g, g),
+            (-(paid * x * (1 - s) * (1 / c)), g, g),
             (2 * p["t1"], g, xi),
             (2 * p["t2"], delta, xi),
         ],
         5,
     )
     mu, nu = [1, 0], [0, 1]
-    held = p["b0"] + p["tau"] * step
     z = _quadratic(
         [
             (a * p["b0"] - p["tau"] * beta * beta, mu, mu),
@@ -138,7 +144,7 @@ def _matrices(
         ],
         2,
     )
-    return [[[p[name]]] for name in ("cf", "b0", "l", "tau")] + [v, z, q]
+    return [[[p[name]]] for name in ("cf", "b0", "l", "tau")] + further + [v, z, q]
 
 
 def _definite(flint: Any, matrix: list[list[Any]], radii: list[Any]) -> bool:
@@ -193,6 +199,8 @@ def proved(record: Mapping[str, Any], most_boxes: int = MOST_BOXES) -> bool:
         if not (a > 0 and (c > a or record["constants"]["c"] == record["constants"]["coupling"])):
             return False
         if not constants["kappa_b_squared"] >= 0:
+            return False
+        if "share" in constants and not (constants["kappa"] >= 0 and constants["share"] > 0):
             return False
         rows = {name: [number(text) for text in row] for name, row in record["multipliers"].items()}
         return _covered(flint, constants, rows, most_boxes)

@@ -18,6 +18,7 @@ from jaxbyz.theory.checker.certificates import positivity, slopes, subdivision
 from jaxbyz.theory.checker.certificates.intervals import Interval
 from jaxbyz.theory.checker.certificates.multipliers import enclosed, values
 from jaxbyz.theory.checker.certificates.slopes import Enclosed
+from jaxbyz.theory.proofs import second
 
 PROGRAM = Path(checker.__file__).parent
 FOLDER = Path(certificates.__file__).parent
@@ -106,6 +107,12 @@ REJECTED = FLIPPED | WRONG_CONSTANTS | ZERO | MOVED
 @pytest.mark.parametrize("name", REJECTED)
 def test_nearly_right_certificates_are_rejected(name):
     assert not certificates.prove(REJECTED[name], most_boxes=300).proved
+
+
+def test_another_verifier_rejects_all_of_them():
+    pytest.importorskip("flint", reason="the extra proof is not installed")
+    assert second.proved(GOOD)
+    assert not [name for name, record in REJECTED.items() if second.proved(record, 300)]
 
 
 def test_there_are_enough_of_them():

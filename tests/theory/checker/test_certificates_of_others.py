@@ -13,7 +13,7 @@ from jaxbyz.theory.checker.certificates import rosdhb
 from jaxbyz.theory.checker.certificates.intervals import BITS, Interval
 from jaxbyz.theory.checker.certificates.multipliers import required
 from jaxbyz.theory.engines import engines_for
-from jaxbyz.theory.proofs import stored
+from jaxbyz.theory.proofs import second, stored
 from jaxbyz.theory.proofs.exact import Exact
 from jaxbyz.theory.proofs.statements import SAID, proved_claim
 from jaxbyz.theory.rosdhb import identity_local
@@ -108,6 +108,13 @@ def test_every_method_has_words():
 @pytest.mark.parametrize("name", REJECTED)
 def test_nearly_right_certificates_are_rejected(name):
     assert not certificates.prove(REJECTED[name], most_boxes=300).proved
+
+
+def test_another_verifier_rejects_those_with_a_mask_for_each_worker():
+    pytest.importorskip("flint", reason="the extra proof is not installed")
+    ours = {name: wrong for name, wrong in REJECTED.items() if wrong["method"] == "rosdhb_local"}
+    assert len(ours) > 40
+    assert not [name for name, wrong in ours.items() if second.proved(wrong, 300)]
 
 
 def test_there_are_enough_of_them():

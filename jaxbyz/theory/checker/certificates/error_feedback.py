@@ -93,21 +93,32 @@ Vector = dict[str, Enclosed]  # coefficients of named vectors; those not named a
 class Form:
     """A quadratic form in named vectors, as a symmetric matrix."""
 
-    def __init__(self, names: tuple[str, ...], zero: Enclosed) -> None:
+    def __init__(self, names: tuple[str, ...], one: Enclosed) -> None:
         self.place = {name: i for i, name in enumerate(names)}
+        zero = one - one
         self.rows = [[zero for _ in names] for _ in names]
-        self.half = type(zero).of(Fraction(1, 2))
+        self.one = one
 
-    def add(self, coefficient: Enclosed, u: Vector, v: Vector | None = None) -> None:
-        """Add coefficient · ⟨u, v⟩; v is u if it is not given."""
-        for one, left in u.items():
-            for other, right in (u if v is None else v).items():
-                i, j = self.place[one], self.place[other]
-                term = coefficient * left * right
-                if i == j:
-                    self.rows[i][i] = self.rows[i][i] + term
-                else:
-                    self.rows[i][j] = self.rows[j][i] = self.rows[i][j] + term * self.half
+    def add(self, coefficient: Enclosed, u: Vector) -> None:
+        """Add coefficient · ‖u‖²."""
+        parts = list(u.items())
+        for k, (name, left) in enumerate(parts):
+            for other, right in parts[k:]:
+                self._entry(name, other, self._times(self._times(coefficient, left), right))
+
+    def add_product(self, coefficient: Enclosed, name: str, v: Vector) -> None:
+        """Add 2 coefficient · ⟨u, v⟩, where u is the vector of this name."""
+        for other, right in v.items():
+            term = self._times(coefficient, right)
+            self._entry(name, other, term + term if other == name else term)
+
+    def _times(self, coefficient: Enclosed, part: Enclosed) -> Enclosed:
+        return coefficient if part is self.one else coefficient * part
+
+    def _entry(self, name: str, other: str, term: Enclosed) -> None:
+        i, j = self.place[name], self.place[other]
+        self.rows[i][j] = self.rows[i][j] + term
+        self.rows[j][i] = self.rows[i][j]
 
 
 class Rates:
@@ -134,22 +145,22 @@ def _decreases(
     form: Form, recursion: Recursion, at: Rates, a: Enclosed, c: Enclosed, b: Enclosed
 ) -> None:
     """What momenta and compression contribute: the same for means and for deviations."""
-    one, two = at.one, at.two
+    one = at.one
     turned: Vector = {"r": at.part if recursion.recursive else at.step, "δ": -one}  # t
     moved: Vector = {"r": at.part}  # (q + π)/η without noise
     if recursion.momenta:
         form.add(c * (one + at.kept), {"δ": one})
         if not recursion.recursive:
-            form.add(c * at.kept2 * at.part * two, {"δ": one}, {"r": one})
+            form.add_product(c * at.kept2 * at.part, "δ", {"r": one})
             form.add(-(c * at.kept2 * at.part * at.step), {"r": one})
         moved = turned
     if recursion.momenta > 1:
         form.add(b * (one + at.kept), {"χ": one})
-        form.add(b * at.kept2 * two, {"χ": one}, turned)
+        form.add_product(b * at.kept2, "χ", turned)
         form.add(-(b * at.kept2 * at.eta), turned)
         moved = {"r": at.eta * turned["r"], "δ": -at.eta, "χ": -one}
     form.add(a, {"π": one})
-    form.add(a * at.lost * two, {"π": one}, moved)
+    form.add_product(a * at.lost, "π", moved)
     form.add(-(a * at.lost * at.eta), moved)
 
 
@@ -170,8 +181,8 @@ def matrices(
     one = at.one
     zero = type(one).of(Fraction(0))
     half = type(one).of(Fraction(1, 2))
-    mean = Form(("p", *recursion.errors, "e", "r"), zero)
-    spread = Form(("ν", *recursion.errors, "r"), zero)
+    mean = Form(("p", *recursion.errors, "e", "r"), one)
+    spread = Form(("ν", *recursion.errors, "r"), one)
     square = p["cf"] * at.step * half + p["l"] + p["k"] * constants["growth"]
     found: dict[str, Matrix] = {}
     if recursion.momenta:
@@ -185,7 +196,7 @@ def matrices(
         found["N"] = [[constants["N"] - times * noises[1]]]
         found["N'"] = [[constants["N_h"] - times * (noises[0] - noises[1])]]
     direction = {name: one for name in ("p", *recursion.errors, "e")}
-    mean.add(p["cf"], {"p": one}, direction)
+    mean.add_product(p["cf"] * half, "p", direction)
     mean.add(-square, direction)
     mean.add(p["l"] + p["k"], {"r": one})
     mean.add(-(one + constants["C"] * constants["kappa_b_squared"]), {"p": one})

@@ -71,8 +71,10 @@ class Interval:
 
     def __mul__(self, other: Interval) -> Interval:
         a, b, c, d = self.low, self.high, other.low, other.high
-        if a >= 0 and c >= 0:
-            low, high = a * c, b * d
+        if a >= 0:  # of four products of ends, two are the least and the largest, by their signs
+            low, high = (a if c >= 0 else b) * c, (b if d >= 0 else a) * d
+        elif b <= 0:
+            low, high = (a if d >= 0 else b) * d, (b if c >= 0 else a) * c
         else:
             products = (a * c, a * d, b * c, b * d)
             low, high = min(products), max(products)

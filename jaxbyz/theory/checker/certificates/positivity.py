@@ -44,6 +44,8 @@ def sign(matrix: Matrix, radii: list[int]) -> Answer:
     >>> sign([[two, one], [one, one]], []).sign.name, sign([[one, two], [two, one]], []).sign.name
     ('DEFINITE', 'NOT')
     """
+    if len(matrix) == 1 and _least(matrix[0][0], radii) > 0:
+        return Answer(Sign.DEFINITE, [])
     factor = _factor([[entry.at_centre for entry in row] for row in matrix])
     if factor is None:
         return Answer(Sign.NOT, [])
@@ -74,6 +76,14 @@ def sign(matrix: Matrix, radii: list[int]) -> Answer:
 def _steady(entry: Enclosed) -> Interval:
     """What slopes are added to: the value at the centre, or the range if they are unknown."""
     return entry.range if entry.slopes is None else entry.at_centre
+
+
+def _least(entry: Enclosed, radii: list[int]) -> int:
+    """A number that the entry is nowhere below."""
+    least = _steady(entry).low
+    for radius, slope in zip(radii, entry.slopes or (), strict=False):
+        least -= -(-radius * max(abs(slope.low), abs(slope.high)) >> BITS)
+    return least
 
 
 def _centres(matrix: Matrix) -> Whole:
