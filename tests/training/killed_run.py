@@ -13,7 +13,7 @@ def run(folder: str | None) -> jb.History:
         compressor=jb.rand_k(k=3),
         probability=0.2,
         optimizer=optax.adam(0.01),
-        aggregator=jb.nnm(f=2, inner=jb.trimmed_mean(f=2)),
+        aggregator=jb.trimmed_mean(f=2),
     )
     return jb.train(
         algorithm, problem, attack=jb.alie(z=1.0), rounds=400, seeds=3, evaluate_every=5,
@@ -22,4 +22,4 @@ def run(folder: str | None) -> jb.History:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1] if sys.argv[1] != "-" else None).save(sys.argv[2])
+    run(sys.argv[1]).save(sys.argv[2])

@@ -18,7 +18,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linprog, nnls  # SciPy comes with jax, which needs it
+import scipy  # it comes with jax, which needs it; its parts are imported when they are used
 
 from jaxbyz.core import LinearPiece
 
@@ -88,7 +88,7 @@ def _projected(rows: np.ndarray, c: np.ndarray, chosen: np.ndarray) -> np.ndarra
     unbounded = True
     for weight in WEIGHTS:
         weights = np.where(chosen, 1, weight)
-        multipliers, _ = nnls(rows.T * weights[:, None], c * weights)
+        multipliers, _ = scipy.optimize.nnls(rows.T * weights[:, None], c * weights)
         # With no solution the error is the distance of c_B from a cone of small integers.
         if np.abs(c - rows.T @ multipliers)[~chosen].max(initial=0) > 1e-3:
             continue
@@ -123,13 +123,13 @@ def _completed(
     residual = residual / max(np.abs(residual).max(), np.finfo(float).tiny)
     # The largest t with Gz ≤ -t in the box; then the y_B of greatest c·y with Gy ≤ 0,
     # up to the solver's 1e-7.
-    inside = linprog(
+    inside = scipy.optimize.linprog(
         np.append(np.zeros(n), -1),
         A_ub=np.column_stack([rows, np.ones(len(rows))]),
         b_ub=np.zeros(len(rows)),
         bounds=[(-1, 1)] * n + [(0, None)],
     ).x[:n]
-    free = linprog(
+    free = scipy.optimize.linprog(
         -c[~chosen],
         A_ub=rows[:, ~chosen],
         b_ub=1e-9 - rows[:, chosen] @ residual,
