@@ -57,7 +57,8 @@ UNCONDITIONAL = {
     "rosdhb/A/table", "rosdhb/paper/1",  # printed numbers; nothing is evaluated
     "rosdhb/C/identity", "rosdhb/C/identity, local",  # between any numbers
     *(f"byz_dm21/C/identity, {method}" for method in ("byz_ef21", "byz_ef21_sgdm", "byz_dm21",
-                                                      "byz_vr_dm21")),  # the same
+                                                      "byz_vr_dm21", "byz_dasha_page",
+                                                      "byz_dasha_page_rare")),  # the same
     "byz_dm21/C/stall, one momentum", "byz_dm21/C/two momenta",  # instances; in the statement
     *(claim.key for claim in CLAIMS if isinstance(claim.subject, Certificate)),  # in the statement
     "robustness/lower bound", "robustness/trimmed mean", "robustness/median, odd",

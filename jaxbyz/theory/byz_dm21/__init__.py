@@ -8,7 +8,7 @@
     boxes, theorems                 closed forms against weights, bounds against exact averages
     rates, limits, population       what no parameters can reach; moments: rates beside a loop
     promises                        what users receive of the theorems, beside the statements
-    identity, stall                 certificates for all parameters of a box; one momentum or two
+    identity, identity_page, stall  certificates for all parameters of a box; one momentum or two
 
 Li, Liu, Yi (AISTATS 2026, arXiv 2603.15144) describe the methods. Their theorems were not public
 in full: everything here is derived for this library. Imported by `theory.audit` and users.
@@ -18,6 +18,7 @@ from jaxbyz.aggregators import trimmed_mean
 from jaxbyz.theory.byz_dm21.certification import certify
 from jaxbyz.theory.byz_dm21.guarantees import AverageGuarantee, LinearGuarantee
 from jaxbyz.theory.byz_dm21.identity import IDENTITIES
+from jaxbyz.theory.byz_dm21.identity_page import PAGE_IDENTITIES
 from jaxbyz.theory.byz_dm21.implementation import code_matches, code_ratio
 from jaxbyz.theory.byz_dm21.lemmas import (
     aggregation,
@@ -90,6 +91,7 @@ CLAIMS = (
     lyapunov_equations(),
     product_claim(),
     *IDENTITIES,
+    *PAGE_IDENTITIES,
     *STALL,
     *proved_claims("byz_dm21"),
     *AVERAGES,

@@ -18,7 +18,9 @@ def main(names: list[str]) -> int:
         if names and wanted.name not in names:
             continue
         began = time.perf_counter()
-        found = find(wanted.method, wanted.constants, slack=wanted.slack, room=wanted.room)
+        found = find(
+            wanted.method, wanted.constants, slack=wanted.slack, room=wanted.room, most=wanted.most
+        )
         seconds = time.perf_counter() - began
         if found is None:
             missing += 1

@@ -80,6 +80,7 @@ class Program:
         """Read the matrices off the verifier's, at the points of a grid of this size."""
         self.cp, self.method = importlib.import_module("cvxpy"), method
         self.floor = self.cp.Variable(nonneg=True)  # C
+        self.most: int | None = None  # of all multipliers
         self.rows = {
             name: self.cp.Variable(
                 method.AFFINE + (0 if name in method.WEIGHTS else method.FURTHER)
@@ -111,6 +112,8 @@ class Program:
             values = dict(zip(self.rows, self.values(parts), strict=True))
             unknown = cp.hstack([self.floor, *values.values()])
             found += [values[name] >= 0.1 * margin for name in self.method.POSITIVE]
+            if self.most is not None:
+                found += [value <= self.most for value in values.values()]
             for form in forms.values():
                 n = form.shape[1]
                 entries = cp.reshape(unknown @ form[1:].reshape(-1, n * n), (n, n), order="C")
@@ -167,6 +170,7 @@ def find(
     *,
     slack: Fraction = Fraction(1, 20),
     room: Fraction = Fraction(1, 20),
+    most: int | None = None,
 ) -> Found | None:
     """A certificate for these constants with C nearly as small as this search can, and a low rate.
 
@@ -179,6 +183,8 @@ def find(
         constants: all but C; or all, and then C is kept.
         slack: what is given up of the least C, for a lower rate.
         room: what is given up of the least rate, for a margin: fewer boxes.
+        most: no multiplier is larger at points of the grid. Where nothing else bounds the weights
+            of V, the largest margin has large ones, of which boxes know little: more boxes.
 
     Returns:
         None if none was found, which does not say that there is none.
@@ -191,6 +197,8 @@ def find(
         floor = rounded_up(float(program.floor.value) * float(1 + slack))
     else:
         return None
+    if most is not None:
+        program.most = most
     rate, bounds = program.rate()
     fixed = [program.floor == float(floor), *bounds]
     if not program.solve(cp.Minimize(rate), [*fixed, *program.demands(0.0)]):

@@ -48,12 +48,15 @@ def _error_feedback(method: str) -> Callable[[Numbers], tuple[str, str]]:
         if "ratio" in known:
             floor += f" + ({known['N']} + {known['N_h']}/h)ησ²"
             limits = f"0 < η ≤ {known['ratio']}α, 0 < γ ≤ η/({c}L)"
+        if method.startswith("byz_dasha"):
+            least = "√p ≤ a" if method.endswith("rare") else "a ≤ √p"
+            limits = f"{least}, 0 < γ ≤ {least.split()[0]}/({c}L)"
         if "sample" in known:
             limits += f", ℓ² ≤ {known['sample']}L²"
         name = f"C/{method},c={c},κ={kappa},κB²≤{bound}"
         return name, (
             f"{limits}, L̃² ≤ {known['growth']}L², κ = {kappa}, κB² ≤ {bound}: "
-            f"E V⁺ ≤ V - γ‖∇f‖² + γ({floor}), V ≥ cf·inf f, every compressor with α, {EVERY}"
+            f"E V⁺ ≤ V - γ‖∇f‖² + γ({floor}), V ≥ cf·inf f, every compressor, {EVERY}"
         )
 
     return said

@@ -22,6 +22,7 @@ class Wanted(NamedTuple):
     constants: dict[str, Fraction]  # all but C, or all
     slack: Fraction  # what is given up of the least C, for a lower rate
     room: Fraction = Fraction(1, 20)  # what is given up of the least rate, for fewer boxes
+    most: int | None = None  # the largest multiplier, for fewer boxes
 
 
 def _written(*parts: str) -> str:
@@ -70,6 +71,15 @@ def _error_feedback(
     return Wanted(name, method, constants, Fraction(1, 20), Fraction(1, 5))
 
 
+def _page(method: str, c: str, kappa: str, bound: str) -> Wanted:
+    constants = {
+        "c": Fraction(c), "kappa": Fraction(kappa), "kappa_b_squared": Fraction(bound),
+        "growth": Fraction(1), "sample": Fraction(1),
+    }  # fmt: skip
+    name = _written(method, f"c{c}", f"k{kappa}", f"w{bound}")
+    return Wanted(name, method, constants, Fraction(8, 25), Fraction(1, 2), 40)
+
+
 WANTED = (
     _gradient_descent("1", "1/7", "1167/1000"),  # 1/(1-w) is 1.1666…
     _gradient_descent("29/20", "1/7", "1000"),  # 2/(1+√w) is 1.4514…
@@ -94,6 +104,8 @@ WANTED = (
     _local("60", "1/2", "15"),
     _error_feedback("byz_ef21", "10", "", "1/5", "1/7"),
     _error_feedback("byz_ef21", "10", "", "1", "1/7"),
+    _page("byz_dasha_page", "20", "1/5", "1/7"),
+    _page("byz_dasha_page_rare", "20", "1/5", "1/7"),
     _error_feedback("byz_ef21_sgdm", "20", "1/4", "1/5", "1/7", "6", "12"),
     _error_feedback("byz_ef21_sgdm", "20", "1/4", "1", "1/7", "20", "20"),
     _error_feedback("byz_dm21", "20", "1/4", "1/5", "1/7", "12", "40"),

@@ -7,7 +7,7 @@ import pytest
 from lengths import often
 
 from jaxbyz.theory import Budget, Status
-from jaxbyz.theory.byz_dm21 import identity
+from jaxbyz.theory.byz_dm21 import identity, identity_page
 from jaxbyz.theory.checker import certificates
 from jaxbyz.theory.checker.certificates import rosdhb
 from jaxbyz.theory.checker.certificates.intervals import BITS, Interval
@@ -26,8 +26,13 @@ ONE_OF_EACH = {
     "byz_ef21_sgdm": STORED["byz_ef21_sgdm-c20-r1_4-k1_5-w1_7"],
     "byz_dm21": STORED["byz_dm21-c20-r1_4-k1_5-w1_7"],
     "byz_vr_dm21": STORED["byz_vr_dm21-c20-r1_4-k1_5-w1_7"],
+    "byz_dasha_page": STORED["byz_dasha_page-c20-k1_5-w1_7"],
+    "byz_dasha_page_rare": STORED["byz_dasha_page_rare-c20-k1_5-w1_7"],
 }
-FEEDBACK = tuple(identity.METHODS)
+FEEDBACK = {name: identity for name in identity.METHODS} | {
+    name: identity_page for name in identity_page.METHODS
+}
+WITHOUT_NOISE = ("byz_ef21", "byz_dasha_page", "byz_dasha_page_rare")
 
 
 def with_constant(record, name, value):
@@ -135,7 +140,7 @@ def test_every_sign_and_matrix_of_the_proof_is_demanded(method):
     if method == "rosdhb_local":
         assert set(found) == {"cf", "b0", "l", "tau", "q3", "Q", "Z", "V", "N"}
     else:
-        noise = set() if method == "byz_ef21" else {"N", "N'"}
+        noise = set() if method in WITHOUT_NOISE else {"N", "N'"}
         assert set(found) == {*rows, "Q", "S"} | noise
         assert set(module.POSITIVE) == set(rows)
 
@@ -176,7 +181,15 @@ def test_conditions_of_the_constants(method, constant, value, reason):
 # ---- the identities ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("claim", [*identity.IDENTITIES, identity_local.local_identity_claim()])
+@pytest.mark.parametrize(
+    "claim",
+    [
+        *identity.IDENTITIES,
+        *identity_page.PAGE_IDENTITIES,
+        identity_local.local_identity_claim(),
+    ],
+    ids=lambda claim: claim.name,
+)
 def test_the_identities_hold_exactly(claim):
     (engine,) = engines_for(claim)
     report = engine(claim, Budget())
@@ -197,16 +210,17 @@ def planted(method, key, i, j):
 
 
 def entries(name):
-    errors = len(identity.METHODS[name].RECURSION.errors)
+    method = certificates.METHODS[name]
+    errors = len(method.RECURSION.errors) if name in identity.METHODS else 2
     sizes = {"Q": errors + 3, "S": errors + 2}
     return [(key, i, j) for key, size in sizes.items() for i in range(size) for j in range(i, size)]
 
 
 @pytest.mark.parametrize("name", FEEDBACK)
 def test_every_entry_of_error_feedback_is_needed(name):
-    method = identity.METHODS[name]
+    method = certificates.METHODS[name]
     for entry in entries(name):
-        left, right = identity.both_sides(method, 0, planted(method, *entry))
+        left, right = FEEDBACK[name].both_sides(method, 0, planted(method, *entry))
         assert left != right, entry
 
 
@@ -246,10 +260,14 @@ def test_statements_are_made_of_the_constants(method):
         assert f"γ ({floor} κ + {known['N']} γL(d/k - 1)/h) G²" in text
         assert f"1 + B² ≤ {known['share']} h" in text
     else:
-        noise = "" if method == "byz_ef21" else f" + ({known['N']} + {known['N_h']}/h) ησ²"
+        noise = "" if method in WITHOUT_NOISE else f" + ({known['N']} + {known['N_h']}/h) ησ²"
         assert text.endswith(f"≤ 37 (f - inf f)/(γT) + {floor} κG²{noise}.")
         assert f"κ = {known['kappa']} and κB² ≤ {known['kappa_b_squared']}" in text
-        assert ("ησ²" in text) is ("variance" in text) is (method != "byz_ef21")
+        assert ("ησ²" in text) is (method not in WITHOUT_NOISE)
+        assert ("variance" in text) is (method != "byz_ef21")
+        assert ("√p ≤ a" in text, "a ≤ √p" in text) == (
+            method == "byz_dasha_page_rare", method == "byz_dasha_page"
+        )  # fmt: skip
         assert ("with one sample" in text) is (method == "byz_vr_dm21")
 
 

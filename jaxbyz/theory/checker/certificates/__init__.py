@@ -1,25 +1,35 @@
 """Verify a certificate: a theorem for all parameters of a box. Start with `prove`.
 
     reading      text to rational numbers: strict, bounded, no floating-point numbers
-    rosdhb, rosdhb_local, gradient_descent, error_feedback, error_feedback_words (of byz_ef21,
-                 byz_ef21_sgdm, byz_dm21, byz_vr_dm21)   statements, matrices; multipliers
+    rosdhb, rosdhb_local, gradient_descent, error_feedback, error_feedback_words (byz_ef21,
+    byz_ef21_sgdm, byz_dm21, byz_vr_dm21), dasha_page (byz_dasha_page, byz_dasha_page_rare):
+                 statements, and matrices that prove them; multipliers
     intervals, slopes, positivity, subdivision   positive definite at every point of [0, 1]^n
 
 What has to be believed, and nothing else, for the word PROVED:
   1. Python's integers, `fractions` and `math.isqrt`;  2. these files, read by a person;
-  3. the hypotheses of the statement that is printed;  4. the identity in the docstring of the
-  method's file: verified in rational numbers by `identity`, `identity_local` of `theory.rosdhb`,
-  `theory.byz_dm21.identity` and a test;  5. what follows it there, read by a person: that the last
-  lines are ≥ 0, V ≥ cf inf f, and the rate.
-Not: any solver, any floating-point number, whoever wrote the file. It does not speak of code, nor
-of a paper's own proof. Imported by `checker` and `proofs`; it imports the standard library.
+  3. the hypotheses of the printed statement;  4. the identity in the docstring of the method's
+  file, verified in rational numbers in `theory.rosdhb`, `theory.byz_dm21` or a test;  5. what
+  follows it there, read by a person: that the last lines are ≥ 0, V ≥ cf inf f, and the rate.
+Not: any solver, any floating-point number, whoever wrote the file, code, a paper's own proof.
+Imported by `checker` and `proofs`; it imports the standard library.
 """
 
 from fractions import Fraction
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from . import byz_dm21, byz_ef21, byz_ef21_sgdm, byz_vr_dm21, gradient_descent, rosdhb, rosdhb_local
+from . import (
+    byz_dasha_page,
+    byz_dasha_page_rare,
+    byz_dm21,
+    byz_ef21,
+    byz_ef21_sgdm,
+    byz_vr_dm21,
+    gradient_descent,
+    rosdhb,
+    rosdhb_local,
+)
 from .intervals import BITS
 from .multipliers import Numbers, Rows, rate, required, shown_above
 from .reading import FORMAT, Unusable, decoded, numbers, outline, rows
@@ -30,13 +40,8 @@ __all__ = ["FORMAT", "METHODS", "Proof", "Unusable", "decoded", "prove", "read"]
 METHODS: dict[str, ModuleType] = {
     method.NAME: method
     for method in (
-        rosdhb,
-        rosdhb_local,
-        gradient_descent,
-        byz_ef21,
-        byz_ef21_sgdm,
-        byz_dm21,
-        byz_vr_dm21,
+        *(rosdhb, rosdhb_local, gradient_descent, byz_ef21, byz_ef21_sgdm, byz_dm21, byz_vr_dm21),
+        *(byz_dasha_page, byz_dasha_page_rare),
     )
 }
 

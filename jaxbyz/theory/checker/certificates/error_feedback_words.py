@@ -1,4 +1,4 @@
-"""Conditions on the constants of `error_feedback`, and its claims in words."""
+"""Conditions on the constants of `error_feedback`, and its claims and `dasha_page`'s in words."""
 
 from fractions import Fraction
 
@@ -57,4 +57,21 @@ def statement(recursion: Recursion, constants: Numbers, rate: Fraction) -> str:
         f"(1/h) Σ ‖∇f_i(x) - ∇f_i(y)‖² ≤ {growth} L²‖x-y‖², {steps}:\n"
         f"    E V⁺ ≤ V - γ‖∇f‖² + γ({bound})   in every round; V is a quadratic function.\n"
         f"So  (1/T) Σ E‖∇f‖² ≤ {shown_above(rate)} (f - inf f)/(γT) + {bound}."
+    )
+
+
+def page_statement(constants: Numbers, rate: Fraction, *, rare: bool) -> str:
+    """The claim of Byz-DASHA-PAGE."""
+    c, w, growth, floor = (constants[key] for key in ("c", "kappa_b_squared", "growth", "C"))
+    least, condition = ("√p", "√p ≤ a") if rare else ("a", "a ≤ √p")
+    return (
+        "Byz-DASHA-PAGE with a = 1/(2ω+1), started at full local gradients: for every dimension,\n"
+        "all numbers of workers, whatever is forged, every p in (0, 1], every ω ≥ 0 and unbiased\n"
+        f"compressor with E‖Q(q) - q‖² ≤ ω‖q‖², {condition}, sampled differences of gradients\n"
+        f"that are unbiased, of variance at most {constants['sample']} L²‖x-y‖² on average over\n"
+        f"honest workers, {HYPOTHESES}κ = {constants['kappa']} and κB² ≤ {w}, losses with\n"
+        f"(1/h) Σ ‖∇f_i(x) - ∇f_i(y)‖² ≤ {growth} L²‖x-y‖², every step size\n"
+        f"0 < γ ≤ {least}/({c} L):\n"
+        f"    E V⁺ ≤ V - γ‖∇f‖² + {floor} γκG²   in every round; V is a quadratic function.\n"
+        f"So  (1/T) Σ E‖∇f‖² ≤ {shown_above(rate)} (f - inf f)/(γT) + {floor} κG²."
     )
