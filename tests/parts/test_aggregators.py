@@ -540,15 +540,16 @@ def test_f_must_be_a_count(entry, f):
 
 
 @pytest.mark.parametrize("entry", TAKES_F, ids=str)
-@pytest.mark.parametrize("f", [np.int64(2), np.uint8(2), jnp.int32(2)])
+@pytest.mark.parametrize("f", [np.int64(1), np.uint8(1), jnp.int32(1)])
 def test_f_may_be_any_integer(entry, f):
-    rows = jax.ShapeDtypeStruct((entry.least(2), 3), jnp.float64)
+    rows = jax.ShapeDtypeStruct((entry.least(1), 3), jnp.float64)
     rule = entry.make(f)
     assert jax.eval_shape(lambda rows: called(rule, rows).value, rows).shape == (3,)
 
 
+# All bounds are linear in f, or the larger of two lines, which f = 1 and f = 3 tell apart.
 @pytest.mark.parametrize("entry", TAKES_F, ids=str)
-@pytest.mark.parametrize("f", [1, 2, 5])
+@pytest.mark.parametrize("f", often([1, 2, 3, 5], ["1", "3"]))
 def test_too_few_rows_are_refused(entry, f):
     least = entry.least(f)
     rule = entry.make(f)
