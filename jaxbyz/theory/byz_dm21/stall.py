@@ -164,4 +164,54 @@ def two_momenta_claim(workers: int = 1000, name: str = SMALLER) -> Claim:
     )
 
 
-STALL = (one_momentum_claim(), two_momenta_claim())
+class Tilted(NamedTuple):
+    """Two workers with ∇f_i = x ± (b0 x + g0) on the line, and weights (1 ∓ root)/2 of the rule."""
+
+    root: Fraction  # √κ
+    b0: Fraction
+    g0: Fraction
+
+
+def tilted_round(at: Tilted) -> tuple[Fraction, Fraction]:
+    """κG²/(1-κB²), and ‖∇f‖² after a step from x = √κ g0/(1-√κ b0) with all estimates exact.
+
+    B² = b0²(1+y), G² = g0²(1+1/y), y = g0/(b0 x): dissimilarity holds everywhere, equal at x.
+    """
+    kappa, x = at.root**2, at.root * at.g0 / (1 - at.root * at.b0)
+    y = at.g0 / (at.b0 * x)
+    b_squared, g_squared = at.b0**2 * (1 + y), at.g0**2 * (1 + 1 / y)
+    sent = [x + sign * (at.b0 * x + at.g0) for sign in (1, -1)]
+    moved = sum((1 - sign * at.root) / 2 * one for sign, one in zip((1, -1), sent, strict=True))
+    return kappa * g_squared / (1 - kappa * b_squared), (x - moved) ** 2
+
+
+def floor_claim(scale: Fraction = Fraction(1)) -> Claim:
+    """Every C of error feedback is at least 1/(1-κB²); `scale` multiplies it.
+
+    >>> floor_claim().key
+    'byz_dm21/C/stall, floor'
+    """
+
+    def sides(at: Tilted) -> tuple[Fraction, Fraction]:
+        floor, met = tilted_round(at)
+        return scale * floor, met
+
+    cases = tuple(
+        Tilted(Fraction(1, r), Fraction(b, 3), Fraction(g))
+        for r, b, g in itertools.product((2, 3, 10), (1, 2, 4), (1, 5))
+    )
+    return Claim(
+        paper="byz_dm21",
+        name="C/stall, floor",
+        title="what no certificate of error feedback reaches",
+        statement="C ≥ 1/(1-κB²) for every method whose estimates are exact at rest",
+        provenance=Provenance.DERIVED,
+        source="derived here, jaxbyz/theory/byz_dm21/stall.py",
+        scope=Scope.CONSTANTS,
+        sides=sides,
+        unconditional="one instance for each κ, G, B: the step is 0, so that all rounds are alike",
+        subject=Cases(f"{len(cases)} instances in fractions", cases, exact=True),
+    )
+
+
+STALL = (one_momentum_claim(), two_momenta_claim(), floor_claim())

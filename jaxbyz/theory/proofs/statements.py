@@ -70,6 +70,19 @@ SAID: dict[str, Callable[[Numbers], tuple[str, str]]] = {
 }
 
 
+def impossible_below(known: Numbers) -> Fraction:
+    """1/(1-κB²), which no valid C of any method here is below: an instance stays where it is.
+
+    Honest gradients p ± (b0 x + g0) whose sum with weights (1 ∓ √κ)/h is 0: a linear rule that has
+    the coefficient κ then never moves. All momenta and estimates are the gradients, so that nothing
+    is sent, and ‖∇f‖² = κG²/(1-κB²). With masks it is one with k = d. Derived here.
+
+    >>> impossible_below({"kappa_b_squared": Fraction(1, 7)})
+    Fraction(7, 6)
+    """
+    return 1 / (1 - known["kappa_b_squared"])
+
+
 def proved_claim(name: str, record: Mapping[str, Any]) -> Claim:
     """A certificate as a claim of the audit."""
     method, constants, _ = read(record)
@@ -79,7 +92,7 @@ def proved_claim(name: str, record: Mapping[str, Any]) -> Claim:
         paper="byz_dm21" if error_feedback else "rosdhb",
         name=called,
         title="one round, all parameters of a box",
-        statement=statement,
+        statement=f"{statement}; no C < {impossible_below(constants)} is possible",
         provenance=Provenance.DERIVED,
         source="derived here: certificates of "
         + ("error feedback" if error_feedback else "RoSDHB"),

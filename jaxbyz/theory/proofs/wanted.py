@@ -3,6 +3,16 @@
 `make proofs` finds them anew. A file is named after its method and constants: c, coupling a and
 bound w of κB² of RoSDHB; also a bound of κ where every worker has its own mask; reach and w of
 gradient descent; c, κ and w of error feedback, and the largest η/α.
+
+Not found, which does not say that there is none:
+
+    rosdhb_local   c = 6, a = 5, w = 1/7, K = u = 1: no multipliers at the 25 points of a grid
+                   c = 60, w = 1/7, K = u = 1, N = 1: the search ends (N = 2 and 4: found)
+    byz_ef21_sgdm  c = 20, ρ = 1/4, κ = 1/5, w = 1/7: none at a grid of 27 points for N = 2, N' = 10
+    byz_dm21       the same for N = N' = 10: two momenta have the larger noise floor that is proved
+                   at κ = 1/5 (12 + 40/h beside 6 + 12/h); the smaller one for small κ alone
+    byz_dasha_page c = 20 without `most`: weights of V near 1000, and 400 boxes left it undecided
+    η > α          error feedback with terms (η/α)² of V: not tried; the entries there are unbounded
 """
 
 import json

@@ -9,6 +9,7 @@ from jaxbyz.theory.byz_dm21 import stall
 from jaxbyz.theory.checker import certificates
 from jaxbyz.theory.engines import engines_for
 from jaxbyz.theory.proofs import stored
+from jaxbyz.theory.proofs.statements import impossible_below, proved_claim
 
 STORED = dict(stored())
 
@@ -19,13 +20,31 @@ def status(claim):
 
 
 def test_the_instance_stays_exactly_where_its_formula_says():
-    (claim,) = [one for one in stall.STALL if "stall" in one.name]
+    (claim,) = [one for one in stall.STALL if "one momentum" in one.name]
     (engine,) = engines_for(claim)
     report = engine(claim, Budget())
     assert report.status is Status.CERTIFIED
     assert report.tightness == 1
     for scale in (Fraction(1001, 1000), Fraction(2)):
         assert status(stall.one_momentum_claim(scale)) is Status.REFUTED
+
+
+def test_the_floor_of_what_stands_still_is_exact():
+    claim = stall.floor_claim()
+    (engine,) = engines_for(claim)
+    report = engine(claim, Budget())
+    assert report.status is Status.CERTIFIED
+    assert report.tightness == 1
+    assert status(stall.floor_claim(Fraction(1001, 1000))) is Status.REFUTED
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_every_certificate_says_what_is_impossible(name):
+    _, constants, _ = certificates.read(STORED[name])
+    least = impossible_below(constants)
+    assert least <= constants["C"]
+    said = proved_claim(name, STORED[name]).statement
+    assert said.endswith(f"; no C < {least} is possible")
 
 
 @pytest.mark.parametrize("at", stall.STALLS)
