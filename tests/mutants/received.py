@@ -6,6 +6,7 @@ import math
 from jaxbyz.theory import byz_dm21, rosdhb
 from jaxbyz.theory.byz_dm21 import promises as byz
 from jaxbyz.theory.byz_dm21 import rates, simplified
+from jaxbyz.theory.byz_dm21.closed_forms import closed_forms
 from jaxbyz.theory.byz_dm21.guarantees import LinearGuarantee
 from jaxbyz.theory.byz_dm21.moments import averages
 from jaxbyz.theory.rosdhb import promised_rounds, promises
@@ -123,6 +124,11 @@ WRONG = {  # what is planted -> (paper, the claim with it, the claim without)
             2, _changed(byz_dm21.corollary_2, lambda one: {"beta": one.eta**0.6})
         ),
         lambda: byz.promised_corollary(2),
+    ),
+    "step_2: an eighth too long": (
+        "byz_dm21",
+        lambda: closed_forms({2: 9 / 8}),
+        closed_forms,
     ),
     "average_square: a sum of T-1 rounds": (
         "byz_dm21",

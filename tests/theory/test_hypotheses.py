@@ -70,7 +70,7 @@ UNCONDITIONAL = {
                                     "paper/1/setting", "rounds")),
     *(f"byz_dm21/{name}" for name in ("T1/promise", "T2/promise", "T3/promise", "T4/promise",
                                       "C1/promise", "C2/promise", "C3/promise", "rounds",
-                                      "certify", "average", "best average")),
+                                      "certify", "average", "best average", "closed forms")),
 }  # fmt: skip
 
 

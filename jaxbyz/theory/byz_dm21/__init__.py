@@ -7,7 +7,7 @@
     lemmas, lyapunov                L0-L7; implementation: the shipped workers
     boxes, theorems                 closed forms against weights, bounds against exact averages
     rates, limits, population       what no parameters can reach; moments: rates beside a loop
-    promises                        what users receive of the theorems, beside the statements
+    promises, closed_forms          what users receive of the theorems, beside the statements
     identity, identity_page, stall  certificates for all parameters of a box; one momentum or two
 
 Li, Liu, Yi (AISTATS 2026, arXiv 2603.15144) describe the methods. Their theorems were not public
@@ -16,6 +16,7 @@ in full: everything here is derived for this library. Imported by `theory.audit`
 
 from jaxbyz.aggregators import trimmed_mean
 from jaxbyz.theory.byz_dm21.certification import certify
+from jaxbyz.theory.byz_dm21.closed_forms import closed_forms
 from jaxbyz.theory.byz_dm21.guarantees import AverageGuarantee, LinearGuarantee
 from jaxbyz.theory.byz_dm21.identity import IDENTITIES
 from jaxbyz.theory.byz_dm21.identity_page import PAGE_IDENTITIES
@@ -96,6 +97,7 @@ CLAIMS = (
     *proved_claims("byz_dm21"),
     *AVERAGES,
     *PROMISES,
+    closed_forms(),
 )
 
 __all__ = [
