@@ -47,6 +47,18 @@ def said(compressor, wanted):
     return np.asarray(compressor.decompress(compressor.encode(KEY, jnp.asarray(wanted))))
 
 
+def through_all(compressors, x, key=KEY):
+    """What the server reads of each for x, and for x as a lie, [c, d] both; in one program."""
+
+    def each(key, x):
+        pairs = [
+            (c.decompress(c.compress(key, x)), c.decompress(c.encode(key, x))) for c in compressors
+        ]
+        return tuple(zip(*pairs, strict=True))
+
+    return [np.stack(values) for values in jax.jit(each)(key, jnp.asarray(x))]
+
+
 # ---- coins -------------------------------------------------------------------------------------
 
 
@@ -84,12 +96,18 @@ def test_coins_are_independent():
 
 
 def test_two_workers_toss_their_own_coins():
-    x = jnp.full(64, 4 / 3)
-    for compressor in (bernoulli(0.5), natural(), qsgd(1), ternary(), scaled(natural())):
-        x = x.at[0].set(3.0)
-        first = heard(compressor, x, jax.random.fold_in(KEY, 1))
-        assert np.array_equal(first, heard(compressor, x, jax.random.fold_in(KEY, 1)))
-        assert not np.array_equal(first, heard(compressor, x, jax.random.fold_in(KEY, 2)))
+    x = np.full(64, 4 / 3)
+    x[0] = 3.0
+    compressors = (bernoulli(0.5), natural(), qsgd(1), ternary(), scaled(natural()))
+
+    @jax.jit
+    def all_heard(worker):
+        key = jax.random.fold_in(KEY, worker)
+        return [c.decompress(c.compress(key, jnp.asarray(x))) for c in compressors]
+
+    for first, again, other in zip(all_heard(1), all_heard(1), all_heard(2), strict=True):
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, other)
 
 
 # ---- the ends of the range ---------------------------------------------------------------------
@@ -99,6 +117,16 @@ def test_two_workers_toss_their_own_coins():
 def test_norms_neither_overflow_nor_vanish(dtype):
     limits = np.finfo(dtype)
     shape = np.array([1, -0.5, 0.25, 0], dtype)
+    compressors = (qsgd(3), ternary(), scaled_sign())
+
+    @jax.jit
+    def look(x):
+        messages = [compressor.compress(KEY, x) for compressor in compressors]
+        return [
+            (message.scale, c.decompress(message), c.decompress(c.encode(KEY, x)))
+            for c, message in zip(compressors, messages, strict=True)
+        ]
+
     for size in (limits.max / 4, limits.tiny * 64, dtype(1)):
         x = shape * size
         exact = {
@@ -106,34 +134,38 @@ def test_norms_neither_overflow_nor_vanish(dtype):
             "largest": 1.0,
             "mean": 1.75 / 4,
         }
-        for compressor, norm in (
-            (qsgd(3), "norm"),
-            (ternary(), "largest"),
-            (scaled_sign(), "mean"),
-        ):
-            scale = np.float64(compressor.compress(KEY, jnp.asarray(x)).scale) / np.float64(size)
-            assert scale == pytest.approx(exact[norm], rel=4 * float(limits.eps))
-            assert np.isfinite(heard(compressor, x)).all()
-            error = np.linalg.norm(said(compressor, x) / size - shape)
-            assert error <= np.linalg.norm(heard(compressor, x) / size - shape) + 4 * limits.eps
+        for norm, (scale, told, lie) in zip(exact, look(jnp.asarray(x)), strict=True):
+            assert np.float64(scale) / np.float64(size) == pytest.approx(
+                exact[norm], rel=4 * float(limits.eps)
+            )
+            assert np.isfinite(told).all()
+            error = np.linalg.norm(lie / size - shape)
+            assert error <= np.linalg.norm(told / size - shape) + 4 * limits.eps
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_a_norm_that_is_no_number_is_rejected_at_the_entrance(dtype):
     x = np.full((3, 9), 1, dtype)
     x[1] = np.finfo(dtype).max
-    messages = jax.vmap(qsgd(2).compress)(jax.random.split(KEY, 3), jnp.asarray(x))
-    messages, refused = sanitize_messages(messages)
+
+    @jax.jit
+    def entering(x):
+        messages = jax.vmap(qsgd(2).compress)(jax.random.split(KEY, 3), x)
+        messages, refused = sanitize_messages(messages)
+        return refused, qsgd(2).decompress(jax.tree.map(lambda leaf: leaf[1], messages))
+
+    refused, second = entering(jnp.asarray(x))
     assert refused.tolist() == [False, True, False]
-    assert (qsgd(2).decompress(jax.tree.map(lambda leaf: leaf[1], messages)) == 0).all()
+    assert (second == 0).all()
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_one_coordinate(dtype):
     x = np.array([-2], dtype)
-    for compressor in (natural(), qsgd(1), qsgd(4), ternary(), scaled_sign(), bernoulli(1)):
-        assert heard(compressor, x) == pytest.approx(x, rel=4 * float(np.finfo(dtype).eps))
-        assert said(compressor, x) == pytest.approx(x, rel=4 * float(np.finfo(dtype).eps))
+    compressors = (natural(), qsgd(1), qsgd(4), ternary(), scaled_sign(), bernoulli(1))
+    for compressor, told, lie in zip(compressors, *through_all(compressors, x), strict=True):
+        assert told == pytest.approx(x, rel=4 * float(np.finfo(dtype).eps))
+        assert lie == pytest.approx(x, rel=4 * float(np.finfo(dtype).eps))
         if compressor.omega is not None:
             assert compressor.omega(1) >= 0
 
@@ -305,10 +337,10 @@ def test_a_bernoulli_liar_says_all_and_is_charged_for_it():
 
 def test_no_factor_is_applied_twice_to_a_lie():
     wanted = np.array([0.3, -1.7, 0.02, 5.0])
-    for compressor in (scaled(bernoulli(0.3)), scaled(rand_k(k=4)), scaled(seeded_rand_k(k=4))):
-        np.testing.assert_allclose(said(compressor, wanted), wanted, rtol=1e-15)
-    compressor = blockwise((1, 3), lambda size: scaled(rand_k(k=size)))
-    np.testing.assert_allclose(said(compressor, wanted), wanted, rtol=1e-15)
+    compressors = (scaled(bernoulli(0.3)), scaled(rand_k(k=4)), scaled(seeded_rand_k(k=4)))
+    compressors += (blockwise((1, 3), lambda size: scaled(rand_k(k=size))),)
+    for lie in through_all(compressors, wanted)[1]:
+        np.testing.assert_allclose(lie, wanted, rtol=1e-15)
 
 
 # ---- wrappers ----------------------------------------------------------------------------------
