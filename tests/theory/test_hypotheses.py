@@ -59,6 +59,7 @@ UNCONDITIONAL = {
     *(f"byz_dm21/C/identity, {method}" for method in ("byz_ef21", "byz_ef21_sgdm", "byz_dm21",
                                                       "byz_vr_dm21", "byz_dasha_page",
                                                       "byz_dasha_page_rare")),  # the same
+    "rosdhb/C/diverges",  # instances
     "byz_dm21/C/stall, one momentum", "byz_dm21/C/stall, floor",  # instances
     "byz_dm21/C/two momenta",  # in the statement
     *(claim.key for claim in CLAIMS if isinstance(claim.subject, Certificate)),  # in the statement

@@ -7,7 +7,7 @@
     moments, mask_moments           exact expectations over whole runs, any d and k
     certificate                     L6 at all states of a problem; certificate_rational: the same
     boxes, constants                numbers behind the theorems
-    proved, identity, identity_local Theorem C: certificates for all parameters of a box
+    proved, identity, identity_local, unstable   Theorem C: all parameters of a box
     promises, promised_rounds       what users receive of the theorems, beside the statements
     trajectories, theorems          whole runs; trajectory_hypotheses
 
@@ -34,6 +34,7 @@ from jaxbyz.theory.rosdhb.promised_rounds import PROMISED_ROUNDS
 from jaxbyz.theory.rosdhb.promises import PROMISES
 from jaxbyz.theory.rosdhb.proved import theorem_c
 from jaxbyz.theory.rosdhb.theorems import THEOREMS
+from jaxbyz.theory.rosdhb.unstable import diverges
 
 __all__ = [
     "CLAIMS", "Certified", "Factors", "Guarantee", "RoSDHBGuarantee", "all_states",
@@ -53,6 +54,7 @@ CLAIMS = (
     *THEOREMS,
     identity_claim(),
     local_identity_claim(),
+    diverges(),
     *proved_claims("rosdhb"),
     *PROMISES,
     *PROMISED_ROUNDS,
