@@ -12,6 +12,7 @@ set S of h = n-f rows, each row has another at distance q or more. So Σ_{j∈S}
 S, and Var_S = Σ_{i,j∈S} D_ij/(2h²) ≥ q²/(2h). Here no row is beyond B q, and none is shortened.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -29,6 +30,7 @@ from jaxbyz.aggregators.rows.finite import FiniteRows
 from jaxbyz.aggregators.rows.numbers import SHORT, power_of_two
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))  # traced once a shape, not once a rule
 def centred_distances(
     finite: FiniteRows,
     f: int,

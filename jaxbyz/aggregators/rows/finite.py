@@ -8,6 +8,9 @@ median of the other rows takes it: that row is central, and it moves with the ot
 The replacement is by `where`, never by a product with a 0/1 mask, since 0 · NaN differs between
 eager and compiled code. A copy of the rows costs as much as the arithmetic of most rules. So the
 rejected rows are found in one pass, and replaced wherever some columns of the rows are read.
+
+`jax.jit` is here for tracing alone: every rule begins with these functions, which are then traced
+once for a shape instead of once a rule. In the program of a caller they are inlined.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from jaxbyz.aggregators.rows.sorting import sort_rows
 from jaxbyz.column_passes import largest_entries, over_columns
 
 
+@jax.jit
 def rejected_rows(rows: jax.Array) -> jax.Array:
     """Which rows of [n, d] hold a number that is not finite, [n] bool.
 
@@ -32,6 +36,7 @@ def rejected_rows(rows: jax.Array) -> jax.Array:
     return ~jnp.isfinite(largest_entries(rows))
 
 
+@jax.jit
 def replace_rejected(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Rows [n, d] with rejected ones replaced by the coordinate-wise median of the others.
 
@@ -49,6 +54,7 @@ def replace_rejected(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.where(rejected[:, None], _median_of_others(rows, rejected), rows), rejected
 
 
+@jax.jit
 def _median_of_others(rows: jax.Array, replaced: jax.Array) -> jax.Array:
     """Coordinate-wise median of the rows that are not to be replaced [n] bool, [d].
 
@@ -119,6 +125,7 @@ class FiniteRows(NamedTuple):
         return self._replace(replaced=replaced)
 
 
+@jax.jit
 def finite_rows(rows: jax.Array) -> FiniteRows:
     """Rows [n, d] with the rejected ones replaced; one pass over them finds which those are.
 

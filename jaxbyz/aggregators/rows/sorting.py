@@ -140,7 +140,14 @@ def partly_sorted(rows: Sequence[jax.Array] | jax.Array, cuts: Sequence[int]) ->
     if n > NETWORK_ROWS:
         return list(_sorted_by_turns(jnp.asarray(rows)))
     classes = tuple(sum(cut <= rank for cut in cuts) for rank in range(n))
-    wires = [ordered_entries(rows[i]) for i in range(n)]
+    return _through_network(rows, classes)
+
+
+@functools.partial(jax.jit, static_argnums=1)  # a network of many steps, traced once a shape
+def _through_network(
+    rows: Sequence[jax.Array] | jax.Array, classes: tuple[int, ...]
+) -> list[jax.Array]:
+    wires = [ordered_entries(rows[i]) for i in range(len(rows))]
     return _exchange(wires, partition_network(classes))
 
 
