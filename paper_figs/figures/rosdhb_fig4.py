@@ -142,7 +142,7 @@ def plot(spec: Spec, results: Results) -> Any:
         below.set_ylabel("Δ(x), deviation of the ∇f_i")
         drawing.legend(below, loc="best", title=f"measured: B = 0; B² = {allowed:.2g}",
                        title_fontsize=7)  # fmt: skip
-    drawing.legend(axes[0, 0], loc="best")
+    drawing.legend_outside(figure, axes[0, 0], columns=5)
     first = spec.byzantine[0], spec.alphas[0]
     chosen = ", ".join(
         f"{name} γ = {results[label(name, *first)].about['step']:g}" for name in spec.methods

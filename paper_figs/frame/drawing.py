@@ -95,7 +95,7 @@ def legend_outside(figure: Any, ax: Any, place: str = "lower center", columns: i
 def title(figure: Any, text: str) -> None:
     """Above all axes, in lines that fit."""
     width = int(13 * figure.get_figwidth())
-    figure.suptitle("\n".join(textwrap.wrap(text, width)), fontsize=9)
+    figure.suptitle("\n".join(textwrap.wrap(text, width, break_on_hyphens=False)), fontsize=9)
 
 
 def save(figure: Any, path: Path) -> Path:
