@@ -1,5 +1,6 @@
 # make demo, make test: everything on a fresh machine with Python >= 3.11 and nothing else.
-# Tests run on all cores, a file at a time each.
+# Tests run on all cores, a file at a time each, in the order of their names: by default files of
+# few tests come last, and among them are the longest.
 # The virtual environment is made once, in .venv; PYTHON chooses the interpreter.
 SHELL := /bin/bash
 VENV ?= .venv
@@ -43,18 +44,18 @@ figures: $(VENV)/.installed
 	$(RUN) -m paper_figs all --quick $(ARGS)
 
 test: $(VENV)/.installed
-	$(RUN) -m pytest -n auto --dist loadfile $(ARGS)
+	$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Compiled as users do; the other targets compile in half the time (tests/conftest.py).
 test-all: $(VENV)/.installed
-	XLA_FLAGS="$(XLA_FLAGS) --xla_backend_optimization_level=3" $(RUN) -m pytest -n auto --dist loadfile -m "long or not long" $(ARGS)
+	XLA_FLAGS="$(XLA_FLAGS) --xla_backend_optimization_level=3" $(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "long or not long" $(ARGS)
 
 # In one process: the subset takes less time than to find all tests once more for every core.
 test-short: $(VENV)/.installed
 	$(RUN) -m pytest -m "short and not long" $(ARGS) $$(grep -rl mark.short tests)
 
 coverage: $(VENV)/.installed
-	$(RUN) -m pytest -n auto --dist loadfile --cov --cov-report=json:coverage.json --cov-report= $(ARGS)
+	$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=json:coverage.json --cov-report= $(ARGS)
 	$(RUN) -m coverage report > coverage.txt && tail -n 1 coverage.txt
 
 bench: $(VENV)/.installed

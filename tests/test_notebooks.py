@@ -30,7 +30,7 @@ def theory(code):
     # The lemma is attained and never violated; the planted error is, also for the checker alone.
     found = re.findall(r"^rosdhb/L4 +([A-Z]+) +[0-9.]+( tight)?", said, flags=re.MULTILINE)
     assert found == [("SEARCHED", ""), ("SEARCHED", " tight"), ("REFUTED", "")]
-    assert "wrong.json: violated: left" in said
+    assert "wrong.json: refutes a variant: power = 0.9: violated: left" in said
     shown = {
         cell.source.splitlines()[-1]: output["data"]["text/plain"]
         for cell in code
