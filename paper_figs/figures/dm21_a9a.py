@@ -8,7 +8,8 @@ each has sent the same number of bits (the dense start is charged); step sizes, 
 momentum methods, are those with the least worst loss over the tuning seeds at that budget, for
 every attack and rule; steps at which Byz-DM21 is unstable on a quadratic are left out of its grid;
 full gradients of PAGE and MARINA with probability 1/(samples of a worker); forged messages go
-through the protocol. Byzantine workers that compute do so on an honest worker's data.
+through the protocol. Byzantine workers that compute do so on an honest worker's data. Byz-EF21
+computes full gradients in every round, the others one sample: per bit it has no noise.
 
 Unknown: all figures and tables of the paper. Its code starts neither of its two methods.
 
