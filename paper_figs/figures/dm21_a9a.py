@@ -42,7 +42,7 @@ from paper_figs.setups.methods import with_sgd
 TITLE = "Byz-DM21 on a9a: four attacks, three rules, all baselines, per bit"
 SECONDS = {
     "quick": "55 s of CPU time, mostly compiling",
-    "default": "not measured; estimated 20 min on 2 cores",
+    "default": "about 25 min of CPU time",
     "full": "not measured",
 }
 

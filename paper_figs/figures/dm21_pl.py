@@ -42,7 +42,7 @@ from paper_figs.setups.logistic import FLOAT32
 TITLE = "Byz-DM21 under the Polyak-Łojasiewicz condition: a linear rate to the floor"
 SECONDS = {
     "quick": "25 to 40 s of CPU time",
-    "default": "not measured; estimated 6 min on 2 cores",
+    "default": "about 5 min (one core)",
     "full": "not measured",
 }
 

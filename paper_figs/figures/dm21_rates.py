@@ -50,7 +50,7 @@ from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Workspace
 
 TITLE = "Byz-DM21 and Byz-VR-DM21: rates, from exact expectations and from runs"
-SECONDS = {"quick": "36 s (2 cores, shared)", "default": "3 min (estimated)", "full": "as default"}
+SECONDS = {"quick": "36 s (2 cores, shared)", "default": "5 min (one core)", "full": "as default"}
 WORKERS = 10
 POINT = byz_dm21.Setting(1.0, 0.0, WORKERS, 1.0, 1.0, noise_variance=1.0)
 GAP = 0.5  # f(x⁰) - f* for ‖∇f(x⁰)‖ = 1

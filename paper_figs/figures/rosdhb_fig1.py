@@ -27,7 +27,7 @@ from paper_figs.setups.rosdhb_images import DASHA, FOE, NONE, ROSDHB, label
 TITLE = "RoSDHB, Figure 1: convergence for varying f and k/d"
 SECONDS = {
     "quick": "45 s (2 cores)",
-    "default": "20 min (estimated)",
+    "default": "31 min (one core, shared)",
     "full": "not measured",
 }
 LOSS_OF_ACCURACY = 0.02  # two points

@@ -30,7 +30,7 @@ from paper_figs.setups.rosdhb_images import BITS, DASHA, FOE, ROSDHB, label, of_
 TITLE = "RoSDHB, Figure 2: rounds and bits to test accuracies"
 SECONDS = {
     "quick": "25 s (2 cores), 12 s after rosdhb_fig1",
-    "default": "15 min (estimated), 1 min after rosdhb_fig1",
+    "default": "30 s after rosdhb_fig1",
     "full": "not measured",
 }
 METHODS = (ROSDHB, DASHA)

@@ -31,7 +31,7 @@ from paper_figs.setups.rosdhb_images import DASHA, FOE, ROSDHB, label, of_messag
 TITLE = "RoSDHB, Figure 3: rounds and bits to a test accuracy against k/d"
 SECONDS = {
     "quick": "40 s (2 cores), 15 s after rosdhb_fig1",
-    "default": "20 min (estimated), 1 min after rosdhb_fig1",
+    "default": "40 s after rosdhb_fig1",
     "full": "not measured",
 }
 METHODS = (ROSDHB, DASHA)

@@ -36,7 +36,7 @@ from paper_figs.setups.rosdhb_images import BITS, DASHA, ROSDHB, division, of_me
 TITLE = "RoSDHB, Figure 4: heterogeneous data, k/d = 0.1"
 SECONDS = {
     "quick": "45 s (2 cores), 25 s after rosdhb_fig1",
-    "default": "14 min (estimated) after rosdhb_fig1",
+    "default": "14 min (one core, shared) after rosdhb_fig1",
     "full": "not measured",
 }
 RATIO = 0.1

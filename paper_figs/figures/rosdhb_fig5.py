@@ -27,7 +27,7 @@ from paper_figs.setups.rosdhb_images import FOE
 TITLE = "RoSDHB, Figure 5: accuracy under FOE, for f and k/d"
 SECONDS = {
     "quick": "45 s (2 cores), 25 s after rosdhb_fig1",
-    "default": "2 min (estimated) after rosdhb_fig1",
+    "default": "1 min after rosdhb_fig1",
     "full": "not measured",
 }
 SPECS = {

@@ -47,7 +47,7 @@ from paper_figs.setups.rosdhb_images import ALIE, ALIE_SEARCHED, DASHA, FOE, ROS
 TITLE = "RoSDHB and its baseline: the method beside the choices of the public code"
 SECONDS = {
     "quick": "50 s (2 cores), 35 s after rosdhb_fig1 and fig6",
-    "default": "8 min (estimated) after rosdhb_fig1",
+    "default": "about 10 min (one core) after rosdhb_fig1",
     "full": "not measured",
 }
 RATIO, SAME = 0.1, 0.02

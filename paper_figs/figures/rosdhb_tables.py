@@ -44,7 +44,7 @@ from paper_figs.setups.rosdhb_images import (
 TITLE = "RoSDHB, tables (assumed): rounds and megabits to test accuracies"
 SECONDS = {
     "quick": "60 s (2 cores), 5 s after rosdhb_fig1 to fig6",
-    "default": "1 min (estimated) after rosdhb_fig1 to fig6",
+    "default": "2 min after rosdhb_fig1 to fig6",
     "full": "not measured",
 }
 
