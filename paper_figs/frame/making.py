@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,19 @@ from paper_figs.frame.compiling import compiling
 from paper_figs.frame.figure import Figure, Results, load
 from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Workspace, digest
+
+
+def with_earlier(path: Path, seconds: dict[str, float]) -> dict[str, float]:
+    """The seconds of this time and of all times before, whose runs are used again.
+
+    >>> with_earlier(Path("nowhere/about.json"), {"run": 2.0})
+    {'run': 2.0}
+    """
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["seconds"]
+    except (OSError, ValueError, KeyError):  # the first time, or a file that is no record
+        return seconds
+    return {what: value + before.get(what, 0.0) for what, value in seconds.items()}
 
 
 class Made(NamedTuple):
@@ -95,11 +109,14 @@ def make_of(
         spec=spec,
         findings=findings,
         tables=workspace.tables,
-        seconds={
-            "run": ran - began,
-            "check and draw": time.perf_counter() - ran,
-            "compiling, in all threads": watch.seconds,
-        },
+        seconds=with_earlier(
+            folder / "about.json",
+            {
+                "run": ran - began,
+                "check and draw": time.perf_counter() - ran,
+                "compiling, in all threads": watch.seconds,
+            },
+        ),
     )
     records.write_arrays(folder / "results.npz", results)
     records.write_json(folder / "about.json", told)

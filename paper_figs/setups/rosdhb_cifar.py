@@ -19,7 +19,8 @@ QUICK = Setting(
 )  # fmt: skip
 DEFAULT = Setting(
     data="cifar10", train=4000, test=2000, rounds=300, every=20, seeds=3, chunk=60,
-    grid=(0.002, 0.004, 0.016, 0.064, 0.256), tuning_seeds=1, batch=64, probability=64 / 360, reference=0.25,
+    grid=(0.002, 0.004, 0.016, 0.064, 0.256), tuning_seeds=1, batch=64, probability=64 / 360,
+    reference=0.25,
 )  # fmt: skip
 FULL = Setting(
     data="cifar10", train=None, test=None, rounds=3000, every=50, seeds=5,

@@ -93,8 +93,13 @@ def test_a_figure_leaves_picture_arrays_and_record(made):
 
 
 def test_runs_are_found_again_and_made_anew_on_demand(made):
+    record = made.folder / "about.json"
+    told = json.loads(record.read_text())
+    told["seconds"]["run"] = 1000.0
+    record.write_text(json.dumps(told))
     with compiling() as watch:
         again = making.make_of(SMALL, "small", "quick", made.folder.parent)
+    assert again.about["seconds"]["run"] >= 1000  # of all times whose runs are used
     runs = sorted((made.folder / "runs").rglob("*.npz"))
     before = [path.stat().st_mtime_ns for path in runs]
     for name, found in made.results.items():
@@ -102,7 +107,8 @@ def test_runs_are_found_again_and_made_anew_on_demand(made):
             np.testing.assert_array_equal(again.results[name]["loss"], found["loss"])
     assert len(runs) == 3
     assert watch.seconds > 0
-    making.make_of(SMALL, "small", "quick", made.folder.parent, fresh=True)
+    anew = making.make_of(SMALL, "small", "quick", made.folder.parent, fresh=True)
+    assert anew.about["seconds"]["run"] < 1000
     after = [path.stat().st_mtime_ns for path in sorted((made.folder / "runs").rglob("*.npz"))]
     assert all(new > old for new, old in zip(after, before, strict=True))
 
