@@ -157,8 +157,8 @@ def check(spec: Spec, results: Results) -> list[Finding]:
         checked += [
             findings.holds(
                 f"{method}: the spectral radius is 1 at the limit, less below, more above",
-                # Two eigenvalues that meet at the limit are computed to the root of 1e-16 only.
-                np.concatenate([1 - inside, outside - 1, 1e-7 - np.abs(at - 1)]),
+                # Eigenvalues of 64 bits: measured 4e-13 at most.
+                np.concatenate([1 - inside, outside - 1, 1e-10 - np.abs(at - 1)]),
             ),
             findings.holds(
                 f"{method}: the shipped method follows the linear recursion",

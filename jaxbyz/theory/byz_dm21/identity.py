@@ -184,32 +184,50 @@ def both_sides(
     return left, right
 
 
-def identity_claim(name: str, matrices: Callable[..., Any] | None = None) -> Claim:
-    """The identity of a method as a claim; `matrices` plants errors.
+def exact_identity(
+    name: str,
+    both: Callable[[int], tuple[Any, Any]],
+    *,
+    statement: str,
+    source: str,
+    unconditional: str,
+) -> Claim:
+    """An identity as a claim: both sides at random rational instances, one for each seed.
 
     Its sides are 1 + |left - right| and 1, so that left ≤ right is equality.
     """
 
     def sides(seed: int) -> tuple[Fraction, int]:
-        left, right = both_sides(METHODS[name], seed, matrices)
+        left, right = both(seed)
         return 1 + abs(left - right), 1
 
     return Claim(
         paper="byz_dm21",
         name=f"C/identity, {name}",
         title="the identity behind the certificates",
-        statement="(V - E V⁺)/γ - (1+Cw)‖p‖² + Cκ|ν|² + noise = ⟨Q, ·⟩ + ⟨S, ·⟩ + terms ≥ 0",
+        statement=statement,
         provenance=Provenance.DERIVED,
-        source="derived here: certificates of error feedback",
+        source=source,
         scope=Scope.CONSTANTS,
         sides=sides,
-        unconditional="an identity between any numbers; of noise its mean alone enters",
+        unconditional=unconditional,
         subject=Cases(
             f"{SEEDS} random rational instances; left = right exactly",
             tuple(range(SEEDS)),
             exact=True,
         ),
         tight_from=None,
+    )
+
+
+def identity_claim(name: str, matrices: Callable[..., Any] | None = None) -> Claim:
+    """The identity of a method as a claim; `matrices` plants errors."""
+    return exact_identity(
+        name,
+        lambda seed: both_sides(METHODS[name], seed, matrices),
+        statement="(V - E V⁺)/γ - (1+Cw)‖p‖² + Cκ|ν|² + noise = ⟨Q, ·⟩ + ⟨S, ·⟩ + terms ≥ 0",
+        source="derived here: certificates of error feedback",
+        unconditional="an identity between any numbers; of noise its mean alone enters",
     )
 
 

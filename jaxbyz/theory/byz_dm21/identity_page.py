@@ -14,7 +14,13 @@ from fractions import Fraction
 from types import ModuleType
 from typing import Any
 
-from jaxbyz.theory.byz_dm21.identity import DIMENSIONS, VALUES, WORKERS, times_each
+from jaxbyz.theory.byz_dm21.identity import (
+    DIMENSIONS,
+    VALUES,
+    WORKERS,
+    exact_identity,
+    times_each,
+)
 from jaxbyz.theory.checker.certificates import byz_dasha_page, byz_dasha_page_rare
 from jaxbyz.theory.checker.rationals import (
     Rows,
@@ -25,11 +31,9 @@ from jaxbyz.theory.checker.rationals import (
     plus,
     square,
 )
-from jaxbyz.theory.claims import Claim, Provenance, Scope
+from jaxbyz.theory.claims import Claim
 from jaxbyz.theory.proofs.exact import Exact, products
-from jaxbyz.theory.subjects import Cases
 
-SEEDS = 3
 METHODS: dict[str, ModuleType] = {
     method.NAME: method for method in (byz_dasha_page, byz_dasha_page_rare)
 }
@@ -125,28 +129,13 @@ def both_sides(
 
 
 def page_identity_claim(name: str, matrices: Callable[..., Any] | None = None) -> Claim:
-    """The identity of a method as a claim; `matrices` plants errors. Sides as in `identity`."""
-
-    def sides(seed: int) -> tuple[Fraction, int]:
-        left, right = both_sides(METHODS[name], seed, matrices)
-        return 1 + abs(left - right), 1
-
-    return Claim(
-        paper="byz_dm21",
-        name=f"C/identity, {name}",
-        title="the identity behind the certificates",
+    """The identity of a method as a claim; `matrices` plants errors."""
+    return exact_identity(
+        name,
+        lambda seed: both_sides(METHODS[name], seed, matrices),
         statement="(V - E V⁺)/γ - (1+Cw)‖p‖² + Cκ|ν|² = ⟨Q, ·⟩ + ⟨S, ·⟩ + terms ≥ 0",
-        provenance=Provenance.DERIVED,
         source="derived here: certificates of Byz-DASHA-PAGE",
-        scope=Scope.CONSTANTS,
-        sides=sides,
         unconditional="an identity between any numbers, with the coin enumerated",
-        subject=Cases(
-            f"{SEEDS} random rational instances; left = right exactly",
-            tuple(range(SEEDS)),
-            exact=True,
-        ),
-        tight_from=None,
     )
 
 
