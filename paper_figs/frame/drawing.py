@@ -93,8 +93,9 @@ def legend_outside(figure: Any, ax: Any, place: str = "lower center", columns: i
 
 
 def title(figure: Any, text: str) -> None:
-    """Above all axes, in lines that fit."""
+    """Above all axes, in lines that fit and do not end within "γ = 0.1"."""
     width = int(13 * figure.get_figwidth())
+    text = text.replace(" = ", "\u00a0=\u00a0")
     figure.suptitle("\n".join(textwrap.wrap(text, width, break_on_hyphens=False)), fontsize=9)
 
 
