@@ -75,6 +75,8 @@ class Finding:
             best, key=lambda one: (one.tight, -1.0 if one.tightness is None else one.tightness)
         )
         said = f"{top.engine}: {top.evidence}"
+        if self.claim.unproved and self.status < Status.CERTIFIED:
+            said += f"; not exact: {self.claim.unproved}"
         worst = next((report for report in self.reports if report.adversary), None)
         if worst is None:
             return said

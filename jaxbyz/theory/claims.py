@@ -15,7 +15,7 @@ import jax
 
 from jaxbyz.deprecations import warn_renamed
 from jaxbyz.theory.adversaries import Adversaries
-from jaxbyz.theory.subjects import Brought, Subject
+from jaxbyz.theory.subjects import Brought, Reduction, Subject
 
 # Rounding of sums of some thousand products of float64 numbers, relative to the largest of them.
 TOLERANCE = 1e-9
@@ -105,6 +105,9 @@ class Claim:
     `recheck(instance)` evaluates one instance by other means, in exact arithmetic: whether it
     satisfies the hypotheses and violates the claim. It is None where there is no such checker.
 
+    `reduction` leads from a claim between numbers to polynomials, for a proof on the whole box.
+    `unproved` says of such a claim why there is none.
+
     `about` has the functions that users call and of which the statement speaks, properties too:
     evaluating the sides calls each of them, so that an error in one is an error of the claim.
 
@@ -128,6 +131,8 @@ class Claim:
     grid: tuple[float, ...] = ()  # values of free numbers; all their combinations are looked at too
     adversaries: Adversaries | None = None
     subject: Subject | None = None
+    reduction: Reduction | None = None
+    unproved: str = ""
     about: tuple[Any, ...] = ()
 
     @property

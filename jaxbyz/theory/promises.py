@@ -15,6 +15,7 @@ from jaxbyz.theory.guarantees import Guarantee
 from jaxbyz.theory.subjects import Cases
 
 Pair = tuple[Any, Any]
+UNPROVED = "floating-point numbers that functions return, at single points"
 
 
 def stated(at_most: Iterable[Pair], equal: Iterable[Pair] = ()) -> tuple[Any, Any]:

@@ -5,11 +5,13 @@ Each type here is data for one engine; `engines.engines_for` says which.
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from jaxbyz.core import Aggregator
+from jaxbyz.theory.checker.polynomials import Quotient
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +72,46 @@ class SampledMean:
     bound: float  # in (0, 1)
     count: int = 4000  # how many values there may be
     level: float = 0.05  # the chance of a wrong answer, of confirming and of objecting together
+
+
+@dataclasses.dataclass(frozen=True)
+class Reduction:
+    """Why a claim between numbers holds on its whole box: polynomials that are nowhere negative.
+
+    Sides that consist of + - * / and whole powers are evaluated at quotients of polynomials in
+    place of numbers. What they return is right - left as a formula, and `checker.bernstein` shows
+    that it is ≥ 0 wherever the variables are in [0, 1], or in [0, ∞).
+
+    >>> from jaxbyz.theory.rosdhb.constants import constants_a
+    >>> constants_a("c1").reduction.rays
+    ('s', 'κB²')
+    """
+
+    variables: tuple[str, ...]  # of [0, 1], unless they are among the rays
+    instance: Callable[..., Any]  # quotients, one for each variable -> an instance of the claim
+    covers: str  # why every instance in the claim's box is met
+    rays: tuple[str, ...] = ()  # variables of [0, ∞)
+    # instance -> left and right; () those of the claim. Others where the claim's have roots: then
+    # `follows` says why the claim follows from these, and `same` gives pairs of numbers at an
+    # instance of the claim's families: one as the proof has it, and the one that users receive.
+    sides: Callable[[Any], tuple[Any, Any]] | None = None
+    follows: str = ""
+    same: Callable[[Any], tuple[Any, Any]] | None = None
+
+
+def rational(number: Any, beside: Any) -> Any:
+    """A constant of a formula: exact beside quotients, a floating-point number beside arrays.
+
+    Decimals are taken as they are printed.
+
+    >>> rational(0.1, 2.0), rational(Fraction(1, 3), 2.0)
+    (0.1, 0.3333333333333333)
+    >>> rational(0.1, Quotient.variables(1)[0])
+    Fraction(1, 10)
+    """
+    if isinstance(beside, Quotient):
+        return Fraction(str(number)) if isinstance(number, float) else Fraction(number)
+    return float(number)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@ a non-negative least squares problem, whose residual is the worst y_S. Derived h
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -83,12 +84,17 @@ def worst_column(pieces: list[LinearPiece], n: int, f: int) -> WorstColumn:
     return WorstColumn(found, _completed(*best), programs(pieces, n, f))
 
 
+def multiplier_guesses(rows: np.ndarray, c: np.ndarray, chosen: np.ndarray) -> Iterator[np.ndarray]:
+    """λ [m] of one program, as a solver has them, for several weights of the equalities."""
+    for weight in WEIGHTS:
+        weights = np.where(chosen, 1, weight)
+        yield scipy.optimize.nnls(rows.T * weights[:, None], c * weights)[0]
+
+
 def _projected(rows: np.ndarray, c: np.ndarray, chosen: np.ndarray) -> np.ndarray | None:
     """c_S - (Gᵀλ)_S at the minimum, [h]; None where no λ ≥ 0 has (Gᵀλ)_B = c_B: unbounded."""
     unbounded = True
-    for weight in WEIGHTS:
-        weights = np.where(chosen, 1, weight)
-        multipliers, _ = scipy.optimize.nnls(rows.T * weights[:, None], c * weights)
+    for multipliers in multiplier_guesses(rows, c, chosen):
         # With no solution the error is the distance of c_B from a cone of small integers.
         if np.abs(c - rows.T @ multipliers)[~chosen].max(initial=0) > 1e-3:
             continue

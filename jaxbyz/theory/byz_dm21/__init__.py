@@ -6,6 +6,7 @@
     states, hypotheses, adversaries one state between two rounds
     lemmas, lyapunov                L0-L7; implementation: the shipped workers
     boxes, theorems                 closed forms against weights, bounds against exact averages
+    reductions                      the same as polynomials on a whole box
     rates, limits, population       what no parameters can reach; moments: rates beside a loop
     promises, closed_forms          what users receive of the theorems, beside the statements
     identity, identity_page, stall  certificates for all parameters of a box; one momentum or two

@@ -9,6 +9,7 @@
 
 import functools
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 from jaxbyz.theory.byz_dm21 import rates
 from jaxbyz.theory.claims import Claim, Family, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import in_unit_interval
+from jaxbyz.theory.subjects import Reduction
 
 derived = functools.partial(
     Claim,
@@ -133,5 +135,45 @@ def product_claim(constant: float = rates.PRODUCT) -> Claim:
         sides=sides,
         families=(Family("stable h, η in [1e-8, 1]", 2, make),),
         hypotheses=(ETA, STABLE),
+        reduction=_product_reduction(constant),
         about=(rates.transient, rates.stationary_variance),
+    )
+
+
+def _product_sides(given: tuple[Any, Any, Any]) -> tuple[list[Any], list[Any]]:
+    """J V∞ ≥ c for c = √7 - 5/2, which has (c + 5/2)² = 7, in four steps.
+
+    With u = h/η, w = ηh/(4-2η) in (0, 1), F = 2-η + (1-η)u and
+    A = 2-η - 2(1-η)²u + (1-η)(2-η+η²)u²:
+
+        J h (4-2η-ηh) = A;    4 F V∞ ≥ h (4-2η-ηh),  so that J V∞ ≥ A/(4F) if A ≥ 0;
+        A - 4cF = a2 u² + a1 u + a0 with a2 ≥ 0 and 4 a2 a0 - a1² ≥ 16 (1-η)(7 - (c+5/2)²) = 0,
+
+    so that A ≥ 4cF for every u. The last line is shown for all c in [1/7, 3/20].
+    """
+    eta, w, part = given
+    h, c = 2 * (2 - eta) * w / eta, Fraction(1, 7) + part / 140
+    u, room = h / eta, h * (4 - 2 * eta - eta * h)
+    upper = 2 - eta - 2 * u * (1 - eta) ** 2 + u**2 * (1 - eta) * (2 - eta + eta**2)
+    lower = 2 - eta + (1 - eta) * u
+    two, one = (1 - eta) * (2 - eta + eta**2), -2 * (1 - eta) ** 2 - 4 * c * (1 - eta)
+    none = (2 - eta) * (1 - 4 * c)
+    transient, difference = rates.transient(h, eta) * room, upper - 4 * c * lower
+    square = two * u**2 + one * u + none
+    return (
+        [transient, upper, room, difference, square, 0 * eta,
+         16 * (1 - eta) * (7 - (c + Fraction(5, 2)) ** 2)],
+        [upper, transient, 4 * lower * rates.stationary_variance(h, eta), square, difference, two,
+         4 * two * none - one**2],
+    )  # fmt: skip
+
+
+def _product_reduction(constant: float) -> Reduction:
+    return Reduction(
+        ("η", "ηh/(4-2η)", "140c-20"),
+        lambda *given: given,
+        "every h below the limit 2(2-η)/η is one of the second variable",
+        sides=_product_sides,
+        follows="A ≥ 4cF, and J V∞ ≥ A/(4F)",
+        same=lambda given: (jnp.sqrt(7.0) - 2.5, jnp.asarray(constant)),
     )

@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxbyz.theory.byz_dm21 import rates
 from jaxbyz.theory.claims import Claim, Provenance, Scope
-from jaxbyz.theory.promises import cases, spread_out, stated
+from jaxbyz.theory.promises import UNPROVED, cases, spread_out, stated
 
 derived = functools.partial(
     Claim,
@@ -26,6 +26,7 @@ derived = functools.partial(
     source="derived here, jaxbyz/theory/byz_dm21/rates.py",
     scope=Scope.CONSTANTS,
     tight_from=None,
+    unproved=UNPROVED,
 )
 BOX = {"part": (0.01, 0.9), "eta": (0.02, 1.0), "beta": (0.02, 1.0), "variance": (0.01, 10.0)}
 ROUNDS = 50

@@ -32,7 +32,16 @@ from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.weights import momentum_steps, recursive_steps, weights
 from jaxbyz.theory.claims import Claim, Provenance, Scope
 from jaxbyz.theory.guarantees import Guarantee
-from jaxbyz.theory.promises import Pair, cases, inverted, relative_room, spread_out, stated, step_of
+from jaxbyz.theory.promises import (
+    UNPROVED,
+    Pair,
+    cases,
+    inverted,
+    relative_room,
+    spread_out,
+    stated,
+    step_of,
+)
 
 derived = functools.partial(
     Claim,
@@ -41,6 +50,7 @@ derived = functools.partial(
     source="derived here: Byz-DM21, what the theorems return",
     scope=Scope.CONSTANTS,
     unconditional="what is returned for arguments inside the hypotheses, which it checks itself",
+    unproved=UNPROVED,
     tight_from=None,
 )
 Maker = Callable[..., AverageGuarantee]

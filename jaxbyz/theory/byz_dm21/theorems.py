@@ -17,10 +17,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.theory.byz_dm21 import rates, simplified
+from jaxbyz.theory.byz_dm21 import rates, reductions, simplified
 from jaxbyz.theory.byz_dm21.boxes import BETA, BOX, ETA, GAP, LENGTH, PL, Numbers, numbers
 from jaxbyz.theory.byz_dm21.setting import Setting
-from jaxbyz.theory.byz_dm21.weights import momentum_steps, recursive_steps, weights
+from jaxbyz.theory.byz_dm21.weights import Weights, momentum_steps, recursive_steps, weights
 from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
 from jaxbyz.theory.conditions import in_unit_interval
 
@@ -113,9 +113,11 @@ def theorem_claim(
         sides=sides,
         families=(numbers(),),
         hypotheses=needs,
-        about=tuple(
-            getattr(simplified, name)
-            for name in (f"step_{row}", f"noise_{row}", *(() if spare else ("start",)))
+        reduction=reductions.theorem(row, steps, step, noise, None if spare else begin),
+        about=(
+            *(getattr(simplified, f"{name}_{row}") for name in ("step", "noise")),
+            *((Weights.contraction,) if spare else (simplified.start,)),
+            *(Weights.step_size,),
         ),
     )
 
@@ -158,6 +160,7 @@ def corollary_claim(number: int, bound: Callable[[Setting, Any, Any], Any] | Non
         sides=sides,
         families=(numbers(),),
         hypotheses=(*BOX, LENGTH, GAP),  # η and β are those of the corollary
+        reduction=reductions.corollary(number, eta_of, stated),
         about=(eta_of, stated),
     )
 

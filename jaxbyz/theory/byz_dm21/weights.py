@@ -172,8 +172,18 @@ class Weights:
     c_bar: Any
     k_s: Any  # K_S
     noise: Any  # N
-    step_size: Any  # the largest γ with 2γ² K_S + γL ≤ 1
-    contraction: Any  # s × the smallest contraction; γμ may not exceed it
+    smoothness: Any  # L
+    contractions: tuple[Any, Any, Any]  # s × those of P, Q and R
+
+    @property
+    def step_size(self) -> Any:
+        """The largest γ with 2γ² K_S + γL ≤ 1."""
+        return 2 / (self.smoothness + (self.smoothness**2 + 8 * self.k_s) ** 0.5)
+
+    @property
+    def contraction(self) -> Any:
+        """s × the smallest contraction; γμ may not exceed it."""
+        return least(*self.contractions)
 
     def potential(self, p: Any, q: Any, r: Any, q_bar: Any, r_bar: Any) -> Any:
         """(Ψ - (f - f*))/γ = a P + b Q + c R + b' Q̄ + c' R̄."""
@@ -187,8 +197,8 @@ def weights(point: Setting, steps: Steps, *, theta: Any = 1.0, spare: Any = 0) -
         b  = (A_Q + a p_q) / ((1-s)(1-q_q)),   c  = (A_Q + a p_r + b q_r) / ((1-s)(1-r_r))
         b' = A_b / ((1-s)(1-q_q)),             c' = (A_b + b' q̄_r̄) / ((1-s)(1-r̄_r̄))
 
-    Only + - * / and one square root, so numbers, arrays and (but for the root) fractions do.
-    The condition 2γ² K_S + γL ≤ 1, that is γ ≤ 2/(L + √(L² + 8 K_S)), contains the usual
+    Only + - * /, so numbers, arrays, fractions and quotients of polynomials do. The condition
+    2γ² K_S + γL ≤ 1, that is γ ≤ 2/(L + √(L² + 8 K_S)), contains the usual
     γ ≤ min{1/(2L), 1/(2√K_S)}. Derived here.
 
     Args:
@@ -223,8 +233,6 @@ def weights(point: Setting, steps: Steps, *, theta: Any = 1.0, spare: Any = 0) -
 
     k_s = weighted(steps.p_s, steps.q_s, steps.r_s, steps.qb_s, steps.rb_s)
     noise = weighted(steps.p_n, steps.q_n, steps.r_n, steps.qb_n, steps.rb_n)
-    smooth = point.smoothness
-    contraction = least(1 - steps.p_p, 1 - steps.q_q, 1 - steps.r_r)
     return Weights(
         theta=theta,
         a=a,
@@ -234,6 +242,6 @@ def weights(point: Setting, steps: Steps, *, theta: Any = 1.0, spare: Any = 0) -
         c_bar=c_bar,
         k_s=k_s,
         noise=noise * point.noise_variance,
-        step_size=2 / (smooth + (smooth**2 + 8 * k_s) ** 0.5),
-        contraction=spare * contraction,
+        smoothness=point.smoothness,
+        contractions=tuple(spare * (1 - kept) for kept in (steps.p_p, steps.q_q, steps.r_r)),
     )

@@ -4,8 +4,8 @@
 
     front_door        what is done with each file. Start here, then `certificates` or `verify` below
     certificates      theorems for all parameters of a box: PROVED or REJECTED
-    rationals, rosdhb, byz_dm21, byz_dm21_states   counterexamples: claims in rational numbers
-    shapes            what a counterexample must look like, and how large it may be
+    rationals, rosdhb, byz_dm21, byz_dm21_states, shapes   counterexamples, in rational numbers
+    polynomials, bernstein   inequalities between numbers, on whole boxes; used by the audit
 
 A counterexample is a claim's name, its constants, and an instance of hexadecimal floats, that is
 of exact rationals. Constants that are not those of the claim make it one of a variant, and that is

@@ -6,6 +6,7 @@
     worst_adversary  the worst error of a robust rule (trust_region), over the instances too
     worst_input      the worst input of a coordinate-wise rule, by convex programs
     exact            rational numbers
+    polynomials      rational functions on a whole box
     statistics       means from samples; frequencies: laws of discrete outcomes
     fits             exponents of measured rates
 

@@ -7,12 +7,14 @@
 | families and adversaries          | random instances, adversaries (with a search of their own)|
 | families and a grid               | random instances, the grid, instance search               |
 | families alone                    | random instances, instance search                         |
+| a reduction                       | polynomials, beside those above                           |
 """
 
 from jaxbyz.theory import subjects
 from jaxbyz.theory.claims import Budget, Claim, Scope
 from jaxbyz.theory.engines.exact import enumerated, nonnegative, proved
 from jaxbyz.theory.engines.frequencies import near_uniform
+from jaxbyz.theory.engines.polynomials import by_polynomials
 from jaxbyz.theory.engines.search import Engine, evaluated, gridded, sampled, searched
 from jaxbyz.theory.engines.statistics import betting
 from jaxbyz.theory.engines.worst_adversary import worst_adversary
@@ -61,4 +63,5 @@ def engines_for(claim: Claim) -> tuple[Engine, ...]:
         return (sampled(),)
     if claim.adversaries is not None:
         return (sampled(), worst_adversary())
-    return (sampled(), *((gridded(),) if claim.grid else ()), searched())
+    further = (by_polynomials,) if claim.reduction else ()
+    return (sampled(), *((gridded(),) if claim.grid else ()), searched(), *further)

@@ -1,7 +1,8 @@
 """The coefficient of a coordinate-wise rule, by convex programs over all inputs.
 
 There is one program for every piece on which the rule is linear and every place of the honest rows.
-They give the supremum over all inputs up to the solver's rounding, and an input that attains it.
+They give the supremum over all inputs up to the solver's rounding, and an input that attains it;
+their optimality conditions, solved in fractions, give the supremum exactly.
 """
 
 import time
@@ -12,13 +13,15 @@ from jaxbyz.aggregators import kappa, robustness
 from jaxbyz.theory.claims import Budget, Claim
 from jaxbyz.theory.reports import Report, Status
 from jaxbyz.theory.robustness.definitions import robustness_ratio
+from jaxbyz.theory.robustness.worst_columns import exact_kappa
 from jaxbyz.theory.subjects import WorstInput
 
 
 def worst_input(claim: Claim, budget: Budget) -> Report:
     """The stated κ beside the supremum of the programs, and beside the rule run on its worst input.
 
-    Tight where all three agree; where they do not, there is no support for the formula.
+    Tight where all three agree; where they do not, there is no support for the formula. CERTIFIED
+    where the supremum is the formula in fractions, from above and from below.
     """
     del budget
     began = time.perf_counter()
@@ -33,9 +36,13 @@ def worst_input(claim: Claim, budget: Budget) -> Report:
     evidence = f"supremum {found.ratio:.9g} of all pieces, attained at one input; {formula:.9g}"
     # The rows are kept a millionth off ties, where rounding would choose.
     sharp = abs(found.ratio / formula - 1) < 1e-9 and abs(ratio - 1) < 1e-5
-    status = Status.SEARCHED if sharp else Status.INCONCLUSIVE
-    said = evidence if sharp else f"suspected violation; {evidence}"
+    bounds = exact_kappa(given.rule, given.n, given.f)
+    # The formula is a float: the nearest one to the fraction, but for its own roundings.
+    same = bounds.below == bounds.above and abs(float(bounds.above) / formula - 1) < 1e-15
+    status = Status.CERTIFIED if same else Status.SEARCHED
+    said = f"{evidence}; in fractions {bounds.below} ≤ κ ≤ {bounds.above}"
+    if not sharp:
+        status, said = Status.INCONCLUSIVE, f"suspected violation; {evidence}"
     seconds = time.perf_counter() - began
-    return Report(
-        claim.key, status, "convex programs", said, ratio, seconds, found.rows, tight=sharp
-    )
+    known = (claim.key, status, "convex programs", said, ratio, seconds, found.rows)
+    return Report(*known, exact=sharp and same, tight=sharp)

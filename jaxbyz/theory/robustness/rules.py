@@ -19,6 +19,7 @@ from jaxbyz.core import Aggregator
 from jaxbyz.problems.quadratics import quadratics_from_arrays
 from jaxbyz.theory.claims import Claim, Family, Provenance, Scope
 from jaxbyz.theory.robustness.definitions import finite_rows
+from jaxbyz.theory.robustness.worst_columns import exact_kappa
 from jaxbyz.theory.subjects import Cases, WorstInput
 
 SOURCE = "derived here: robustness coefficients"
@@ -64,6 +65,31 @@ def attained(
         sides=lambda instance: instance,
         unconditional="a supremum over all inputs of one rule",
         subject=WorstInput(rule, n, f, scale),
+    )
+
+
+def attained_everywhere(
+    name: str, make: Callable[[int], Aggregator], statement: str, largest: int = 8
+) -> Claim:
+    """κ of a coordinate-wise rule is its formula for all n ≤ `largest` and all f, in fractions."""
+    pairs = tuple((n, f) for n in range(3, largest + 1) for f in range(1, (n - 1) // 2 + 1))
+
+    def sides(pair: tuple[int, int]) -> tuple[list[Fraction], list[Fraction]]:
+        n, f = pair
+        stated = kappa(make(f), n, f).exact
+        assert stated is not None
+        formula, bounds = Fraction(stated).limit_denominator(1000), exact_kappa(make(f), n, f)
+        return [bounds.above, formula], [formula, bounds.below]
+
+    return derived(
+        name=f"{name}, n ≤ {largest}",
+        title="κ of this rule",
+        statement=statement,
+        scope=Scope.CONSTANTS,
+        sides=sides,
+        unconditional="a supremum over all inputs of one rule",
+        subject=Cases(f"{len(pairs)} pairs (n, f), every place of the honest rows", pairs, True),
+        tight_from=None,
     )
 
 
@@ -179,6 +205,10 @@ CLAIMS = (
     attained("trimmed mean", trimmed_mean(2), 7, 2, "κ = f/(n-2f)"),
     attained("median, odd", coordinate_median(2), 7, 2, "κ = (n-1)/(n+1-2f)"),
     attained("median, even", coordinate_median(2), 8, 2, "κ = (n-2)/(n+2-2f)"),
+    attained_everywhere("trimmed mean", trimmed_mean, "κ = f/(n-2f)"),
+    attained_everywhere(
+        "median", coordinate_median, "κ = (n-1)/(n+1-2f) for odd n, (n-2)/(n+2-2f) for even n"
+    ),
     nearest_mixing(),
     defined("trimmed mean", trimmed_mean(2), 7, lambda rows: plain_trimmed(rows, 2)),
     defined("median", coordinate_median(2), 7, lambda rows: jnp.median(rows, axis=0)),

@@ -64,11 +64,10 @@ class BoxB(NamedTuple):
 
     def parameters(self) -> Parameters:
         """With L = 1 and κ = 1."""
-        u, one = self.ratio, jnp.ones_like(self.ratio)
+        u, one = self.ratio, self.ratio**0
         x = self.share * u / 8
-        return Parameters(
-            one, x, u / 4, 1 / u, one, self.kappa_b_squared, one, u / 10, 16 / 3 * x / u
-        )
+        weight = 16 * x / (3 * u)
+        return Parameters(one, x, u / 4, 1 / u, one, self.kappa_b_squared, one, u / 10, weight)
 
 
 def box_b(most: float) -> Family:

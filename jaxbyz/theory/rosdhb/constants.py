@@ -10,6 +10,7 @@ so that they hold for every c ≥ 18; c ≥ 24 is needed only for 1-24x ≥ 0 at
 
 import functools
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import jax
@@ -18,8 +19,9 @@ import jax.numpy as jnp
 from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
 from jaxbyz.theory.rosdhb.boxes import BoxA, BoxB, box_a, box_b, hypotheses_a, hypotheses_b, spare_a
 from jaxbyz.theory.rosdhb.parameters import theorem_a
+from jaxbyz.theory.rosdhb.reductions import reduction_a, reduction_a_default, reduction_b
 from jaxbyz.theory.rosdhb.states import Parameters, bound_terms
-from jaxbyz.theory.subjects import Cases
+from jaxbyz.theory.subjects import Cases, rational
 
 # 1 - β²(1+p) of size x ≥ 1e-6 is formed from numbers of size 1.
 CANCELLATION = 1e-8
@@ -33,15 +35,15 @@ derived = functools.partial(
 boxed = functools.partial(derived, tolerance=CANCELLATION, grid=(-9.0, -3.0, 0.0, 3.0, 9.0))
 
 
-def _c1(setting: Parameters) -> tuple[jax.Array, jax.Array]:
+def _c1(setting: Parameters) -> tuple[Any, Any]:
     _, x, fresh, *_, s, p, weight = setting
     return (1 + s) * x, weight * (1 - (1 - fresh) ** 2 * (1 + p))
 
 
-def _c2(setting: Parameters, most: float) -> tuple[jax.Array, jax.Array]:
+def _c2(setting: Parameters, most: Fraction) -> tuple[Any, Any]:
     """1 - r ≤ most."""
     rest = bound_terms(setting)[1]
-    return 1 - rest, jnp.full_like(rest, most)
+    return 1 - rest, rational(most, rest)
 
 
 def constants_a(
@@ -49,14 +51,15 @@ def constants_a(
 ) -> Claim:
     """Theorem A: (c1), (c2) or N ≤ 1 - q, as `part` says. The other arguments plant errors."""
 
-    def noise(box: BoxA) -> tuple[jax.Array, jax.Array]:
-        spent = (1 + 1 / box.s) * box.kappa_b_squared * (1 + second / box.c)
+    def noise(box: BoxA) -> tuple[Any, Any]:
+        factor, most = rational(first, box.c), rational(second, box.c)
+        spent = (1 + 1 / box.s) * box.kappa_b_squared * (1 + most / box.c)
         setting = box.parameters()
-        return bound_terms(setting)[0], first * setting.weight / box.c + spent
+        return bound_terms(setting)[0], factor * setting.weight / box.c + spent
 
     statement, sides = {
         "c1": ("A[1-β²(1+ρx)] ≥ (1+s)x", lambda box: _c1(box.parameters())),
-        "c2": ("r ≥ 0", lambda box: _c2(box.parameters(), 1.0)),
+        "c2": ("r ≥ 0", lambda box: _c2(box.parameters(), Fraction(1))),
         "N": ("N ≤ 144A/c + (1+1/s)κB²(1+12/c)", noise),
     }[part]
     return boxed(
@@ -66,13 +69,14 @@ def constants_a(
         sides=sides,
         families=(box_a(False, least_c),),
         hypotheses=hypotheses_a(least_c),
+        reduction=reduction_a(least_c, weight_is_free=part == "c2"),
     )
 
 
-def _doubled(setting: Parameters) -> tuple[jax.Array, jax.Array]:
+def _doubled(setting: Parameters) -> tuple[Any, Any]:
     """(c2') as left ≤ 1."""
     noise, rest, _ = bound_terms(setting)
-    return 1 - rest + noise * setting.x * (1 + setting.x), jnp.ones_like(rest)
+    return 1 - rest + noise * setting.x * (1 + setting.x), rational(1, rest)
 
 
 def constants_a_doubled() -> Claim:
@@ -84,18 +88,22 @@ def constants_a_doubled() -> Claim:
         sides=lambda box: _doubled(box.parameters()),
         families=(box_a(True),),
         hypotheses=(*hypotheses_a(), Hypothesis("q > 0", spare_a)),
+        reduction=reduction_a_default(),
     )
 
 
-def constants_b(part: str, *, first: float = 1 / 3, second: float = 5 / 2) -> Claim:
+def constants_b(
+    part: str, *, first: Fraction | float = Fraction(1, 3), second: Fraction | float = 2.5
+) -> Claim:
     """Theorem B: (c1), r ≥ 1/6 or N ≤ 1 - q, as `part` says. The other arguments plant errors."""
 
-    def noise(box: BoxB) -> tuple[jax.Array, jax.Array]:
-        return bound_terms(box.parameters())[0], first + second * box.kappa_b_squared
+    def noise(box: BoxB) -> tuple[Any, Any]:
+        fixed, factor = (rational(number, box.ratio) for number in (first, second))
+        return bound_terms(box.parameters())[0], fixed + factor * box.kappa_b_squared
 
     statement, sides = {
         "c1": ("A[1-β²(1+p)] ≥ 2x", lambda box: _c1(box.parameters())),
-        "c2": ("r ≥ 1/6", lambda box: _c2(box.parameters(), 5 / 6)),
+        "c2": ("r ≥ 1/6", lambda box: _c2(box.parameters(), Fraction(5, 6))),
         "N": ("N ≤ 1/3 + (5/2)κB²", noise),
     }[part]
     return boxed(
@@ -105,18 +113,20 @@ def constants_b(part: str, *, first: float = 1 / 3, second: float = 5 / 2) -> Cl
         sides=sides,
         families=(box_b(4 / 15),),
         hypotheses=hypotheses_b(4 / 15),
+        reduction=reduction_b(Fraction(4, 15)),
     )
 
 
-def constants_b_doubled(most: float = 1 / 7) -> Claim:
+def constants_b_doubled(most: Fraction | float = Fraction(1, 7)) -> Claim:
     """Theorem B: (c2') for κB² ≤ 1/7."""
     return boxed(
         name="B/c2'",
         title="(c2') under Theorem B",
         statement="κB² ≤ 1/7 implies r - Nx(1+x) ≥ 0",
         sides=lambda box: _doubled(box.parameters()),
-        families=(box_b(most),),
-        hypotheses=hypotheses_b(most),
+        families=(box_b(float(most)),),
+        hypotheses=hypotheses_b(float(most)),
+        reduction=reduction_b(most),
     )
 
 
@@ -153,6 +163,7 @@ def table_a(rows: Sequence[tuple[float, float, float]] = TABLE) -> Claim:
         unconditional="printed numbers beside formulas at fixed arguments",
         tight_from=0.9999,
         subject=Cases(f"{len(rows)} rows", (None,)),
+        unproved="floating-point numbers that `theorem_a` returns for three c",
         about=(theorem_a,),
     )
 

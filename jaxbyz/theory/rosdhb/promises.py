@@ -20,7 +20,7 @@ from typing import Any
 
 from jaxbyz.theory.claims import Claim, Provenance, Scope
 from jaxbyz.theory.guarantees import Guarantee
-from jaxbyz.theory.promises import Pair, cases, spread_out, stated
+from jaxbyz.theory.promises import UNPROVED, Pair, cases, spread_out, stated
 from jaxbyz.theory.rosdhb.guarantees import RoSDHBGuarantee
 from jaxbyz.theory.rosdhb.parameters import (
     PUBLISHED_C,
@@ -39,6 +39,7 @@ derived = functools.partial(
     source="derived here: RoSDHB, what the theorems return",
     scope=Scope.CONSTANTS,
     unconditional="what is returned for arguments inside the hypotheses, which it checks itself",
+    unproved=UNPROVED,
     tight_from=None,
 )
 BOUND = (Guarantee.bound, RoSDHBGuarantee.lowest)
@@ -206,6 +207,7 @@ def promised_c(make: Callable[..., RoSDHBGuarantee] = theorem_c, count: int = 60
         "for this κB²; all of them equal to rounding",
         sides=sides,
         subject=cases((problem_of(point, 1 / 2) for point in points), exact=True),
+        unproved="",
         about=(make, certificates, Proved.rate),
     )
 

@@ -82,7 +82,7 @@ def test_claims_hold_and_wrong_formulas_are_found():
     few = Budget(random=300, starts=8, steps=200)
     for claim in (stability(False), stability(True), lyapunov_equations(), product_claim()):
         for engine in engines_for(claim):
-            assert engine(claim, few).status is Status.SEARCHED
+            assert engine(claim, few).status in (Status.SEARCHED, Status.PROVED)
     wrong = (
         stability(False, lambda eta, beta: momentum_limit(eta, eta)),
         stability(True, lambda eta, beta: recursive_limit(eta)),
