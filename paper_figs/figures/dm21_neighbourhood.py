@@ -67,7 +67,8 @@ class Spec:
 
 SOME = ("RoSDHB", "Byz-EF21-SGDM", "Byz-DM21", "Byz-VR-DM21", "Byz-VR-MARINA", "Byz-DASHA-PAGE",
         "BR-CSGD", "EF14")  # fmt: skip
-DEFAULT = Spec(20, 8, 20, 2, (1, 5, 20), ALL, 8000, 5, 0.05)
+SWEPT = ("RoSDHB", "Byz-EF21-SGDM", "Byz-DM21", "Byz-VR-DM21")
+DEFAULT = Spec(20, 8, 20, 2, (1, 5, 20), SWEPT, 8000, 5, 0.05)
 SPECS = {
     "quick": Spec(9, 2, 10, 1, (3,), ("Byz-DM21",), 2000, 3, 0.05, methods=SOME),
     "default": DEFAULT,
