@@ -116,6 +116,16 @@ def assuming(claim: Claim) -> tuple[Report, ...]:
     return (Report(claim.key, Status.INCONCLUSIVE, "hypotheses", said),)
 
 
+def _asked(engine: Engine, claim: Claim, budget: Budget) -> Report:
+    """What an engine reports; an error that it ends with is a report too, and no other claim's."""
+    try:
+        return engine(claim, budget)
+    except Exception as error:  # of a claim that somebody wrote, it may be any
+        said = f"suspected violation; ended with {type(error).__name__}: {error}"
+        name = getattr(engine, "__name__", "engine")
+        return Report(claim.key, Status.INCONCLUSIVE, name, said)
+
+
 def audit(
     claims: Iterable[Claim] = CLAIMS,
     budget: Budget = QUICK,
@@ -140,7 +150,7 @@ def audit(
     def examine(claim: Claim) -> Finding:
         began = time.perf_counter()
         with jax.enable_x64(True):  # a setting of the thread
-            reports = [engine(claim, budget) for engine in engines(claim)]
+            reports = [_asked(engine, claim, budget) for engine in engines(claim)]
         return Finding(claim, (*reports, *assuming(claim)), time.perf_counter() - began)
 
     findings = []

@@ -168,3 +168,15 @@ def test_one_round_was_called_play():
         assert expectations.play is expectations.one_round
     with pytest.raises(AttributeError, match="no attribute 'plays'"):
         expectations.plays  # noqa: B018
+
+
+@pytest.mark.usefixtures("x64")
+def test_a_claim_that_raises_is_reported_and_others_are_examined():
+    def wrong(z):
+        raise KeyError("no such number")
+
+    bad, good = claim_of(wrong), claim_of(lambda z: (z[0] * 0, z[0] * 0 + 1))
+    findings = audit([bad, good], Budget(random=5, starts=1, steps=2))
+    assert findings[0].suspected
+    assert "KeyError: 'no such number'" in line(findings[0])
+    assert findings[1].status is Status.SEARCHED

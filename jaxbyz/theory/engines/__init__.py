@@ -7,6 +7,7 @@
     worst_input      the worst input of a coordinate-wise rule, by convex programs
     exact            rational numbers
     polynomials      rational functions on a whole box
+    instances        how much of a certificate's constant an instance uses
     statistics       means from samples; frequencies: laws of discrete outcomes
     fits             exponents of measured rates
 

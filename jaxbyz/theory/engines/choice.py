@@ -8,12 +8,14 @@
 | families and a grid               | random instances, the grid, instance search               |
 | families alone                    | random instances, instance search                         |
 | a reduction                       | polynomials, beside those above                           |
+| a certificate as its subject      | its proof, and instances that use much of its constant    |
 """
 
 from jaxbyz.theory import subjects
 from jaxbyz.theory.claims import Budget, Claim, Scope
 from jaxbyz.theory.engines.exact import enumerated, nonnegative, proved
 from jaxbyz.theory.engines.frequencies import near_uniform
+from jaxbyz.theory.engines.instances import worst_instances
 from jaxbyz.theory.engines.polynomials import by_polynomials
 from jaxbyz.theory.engines.search import Engine, evaluated, gridded, sampled, searched
 from jaxbyz.theory.engines.statistics import betting
@@ -36,7 +38,6 @@ OF_SUBJECT: dict[type, Engine] = {
     subjects.Cases: _cases,
     subjects.WorstInput: worst_input,
     subjects.QuadraticForm: nonnegative,
-    subjects.Certificate: proved,
     subjects.Frequencies: near_uniform,
     subjects.SampledMean: betting,
     subjects.Unknown: _unknown,
@@ -55,6 +56,8 @@ def engines_for(claim: Claim) -> tuple[Engine, ...]:
     """
     if isinstance(claim.subject, subjects.Brought):
         return claim.subject.engines
+    if isinstance(claim.subject, subjects.Certificate):
+        return (proved, worst_instances)
     if claim.subject is not None:
         return (OF_SUBJECT[type(claim.subject)],)
     if not claim.families:

@@ -7,7 +7,8 @@
     moments, mask_moments           exact expectations over whole runs, any d and k
     certificate                     L6 at all states of a problem; certificate_rational: the same
     boxes, constants, reductions    numbers behind the theorems, and why they fit, as polynomials
-    proved, identity, identity_local, unstable   Theorem C: all parameters of a box
+    proved, identity, identity_local   Theorem C: all parameters of a box
+    instances, unstable             how much of its constants is needed
     promises, promised_rounds       what users receive of the theorems, beside the statements
     trajectories, theorems          whole runs; trajectory_hypotheses
 
