@@ -62,7 +62,7 @@ class Spec:
 
 COORDINATES = ((5, 1), (7, 2), (8, 2), (10, 3), (11, 4), (20, 5))
 QUICK = ("trimmed mean", "trimmed mean, f + 1", "median", "Krum", "NNM, trimmed mean")
-DEFAULT = Spec(tuple(RULES), ((7, 2), (10, 3)), COORDINATES, 64, 400)
+DEFAULT = Spec(tuple(RULES), ((7, 2), (10, 3)), COORDINATES, 24, 150)
 SPECS = {
     "quick": Spec(QUICK, ((7, 2),), COORDINATES, 16, 150),
     "default": DEFAULT,
