@@ -41,7 +41,7 @@ demo: $(VENV)/.installed
 	$(RUN) -m paper_figs rosdhb_fig1 --quick
 
 figures: $(VENV)/.installed
-	$(RUN) -m paper_figs all --quick $(ARGS)
+	$(RUN) -m paper_figs all --quick --processes 2 $(ARGS)
 
 test: $(VENV)/.installed
 	$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)

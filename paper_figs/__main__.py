@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import traceback
 from pathlib import Path
 
-import jax
-
-from jaxbyz.compiling import compile_quickly
-from paper_figs.frame import figure, making, pages, records
+from paper_figs.frame import batch, figure, pages, records
 from paper_figs.frame.making import Made
 
 
@@ -38,13 +33,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--root", help="folder of the real data; else $JAXBYZ_DATA, ./data")
     made.add_argument("--fresh", action="store_true", help="make all runs anew")
     made.add_argument("--gallery", action="store_true", help="copy into paper_figs/gallery")
+    made.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="so many figures at the same time"
+    )
     made.add_argument("--out", type=Path, default=records.ROOT / "paper_figs" / "results")
     return made
-
-
-def say(text: str) -> None:
-    """A line about what begins."""
-    print(f"  {text}", file=sys.stderr, flush=True)
 
 
 def show(made: Made) -> None:
@@ -63,39 +56,26 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.list or not chosen.figures:
         print(listing())
         return 0
+    if chosen.processes < 1:
+        reader.error(f"--processes must be >= 1, got {chosen.processes}")
     known = {*figure.names(), *figure.FORMER, "all"}
     if unknown := sorted(set(chosen.figures) - known):
         reader.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     several = figure.names() if "all" in chosen.figures else chosen.figures
     scale = "quick" if chosen.quick else "full" if chosen.full else "default"
-    if scale != "full":  # compiling is most of the time there
-        compile_quickly()
-    # Programs compiled once are found again, also by the next figure.
-    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(records.ROOT / ".jax_cache")
-    jax.config.update("jax_compilation_cache_dir", cache)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     out = chosen.out.expanduser().resolve()
     done: list[Made] = []
     failures: dict[str, str] = {}
-    for name in several:
-        say(f"== {name}, {scale}")
-        try:
-            made = making.make(
-                name, scale, out, root=chosen.root, fresh=chosen.fresh, say=say
-            )  # fmt: skip
-        except Exception as error:
-            if len(several) == 1:
-                raise
-            traceback.print_exc()  # the others are made all the same
-            failures[name] = f"{type(error).__name__}: {error}"
+    for name, made in batch.every(several, scale, out, chosen.root, chosen.fresh, chosen.processes):
+        if isinstance(made, str):
+            failures[name] = made
             continue
         done.append(made)
         show(made)
         if chosen.gallery:
             pages.into_gallery(made)
         if len(several) > 1:
-            pages.write_index(out, done, failures)
-            jax.clear_caches()  # programs of one figure would fill the memory of the next
+            pages.write_index(out, sorted(done, key=lambda one: one.name), failures)
     if len(several) > 1:
         print(f"{len(done)} figures, {len(failures)} not made: {out / 'index.html'}")
     return int(bool(failures) or any(made.failed for made in done))

@@ -27,7 +27,7 @@ from typing import Any, Protocol
 from jaxbyz import History
 from paper_figs import figures
 from paper_figs.frame.findings import Finding
-from paper_figs.frame.workspace import Workspace
+from paper_figs.frame.workspace import Workspace, digest
 
 SCALES = ("quick", "default", "full")
 Results = Mapping[str, Any]  # name -> History or array
@@ -60,6 +60,21 @@ def names() -> list[str]:
     True
     """
     return sorted(module.name for module in pkgutil.iter_modules(figures.__path__))
+
+
+def sharing(several: Sequence[str], scale: str) -> list[list[str]]:
+    """The figures in groups whose runs are shared, because they have a setting in common.
+
+    >>> [group for group in sharing(["rosdhb_fig1", "dm21_pl", "rosdhb_fig2"], "quick")]
+    [['rosdhb_fig1', 'rosdhb_fig2'], ['dm21_pl']]
+    """
+    groups: dict[str, list[str]] = {}
+    for name in several:
+        spec = load(name).SPECS[scale]
+        parts = [getattr(spec, field.name) for field in dataclasses.fields(spec)]
+        settings = [part for part in parts if dataclasses.is_dataclass(part)]
+        groups.setdefault(digest(settings[0]) if settings else name, []).append(name)
+    return sorted(groups.values(), key=len, reverse=True)  # what takes long comes first
 
 
 def load(name: str) -> Figure:

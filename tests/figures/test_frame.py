@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import subprocess
+import sys
 import types
 import warnings
 
@@ -12,7 +13,7 @@ import pytest
 
 import jaxbyz as jb
 from paper_figs import __main__ as command
-from paper_figs.frame import drawing, figure, findings, making, pages, records, split
+from paper_figs.frame import batch, drawing, figure, findings, making, pages, records, split
 from paper_figs.frame.compiling import compiling
 from paper_figs.frame.workspace import Workspace
 
@@ -275,11 +276,11 @@ def test_command_line(capsys, monkeypatch, tmp_path):
     known = {"small": SMALL, "broken": types.SimpleNamespace(**{**vars(SMALL), "check": broken})}
     monkeypatch.setattr(command.figure, "names", lambda: ["broken", "small"])
     monkeypatch.setattr(
-        command.making, "make",
+        batch.making, "make",
         lambda name, *given, **more: making.make_of(known[name], name, *given, **more),
     )  # fmt: skip
-    monkeypatch.setattr(command.jax.config, "update", lambda *_: None)  # main sets its own cache
-    monkeypatch.setattr(command, "compile_quickly", lambda: None)
+    monkeypatch.setattr(batch.jax.config, "update", lambda *_: None)  # main sets its own cache
+    monkeypatch.setattr(batch, "compile_quickly", lambda: None)
     assert command.main(["all", "--quick", "--out", str(tmp_path)]) == 1
     captured = capsys.readouterr()
     assert "1 figures, 1 not made" in captured.out
@@ -296,3 +297,22 @@ def test_every_figure_module_is_whole():
     assert figure.load("fig1") is figure.load("rosdhb_fig1")
     with pytest.raises(ValueError, match="figure must be one of"):
         figure.load("fig99")
+
+
+def test_figures_made_by_several_processes(tmp_path):
+    """Two of the smallest, each in a process of its own; the page has both."""
+    arguments = ["mask_seeds", "dm21_stability", "--quick", "--processes", "2", "--out"]
+    run = subprocess.run(
+        [sys.executable, "-m", "paper_figs", *arguments, str(tmp_path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "2 figures, 0 not made" in run.stdout
+    page = (tmp_path / "index.html").read_text()
+    assert page.index("id='dm21_stability'") < page.index("id='mask_seeds'")
+
+
+def test_the_number_of_processes_is_checked(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["all", "--processes", "0"])
+    assert "--processes must be >= 1, got 0" in capsys.readouterr().err
