@@ -30,8 +30,9 @@ class Finding:
 
     @property
     def status(self) -> Status:
-        """The strongest support, or REFUTED."""
-        return strongest(self.reports)
+        """The strongest support, or REFUTED; nothing above INCONCLUSIVE while one is suspected."""
+        best = strongest(self.reports)
+        return min(best, Status.INCONCLUSIVE) if self.suspected else best
 
     @property
     def tight(self) -> bool:

@@ -88,15 +88,17 @@ class Reduction:
     """
 
     variables: tuple[str, ...]  # of [0, 1], unless they are among the rays
-    instance: Callable[..., Any]  # quotients, one for each variable -> an instance of the claim
-    covers: str  # why every instance in the claim's box is met
+    instance: Callable[..., Any]  # quotients, one for each variable -> what `sides` takes
+    covers: str  # why every instance in the claim's box is met; read by a person
     rays: tuple[str, ...] = ()  # variables of [0, ∞)
-    # instance -> left and right; () those of the claim. Others where the claim's have roots: then
-    # `follows` says why the claim follows from these, and `same` gives pairs of numbers at an
-    # instance of the claim's families: one as the proof has it, and the one that users receive.
+    # -> left and right; None: those of the claim. Others where the claim's have roots. Then
+    # `follows` says why the claim follows from these, and `same` returns, at an instance of the
+    # claim's families, two arrays: numbers as the proof has them, and those that users receive.
     sides: Callable[[Any], tuple[Any, Any]] | None = None
     follows: str = ""
     same: Callable[[Any], tuple[Any, Any]] | None = None
+    tolerance: float = 1e-9  # of `same`: two ways to write a formula differ by some roundings
+    rests_on: tuple[Any, ...] = ()  # claims that must be proved by polynomials, too
 
 
 def rational(number: Any, beside: Any) -> Any:

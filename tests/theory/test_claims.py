@@ -99,7 +99,11 @@ def test_what_may_be_violated_is_not_tight():
     assert not report.tight
     reports = (report, Report("test/t", Status.SEARCHED, "e", "", 1.0, tight=True))
     refuted = Report("test/t", Status.REFUTED, "e", "", 2.0, exact=True)
-    assert Finding(claim, reports, 0.0).tight
+    assert Finding(claim, reports[1:], 0.0).tight
+    # Another engine's word does not outweigh what one suspects.
+    suspected = Finding(claim, reports, 0.0)
+    assert not suspected.tight
+    assert suspected.status is Status.INCONCLUSIVE
     assert not Finding(claim, (*reports, refuted), 0.0).tight
 
 

@@ -3,8 +3,6 @@
 import dataclasses
 from fractions import Fraction
 
-import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from jaxbyz.aggregators import meamed, robustness
@@ -20,7 +18,6 @@ from jaxbyz.theory.engines.polynomials import by_polynomials
 from jaxbyz.theory.engines.worst_input import worst_input
 from jaxbyz.theory.robustness.worst_columns import exact_kappa
 from jaxbyz.theory.rosdhb import constants
-from jaxbyz.theory.rosdhb.reductions import _point
 from jaxbyz.theory.subjects import Cases
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -46,12 +43,13 @@ def test_every_claim_between_numbers_is_exact_or_says_why_not():
 
 
 @pytest.mark.parametrize("name", ["trimmed mean", "median, odd", "median, even"])
-def test_coefficients_of_rules_are_certified(name):
+@pytest.mark.parametrize("by", [1 + 1e-12, 1 - 1e-12, 1.01])
+def test_coefficients_of_rules_are_certified(name, by):
     (claim,) = (claim for claim in CLAIMS if claim.key == f"robustness/{name}")
     assert worst_input(claim, BUDGET).status is Status.CERTIFIED
-    wrong = dataclasses.replace(claim.subject, scale=1 + 1e-12)
+    wrong = dataclasses.replace(claim.subject, scale=by)
     report = worst_input(dataclasses.replace(claim, subject=wrong), BUDGET)
-    assert report.status is Status.SEARCHED  # too near for the programs, but not for fractions
+    assert "suspected violation" in report.evidence  # too near for the programs, not for fractions
 
 
 @pytest.mark.parametrize("name", ["trimmed mean, n ≤ 8", "median, n ≤ 8"])
@@ -72,7 +70,9 @@ def test_bounds_of_rules_with_several_pieces_enclose_their_coefficient():
 
 
 def scaled(function, by):
-    return lambda *given: by * function(*given)
+    """By a fraction, of quotients too."""
+    top, bottom = by.as_integer_ratio()
+    return lambda *given: top * function(*given) / bottom
 
 
 def wrong_theorem(row, **by):
@@ -106,15 +106,14 @@ WRONG = {
     ),
     "A/N, 140": constants.constants_a("N", first=140.0),
     "A/N, 11.9": constants.constants_a("N", second=11.9),
-    "A/N, c >= 16": constants.constants_a("N", least_c=16.0),
     "B/N, 0.33": constants.constants_b("N", first=0.33),
     "B/N, 2.49": constants.constants_b("N", second=2.49),
     "B/c2', 2": constants.constants_b_doubled(2.0),
     **{f"T{row}, noise": wrong_theorem(row, noise=Fraction(1, 2)) for row in (1, 2, 3, 4)},
     **{f"T{row}, start": wrong_theorem(row, start=Fraction(1, 4)) for row in (1, 2)},
-    **{f"T{row}, step": wrong_theorem(row, step=1.01) for row in (1, 2, 3, 4)},
-    **{f"C{number}": wrong_corollary(number, 0.99) for number in (1, 2, 3)},
-    "S9": product_claim(rates.PRODUCT * 1.0001),
+    **{f"T{row}, step": wrong_theorem(row, step=Fraction(101, 100)) for row in (1, 2, 3, 4)},
+    **{f"C{number}": wrong_corollary(number, Fraction(99, 100)) for number in (1, 2, 3)},
+    "S9": product_claim(rates.PRODUCT * (1 + 1.9e-9)),
 }  # fmt: skip
 
 
@@ -138,17 +137,3 @@ def test_lost_terms_of_the_lemmas_are_noticed():
     finally:
         ROWS[1] = (steps, *rest)
     assert by_polynomials(theorem_claim(1), BUDGET).status is Status.PROVED
-
-
-def test_the_cube_covers_the_box_of_theorem_a():
-    """Every point of the family comes from β, m', r' in [0, 1], up to rounding."""
-    (family,) = constants.constants_a("N").families
-    for z in np.random.default_rng(0).normal(size=(300, family.size)) * 3:
-        box = family.make(jnp.asarray(z))
-        c, a, x = (float(number) for number in (box.c, box.inflation, box.parameters().x))
-        beta = (1 - 24 * x) ** 0.5
-        least, part = 24 * x, 24 / c
-        m = (part - least) / (1 - least)
-        r = (part / a - least) / (part - least)
-        assert all(-1e-9 <= share <= 1 + 1e-9 for share in (beta, m, r))
-        np.testing.assert_allclose(_point(beta, m, r, 24), (c, x, a), rtol=1e-9)

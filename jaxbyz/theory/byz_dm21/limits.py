@@ -147,9 +147,10 @@ def _product_sides(given: tuple[Any, Any, Any]) -> tuple[list[Any], list[Any]]:
     A = 2-η - 2(1-η)²u + (1-η)(2-η+η²)u²:
 
         J h (4-2η-ηh) = A;    4 F V∞ ≥ h (4-2η-ηh),  so that J V∞ ≥ A/(4F) if A ≥ 0;
-        A - 4cF = a2 u² + a1 u + a0 with a2 ≥ 0 and 4 a2 a0 - a1² ≥ 16 (1-η)(7 - (c+5/2)²) = 0,
+        A - 4cF = a2 u² + a1 u + a0 with a2 ≥ 0 and 4 a2 a0 - a1² ≥ 16 (1-η)(7 - (c+5/2)²),
 
-    so that A ≥ 4cF for every u. The last line is shown for all c in [1/7, 3/20].
+    which is 0 at this c, so that A ≥ 4cF for every u; where a2 = 0, at η = 1, a1 = 0 and a0 > 0.
+    The last line is shown for all c in [1/7, 3/20].
     """
     eta, w, part = given
     h, c = 2 * (2 - eta) * w / eta, Fraction(1, 7) + part / 140
@@ -175,5 +176,9 @@ def _product_reduction(constant: float) -> Reduction:
         "every h below the limit 2(2-η)/η is one of the second variable",
         sides=_product_sides,
         follows="A ≥ 4cF, and J V∞ ≥ A/(4F)",
-        same=lambda given: (jnp.sqrt(7.0) - 2.5, jnp.asarray(constant)),
+        same=lambda given: (
+            jnp.stack([jnp.sqrt(7.0) - 2.5, 2 * (2 - given.eta) / given.eta]),
+            jnp.stack([jnp.asarray(constant), rates.recursive_limit(given.eta)]),
+        ),
+        tolerance=1e-15,  # two ways to write the same: a rounding or two
     )

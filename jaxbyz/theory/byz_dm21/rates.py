@@ -24,8 +24,9 @@ When transients are over, the averaged squared gradient is y_0² J/T + s² V∞ 
 The reason: u forgets in 1/η rounds whatever γ is, and the noise floor is of order s² min(η, h). Two
 parameters, β = √η, reach T^(-2/3).
 
-How far this goes. J and V∞ are exact. That J V∞ ≥ √7 - 5/2 is proved, by polynomials (`limits`); it
-is nearly attained as η → 0 with h = (√7-2) η. The inequality for the average is asymptotic. The
+How far this goes. The closed forms of J and V∞ are held against their equations by numbers alone
+(claim S9-JV). That these closed forms have J V∞ ≥ √7 - 5/2 is proved, by polynomials (S9); it is
+nearly attained as η → 0 with h = (√7-2) η. The inequality for the average is asymptotic. The
 exact optimum over constant (h, η) tends to it from below: in these units it is 0.748 at T = 10²,
 0.7621 at 10⁴ and 0.7635 at 10⁷ (0.944 if the first batch is one sample). All this speaks of
 constant parameters and of the uniform average of the iterates. It does not contradict a method with

@@ -11,7 +11,8 @@ As γL ≤ 1/fast, the condition 2γ² K_S + γL ≤ 1 follows from 2K_S ≤ (1 
 
 because a largest number is no smaller than a mean. A² ≥ slow² K (L̃² + sample² β ℓ²)/α². Then both
 sides are linear in L², L̃² and ℓ², and it is enough that the coefficients of each obey it. Under PL
-γμ is at most α/slow, β/fast and (row 4) η/2, because μ ≤ L ≤ L̃: each must be within a contraction.
+γμ is at most α/slow, β/fast and (row 4) η/2, because μ ≤ L ≤ L̃. So γμ ≤ s × each contraction, if
+these three numbers are.
 
 **Corollaries.** With the closed forms of the theorem, a largest number at most the sum, and
 1/(B₀T) ≤ η², the terms that depend on η are at most the left sides of
@@ -21,8 +22,9 @@ sides are linear in L², L̃² and ℓ², and it is enough that the coefficients
     C3   2P/η  + Q η  ≤  2P + 23 √(P Q/66),                  600 βη² + 216 η³ ≤ 816 η³
 
 with P = 22L_κd₀/T, Q = 24σ²k, R = 300Kσ²/α² in C1 and P = Λd₀/T, Q = 66σ²k in C2 and C3. η is 1 or
-one of the other terms of its minimum, which gives one of P, Q, R in terms of another: each case is
-a polynomial in variables of [0, 1], after division by the largest of them.
+one of the other terms of its minimum, which gives one of P, Q, R in terms of another. Each case is
+an inequality between polynomials in variables of [0, 1], after division by P where η = 1, by ηQ
+where P is given by Q, by η³R where it is given by R.
 """
 
 from collections.abc import Callable
@@ -34,6 +36,7 @@ import jax.numpy as jnp
 from jaxbyz.theory.byz_dm21.boxes import Numbers
 from jaxbyz.theory.byz_dm21.setting import Setting
 from jaxbyz.theory.byz_dm21.weights import Steps, weights
+from jaxbyz.theory.claims import Claim
 from jaxbyz.theory.subjects import Reduction
 
 Sides = tuple[list[Any], list[Any]]
@@ -122,10 +125,15 @@ def theorem(
 
     def same(given: Numbers) -> tuple[Any, Any]:
         given = given._replace(beta=given.eta) if single else given
-        inverse = form.inverse(given)
+        inverse, point = form.inverse(given), given.point
         if row == 4:
             inverse = jnp.maximum(inverse, 2 * given.mu / given.eta)
-        return inverse, 1 / step(given)
+        found = weights(point, steps(point, given.eta, given.beta), theta=1.0, spare=float(spare))
+        size = found.step_size  # at the edge of its condition
+        least = jnp.min(jnp.stack(found.contractions))
+        return jnp.stack([inverse, jnp.ones_like(size), least]), jnp.stack(
+            [1 / step(given), 2 * size**2 * found.k_s + size * found.smoothness, found.contraction]
+        )
 
     return Reduction(
         ("α", "1/G", "β", *(() if single else ("η/β",)), "κ"),
@@ -140,12 +148,16 @@ def theorem(
 
 def _first(eta: Any, q: Any, r: Any) -> Sides:
     """C1: η = 1, with Q = q² P and R = r⁴ P; η² = P/Q, with R = r⁴ Q/η²; η⁴ = P/R, Q = q² η² R."""
-    root, linear, cubic = Fraction(2785, 1000), Fraction(42, 24), Fraction(516, 300)
-    assert root**2 * 528 <= 64**2
-    last = Fraction(275, 100)
+    root = Fraction(2785, 1000)  # at most 64/√528: the last side
+    linear, cubic, last = Fraction(42, 24), Fraction(516, 300), Fraction(275, 100)
     return (
-        [1 + linear * q**2 + cubic * r**4, 1 + linear + cubic * r**4, 1 + linear * q**2 + cubic],
-        [1 + root * q + last * r, eta + root + last * r, eta + root * q + last],
+        [
+            1 + linear * q**2 + cubic * r**4,
+            1 + linear + cubic * r**4,
+            1 + linear * q**2 + cubic,
+            root**2 * 528 + 0 * q,
+        ],
+        [1 + root * q + last * r, eta + root + last * r, eta + root * q + last, 64**2],
     )
 
 
@@ -160,10 +172,9 @@ def _second(e: Any, q: Any) -> Sides:
 
 def _third(eta: Any, q: Any) -> Sides:
     """C3: η² = 2P/Q: both sides over η Q, squared; η = 1: Q = 2q² P, and 23 √(2/66) ≥ 4."""
-    assert 23**2 * 2 >= 16 * 66
     return (
-        [0 * eta + 4, 2 + 2 * q**2, 600 * eta**3 + 216 * eta**3],
-        [0 * eta + Fraction(23**2, 2 * 66), 2 + 4 * q, 816 * eta**3],
+        [0 * eta + 4, 2 + 2 * q**2, 600 * eta**3 + 216 * eta**3, 0 * eta + 16 * 66],
+        [0 * eta + Fraction(23**2, 2 * 66), 2 + 4 * q, 816 * eta**3, 23**2 * 2],
     )
 
 
@@ -211,9 +222,9 @@ CASES: dict[int, tuple[tuple[str, ...], Callable[..., Sides]]] = {
 
 
 def corollary(
-    number: int, eta: Callable[..., Any], bound: Callable[[Setting, Any, Any], Any]
+    number: int, eta: Callable[..., Any], bound: Callable[[Setting, Any, Any], Any], theorem: Claim
 ) -> Reduction:
-    """The reduction of C1 … C3 to theorem 1 or 2; the functions are those that users call."""
+    """The reduction of C1 … C3 to T1 or T2; the functions are those that users call."""
     variables, sides = CASES[number]
 
     def same(given: Numbers) -> tuple[Any, Any]:
@@ -227,6 +238,7 @@ def corollary(
         lambda *given: given,
         "which of the terms of η is the smallest: each case is one side",
         sides=lambda given: sides(*given),
-        follows="see `byz_dm21.reductions`; it rests on T1 or T2",
+        follows="see `byz_dm21.reductions`",
         same=same,
+        rests_on=(theorem,),
     )

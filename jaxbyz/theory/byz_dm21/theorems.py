@@ -160,7 +160,7 @@ def corollary_claim(number: int, bound: Callable[[Setting, Any, Any], Any] | Non
         sides=sides,
         families=(numbers(),),
         hypotheses=(*BOX, LENGTH, GAP),  # η and β are those of the corollary
-        reduction=reductions.corollary(number, eta_of, stated),
+        reduction=reductions.corollary(number, eta_of, stated, theorem_claim(row)),
         about=(eta_of, stated),
     )
 

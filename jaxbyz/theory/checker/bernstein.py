@@ -23,6 +23,7 @@ from .polynomials import Polynomial, Powers, Quotient, monomials
 
 MOST_BOXES = 4_000
 MOST_HALVINGS = 40
+MOST_COEFFICIENTS = 200_000  # of one polynomial
 
 Coefficients = dict[Powers, Any]  # of Bernstein's basis
 
@@ -63,7 +64,10 @@ def in_bernstein_basis(polynomial: Polynomial, degrees: Powers) -> Coefficients:
 
 
 def halves(found: Coefficients, degrees: Powers, place: int) -> tuple[Coefficients, Coefficients]:
-    """The coefficients on both halves of a box across one side, by means of neighbours."""
+    """The coefficients on both halves of a box across one side, by de Casteljau's scheme.
+
+    Neighbours are averaged again and again: first and last of every row belong to the halves.
+    """
     n = degrees[place]
     low, high, half = {}, {}, Fraction(1, 2)
     for start in found:
@@ -82,8 +86,9 @@ def nowhere_negative(
 ) -> Answer:
     """Whether it is ≥ 0 on the box: variables of these places in [0, ∞), the others in [0, 1].
 
-    It ends: at most `most_boxes` boxes are looked at, and none with a side below 2^-40. An answer
-    without `holds` says nothing against the polynomial, unless a negative value is named.
+    At most `most_boxes` boxes are looked at, none with a side below 2^-40, and no polynomial of
+    more than 200,000 coefficients. An answer without `holds` says nothing against the polynomial,
+    unless it names a point where the value is negative.
 
     >>> x, y = Polynomial.variables(2)
     >>> nowhere_negative(x * x - x * y - x * y + y * y).holds  # (x-y)² touches 0 inside the box
@@ -98,7 +103,8 @@ def nowhere_negative(
         answer = _on_cube(part, most_boxes - boxes)
         boxes, coefficients = boxes + answer.boxes, coefficients + answer.coefficients
         if not answer.holds:
-            return Answer(False, boxes, coefficients, answer.reason)
+            of_ray = "a coefficient of the rays' powers is " if rays else ""
+            return Answer(False, boxes, coefficients, of_ray + answer.reason)
     return Answer(True, boxes, coefficients)
 
 
@@ -114,6 +120,8 @@ def _by_rays(polynomial: Polynomial, rays: frozenset[int]) -> dict[Powers, Polyn
 
 def _on_cube(polynomial: Polynomial, most_boxes: int) -> Answer:
     degrees = polynomial.degrees
+    if math.prod(n + 1 for n in degrees) > MOST_COEFFICIENTS:
+        return Answer(False, 0, 0, f"undecided: more than {MOST_COEFFICIENTS} coefficients")
     corner = [(Fraction(0), Fraction(1)) for _ in degrees]
     waiting = [(in_bernstein_basis(polynomial, degrees), corner)]
     boxes = coefficients = 0
@@ -150,9 +158,9 @@ def quotient_nowhere_negative(
 ) -> Answer:
     """The same for a quotient, of which every factor below is shown to be > 0 inside the box.
 
-    A factor whose coefficients are all ≥ 0, without halving, is > 0 at every inner point, where all
-    weights of Bernstein's basis are. On the border it may be 0: a statement about sides that are
-    continuous where they are defined holds there, too.
+    A factor whose coefficients are all ≥ 0, and not all 0, without halving, is > 0 at every inner
+    point, where all weights of Bernstein's basis are. On the border it may be 0. There left ≤ right
+    holds too, if both sides of the claim are continuous at that point.
     """
     boxes = coefficients = 0
     for factor in quotient.below:

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 Powers = tuple[int, ...]  # of each variable
+MOST_POWER = 100  # of `**`: more is a mistake, and takes long
 
 
 class Polynomial:
@@ -26,6 +27,10 @@ class Polynomial:
     __slots__ = ("_hash", "terms")
 
     def __init__(self, terms: Mapping[Powers, Any]) -> None:
+        if any(not isinstance(by, int | Fraction) for by in terms.values()):
+            raise TypeError(f"coefficients must be whole numbers or fractions, got {terms!r:.60}")
+        if any(power < 0 for powers in terms for power in powers):
+            raise ValueError(f"powers must be >= 0, got {terms!r:.60}")
         self.terms = {powers: by for powers, by in terms.items() if by != 0}
         self._hash = hash(frozenset(self.terms.items()))
 
@@ -57,7 +62,8 @@ class Polynomial:
         total: dict[Powers, Any] = collections.defaultdict(int)
         for one, by in self.terms.items():
             for two, times in other.terms.items():
-                total[tuple(map(int.__add__, one, two))] += by * times
+                powers = tuple(a + b for a, b in zip(one, two, strict=True))
+                total[powers] += by * times
         return Polynomial(total)
 
     def __eq__(self, other: object) -> bool:
@@ -87,10 +93,11 @@ class Polynomial:
 
 
 class Quotient:
-    """A polynomial divided by a product of polynomials, each of which is > 0 inside the box.
+    """A polynomial divided by a product of polynomials; `bernstein` checks that these are > 0.
 
-    Arithmetic takes whole numbers and fractions too; it refuses floating-point numbers, whose last
-    digits would be part of a statement.
+    Arithmetic takes whole numbers (1.0 too) and fractions; it refuses other floating-point numbers,
+    whose last digits would be part of a statement. A quotient has no truth and is not compared, so
+    that a formula with cases cannot be called with it.
 
     >>> x, = Quotient.variables(1)
     >>> third = 1 / (1 + x) + x / (1 + x)
@@ -103,6 +110,8 @@ class Quotient:
     def __init__(self, top: Polynomial, below: Mapping[Polynomial, int], count: int) -> None:
         self.top, self.count = top, count
         self.below = {factor: power for factor, power in below.items() if power}
+        if any(not factor.terms or power < 0 for factor, power in self.below.items()):
+            raise ValueError("divisors must be other polynomials than 0, with powers > 0")
 
     @classmethod
     def variables(cls, count: int) -> tuple[Quotient, ...]:
@@ -111,12 +120,23 @@ class Quotient:
 
     def _other(self, other: Any) -> Quotient:
         if isinstance(other, Quotient):
+            if other.count != self.count:
+                raise ValueError(f"variables must be as many, got {self.count} and {other.count}")
             return other
         if isinstance(other, float) and other.is_integer():
             other = int(other)  # 1.0 is 1
-        if not isinstance(other, int | Fraction):
+        if isinstance(other, bool) or not isinstance(other, int | Fraction):
             raise TypeError(f"a quotient takes whole numbers and fractions, got {other!r:.60}")
-        return Quotient(Polynomial.constant(other, self.count), {}, self.count)
+        exact = Fraction(int(other.numerator), int(other.denominator))  # of Python's own integers
+        return Quotient(Polynomial.constant(exact, self.count), {}, self.count)
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("quotients are not compared: a formula must have no cases")
+
+    def __bool__(self) -> bool:
+        raise TypeError("a quotient has no truth: a formula must have no cases")
+
+    __hash__ = None  # type: ignore[assignment]
 
     def _product(self, factors: Mapping[Polynomial, int]) -> Polynomial:
         total = Polynomial.constant(1, self.count)
@@ -175,8 +195,8 @@ class Quotient:
         return Quotient(self._product(self.below), {self.top: 1}, self.count)
 
     def __pow__(self, power: int) -> Quotient:
-        if not (isinstance(power, int) and power >= 0):
-            raise TypeError(f"powers must be whole numbers >= 0, got {power!r}")
+        if isinstance(power, bool) or not (isinstance(power, int) and 0 <= power <= MOST_POWER):
+            raise TypeError(f"powers must be whole numbers in 0..{MOST_POWER}, got {power!r}")
         return Quotient(
             self._product({self.top: power}),
             {factor: n * power for factor, n in self.below.items()},

@@ -37,12 +37,16 @@ def worst_input(claim: Claim, budget: Budget) -> Report:
     # The rows are kept a millionth off ties, where rounding would choose.
     sharp = abs(found.ratio / formula - 1) < 1e-9 and abs(ratio - 1) < 1e-5
     bounds = exact_kappa(given.rule, given.n, given.f)
-    # The formula is a float: the nearest one to the fraction, but for its own roundings.
-    same = bounds.below == bounds.above and abs(float(bounds.above) / formula - 1) < 1e-15
+    # The formula is a float: the nearest one to the fraction, but for a few roundings of its own.
+    near = [abs(float(bound) / formula - 1) < 1e-15 for bound in bounds]
+    same = bounds.below == bounds.above and all(near)
     status = Status.CERTIFIED if same else Status.SEARCHED
     said = f"{evidence}; in fractions {bounds.below} ≤ κ ≤ {bounds.above}"
-    if not sharp:
-        status, said = Status.INCONCLUSIVE, f"suspected violation; {evidence}"
+    too_small = float(bounds.below) > formula and not near[0]
+    too_large = float(bounds.above) < formula and not near[1]
+    if not sharp or too_small or too_large:
+        status, said = Status.INCONCLUSIVE, f"suspected violation; {said}"
     seconds = time.perf_counter() - began
     known = (claim.key, status, "convex programs", said, ratio, seconds, found.rows)
-    return Report(*known, exact=sharp and same, tight=sharp)
+    certified = status is Status.CERTIFIED
+    return Report(*known, exact=certified, tight=sharp and status > Status.INCONCLUSIVE)

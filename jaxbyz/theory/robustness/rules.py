@@ -19,7 +19,7 @@ from jaxbyz.core import Aggregator
 from jaxbyz.problems.quadratics import quadratics_from_arrays
 from jaxbyz.theory.claims import Claim, Family, Provenance, Scope
 from jaxbyz.theory.robustness.definitions import finite_rows
-from jaxbyz.theory.robustness.worst_columns import exact_kappa
+from jaxbyz.theory.robustness.worst_columns import as_fraction, exact_kappa
 from jaxbyz.theory.subjects import Cases, WorstInput
 
 SOURCE = "derived here: robustness coefficients"
@@ -78,7 +78,7 @@ def attained_everywhere(
         n, f = pair
         stated = kappa(make(f), n, f).exact
         assert stated is not None
-        formula, bounds = Fraction(stated).limit_denominator(1000), exact_kappa(make(f), n, f)
+        formula, bounds = as_fraction(stated), exact_kappa(make(f), n, f)
         return [bounds.above, formula], [formula, bounds.below]
 
     return derived(

@@ -6,9 +6,10 @@ the rule is linear, with S at given places and R(y) - ȳ_S = c·y,
     above   (c·y)² ≤ h ‖c_S - (Gᵀλ)_S‖² Var_S(y)   for every λ ≥ 0 with (Gᵀλ)_B = c_B,
     below   (c·y)²/Var_S(y)                         at any y of the cone.
 
-A floating-point solver tells which λ are not 0. The system that these satisfy at the minimum is
+A floating-point solver guesses which λ are not 0. The system that these satisfy at the minimum is
 then solved in fractions, and its solution gives λ and a column y. Both lines are evaluated with
-these, so that the solver need not be believed. Derived here.
+these, so that the solver need not be believed. What is believed: that the pieces which the rule
+declares are the whole rule. Derived here.
 """
 
 import itertools
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxbyz import checks
 from jaxbyz.aggregators.analysis.exact_columns import multiplier_guesses
 from jaxbyz.core import Aggregator, LinearPiece
 
@@ -31,16 +33,34 @@ class Bounds(NamedTuple):
     above: Fraction
 
 
+def as_fraction(number: float) -> Fraction:
+    """The fraction of a small denominator that is this number, but for its rounding.
+
+    Raises:
+        ValueError: there is none.
+
+    >>> as_fraction(1 / 3)
+    Fraction(1, 3)
+    """
+    exact = Fraction(float(number)).limit_denominator(MOST_DENOMINATOR)
+    if abs(float(exact) - number) > 4e-16 * abs(number):
+        raise ValueError(f"a number must be a fraction of a small denominator, got {number!r}")
+    return exact
+
+
 def exact_kappa(rule: Aggregator, n: int, f: int) -> Bounds:
     """Bounds of κ that are valid whatever a solver did, equal where it did well.
 
     Raises:
-        ValueError: the rule has no linear pieces, or a program has no solution in fractions.
+        ValueError: n ≤ 2f; the rule has no linear pieces, these are no fractions of small
+            denominators, or a program has no solution in fractions.
 
     >>> from jaxbyz.aggregators import trimmed_mean
     >>> [str(bound) for bound in exact_kappa(trimmed_mean(f=2), 7, 2)]
     ['2/3', '2/3']
     """
+    f = checks.count("f", f)
+    n = checks.count("n", n, minimum=2 * f + 1)
     pieces = None if rule.robustness is None else rule.robustness.pieces
     if pieces is None:
         raise ValueError("rule must be linear on pieces that it declares, got one without")
@@ -49,11 +69,14 @@ def exact_kappa(rule: Aggregator, n: int, f: int) -> Bounds:
 
 
 def _on_piece(piece: LinearPiece, n: int, f: int) -> Bounds:
-    weights = [Fraction(float(w)).limit_denominator(MOST_DENOMINATOR) for w in piece.weights]
-    if sum(weights) != 1 or not np.array_equal(np.array(weights, float), piece.weights):
-        raise ValueError(f"weights must be fractions of small denominators, got {piece.weights}")
-    order = np.eye(n, dtype=int)[:-1] - np.eye(n, dtype=int)[1:]
-    rows = np.concatenate([order, np.asarray(piece.inequalities, int).reshape(-1, n)])
+    weights = list(map(as_fraction, piece.weights))
+    order = np.eye(n)[:-1] - np.eye(n)[1:]
+    rows = [
+        list(map(as_fraction, row))
+        for row in np.concatenate([order, np.asarray(piece.inequalities).reshape(-1, n)])
+    ]
+    if sum(weights) != 1 or any(map(sum, rows)):  # else means of S are no longer without loss
+        raise ValueError("weights of a piece must add up to 1, and rows of its inequalities to 0")
     found = []
     for honest in itertools.combinations(range(n), n - f):
         for sign in (1, -1):
@@ -63,18 +86,19 @@ def _on_piece(piece: LinearPiece, n: int, f: int) -> Bounds:
     return Bounds(max(one.below for one in found), max(one.above for one in found))
 
 
-def _program(rows: np.ndarray, c: Row, honest: tuple[int, ...]) -> Bounds:
+def _program(rows: list[Row], c: Row, honest: tuple[int, ...]) -> Bounds:
     """Both bounds for one cone, one choice of S and one sign.
 
     Raises:
         ValueError: no guess of the solver leads to a solution in fractions.
     """
     chosen = np.isin(np.arange(len(c)), honest)
-    for guess in multiplier_guesses(rows, np.array(c, float), chosen):
-        found = _stationary(rows[guess > 1e-9].tolist(), c, chosen)
+    for guess in multiplier_guesses(np.array(rows, float), np.array(c, float), chosen):
+        part = [row for row, by in zip(rows, guess, strict=True) if by > 1e-9]
+        found = _stationary(part, c, chosen)
         if found is not None:
             residual, column = found
-            fits = all(_dot(row, column) <= 0 for row in rows.tolist())
+            fits = all(_dot(row, column) <= 0 for row in rows)
             below = _ratio(c, column, chosen) if fits else Fraction(0)
             return Bounds(below, len(residual) * _dot(residual, residual))
     raise ValueError("a program of a worst column has no solution in fractions")

@@ -1,15 +1,15 @@
 """The boxes of Theorems A and B on a cube, by fractions: for proofs by polynomials. Derived here.
 
-Theorem A, with y = 1-β² = 24x. Its parameters are c ≥ c0, a ≥ 1 and v = cax in (0, 1], so that with
-m = c0/c and r = 1/a in (0, 1]
+Theorem A, with y = 1-β² = 24x. Its parameters are c ≥ 24, a ≥ 1 and v = cax in (0, 1], so that with
+m = 24/c and r = 1/a in (0, 1]
 
-    y = (24/c0) v m r,    x = y/24.
+    y = v m r,    x = y/24.
 
-β is taken as a variable, which leaves no root. Then m r ≥ t := (c0/24) y is what v ≤ 1 says, and
+β is taken as a variable, which leaves no root. Then m r ≥ y is what v ≤ 1 says, and
 
-    m = t + (1-t) m',     m r = t + (m-t) r'      with m', r' in [0, 1]
+    m = y + (1-y) m',     m r = y + (m-y) r'      with m', r' in [0, 1]
 
-are all m and r with t ≤ m r ≤ m ≤ 1, for c0 ≤ 24.
+are all m and r with y ≤ m r ≤ m ≤ 1. For a smaller c than 24 there may be no real β.
 """
 
 from fractions import Fraction
@@ -34,23 +34,22 @@ class RationalA(NamedTuple):
         return self.setting
 
 
-def _point(beta: Any, m: Any, r: Any, least_c: Any) -> tuple[Any, Any, Any]:
+def _point(beta: Any, m: Any, r: Any) -> tuple[Any, Any, Any]:
     """c, x and a of the variables β, m', r'."""
     y = (1 - beta) * (1 + beta)
-    least = y * least_c / 24
-    part = least + (1 - least) * m
-    return least_c / part, y / 24, part / (least + (part - least) * r)
+    part = y + (1 - y) * m
+    return 24 / part, y / 24, part / (y + (part - y) * r)
 
 
-def reduction_a(least_c: float, weight_is_free: bool) -> Reduction:
-    """Theorem A: all c ≥ `least_c`, a, x, ρ, s and κB².
+def reduction_a(weight_is_free: bool) -> Reduction:
+    """Theorem A: all c ≥ 24, a, x, ρ, s and κB².
 
     With `weight_is_free` the weight A = ρ(1-1/c) q is a variable, q in (0, 1], and s = A(24-ρ) - 1:
     that is for (c2), which s enters through A alone.
     """
 
     def instance(beta: Any, m: Any, r: Any, p: Any, s: Any, kappa_b_squared: Any) -> RationalA:
-        c, x, a = _point(beta, m, r, rational(least_c, beta))
+        c, x, a = _point(beta, m, r)
         rho, one = 24 * p, beta**0
         weight = (1 + s) / (24 - rho)
         if weight_is_free:
@@ -63,7 +62,7 @@ def reduction_a(least_c: float, weight_is_free: bool) -> Reduction:
     return Reduction(
         (*names, "q" if weight_is_free else "s", "κB²"),
         instance,
-        "β² = 1-24x; t = (c0/24)(1-β²), c0/c = t + (1-t)m', c0/(ca) = t + (c0/c-t)r'",
+        "y = 1-β² = 24x; 24/c = y + (1-y)m', 24/(ca) = y + (24/c-y)r'",
         rays=("κB²",) if weight_is_free else ("s", "κB²"),
     )
 
@@ -72,7 +71,7 @@ def reduction_a_default() -> Reduction:
     """Theorem A with s = 1, ρ = 2, c ≥ 24 and κB² up to the edge of q ≥ 0."""
 
     def instance(beta: Any, m: Any, r: Any, share: Any) -> RationalA:
-        c, x, a = _point(beta, m, r, 24)
+        c, x, a = _point(beta, m, r)
         one = beta**0
         kappa_b_squared = share * (1 - 144 / (11 * c)) / (2 + 24 / c)
         weight = one * Fraction(1, 11)

@@ -2,7 +2,9 @@
 
 import random
 from fractions import Fraction
+from math import comb
 
+import numpy as np
 import pytest
 
 from jaxbyz.theory.checker.bernstein import (
@@ -12,6 +14,9 @@ from jaxbyz.theory.checker.bernstein import (
     quotient_nowhere_negative,
 )
 from jaxbyz.theory.checker.polynomials import Polynomial, Quotient
+
+X, Y = Polynomial.variables(2)
+ONE = Polynomial.constant(1, 2)
 
 
 def fraction(rng):
@@ -42,12 +47,50 @@ def test_quotients_are_what_fractions_give(name):
             assert made.at(x, y) == exact
 
 
-@pytest.mark.parametrize("wrong", [0.1, "1", None, 1j])
+@pytest.mark.parametrize("wrong", [0.1, "1", None, 1j, True, float("nan"), float("inf")])
 def test_quotients_refuse_what_is_not_exact(wrong):
     (x,) = Quotient.variables(1)
     for attempt in (lambda: x + wrong, lambda: wrong * x, lambda: x / wrong, lambda: x**0.5):
         with pytest.raises(TypeError):
             attempt()
+
+
+def test_quotients_have_no_truth_and_are_not_compared():
+    """A formula with cases would be proved for one of them alone."""
+    (x,) = Quotient.variables(1)
+    for attempt in (lambda: x == 1, lambda: x != x, lambda: bool(x), lambda: {x}, lambda: x < 1):
+        with pytest.raises(TypeError):
+            attempt()
+
+
+def test_whole_numbers_of_numpy_do_not_overflow():
+    (x,) = Quotient.variables(1)
+    large = Fraction(np.int64(2**62))
+    assert (1 + x - 4 * (large + 0 * x)).at(1) == 2 - 2**64
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda: Polynomial({(1,): 0.5}),
+        lambda: Polynomial({(1,): float("inf")}),
+        lambda: Polynomial({(-1,): 1}),
+        lambda: Quotient(X, {Polynomial({}): 1}, 2),
+        lambda: Quotient(X, {Y: -1}, 2),
+        lambda: Quotient.variables(1)[0] * Quotient.variables(2)[1],
+        lambda: Quotient.variables(1)[0] ** 1000,
+        lambda: X * Polynomial({(1,): 1}),
+    ],
+)
+def test_what_is_no_polynomial_or_quotient(attempt):
+    with pytest.raises((TypeError, ValueError)):
+        attempt()
+
+
+def test_numbers_below_stay_where_they_are():
+    x, y = Quotient.variables(2)
+    three = Quotient(Polynomial.constant(3, 2), (1 / (2 + y)).below, 2)  # 3/(2+y)
+    assert (x / three).at(1, 2) == Fraction(4, 3)
 
 
 def test_division_by_nothing():
@@ -62,8 +105,6 @@ def random_polynomial(rng, degrees):
 
 
 def from_bernstein(found, degrees, x, y):
-    from math import comb
-
     return sum(
         b * comb(degrees[0], i) * x**i * (1 - x) ** (degrees[0] - i)
         * comb(degrees[1], j) * y**j * (1 - y) ** (degrees[1] - j)
@@ -87,10 +128,6 @@ def test_coefficients_are_those_of_the_basis_on_the_box_and_on_both_halves():
                     assert from_bernstein(half, degrees, *at) == polynomial.at(*inside)
 
 
-X, Y = Polynomial.variables(2)
-ONE = Polynomial.constant(1, 2)
-
-
 def number(value):
     return Polynomial.constant(Fraction(value), 2)
 
@@ -99,6 +136,7 @@ def number(value):
     ("polynomial", "rays", "holds"),
     [
         (X * Y, (), True),
+        (X * (X * X - X + number("1/4") + number("1/1000")), (), True),  # 0 at a corner, halved
         (number(0), (), True),
         (X - X * X, (), True),  # 0 at both ends
         (X * X - X + number("1/4") + number("1/1000000"), (), True),  # by a millionth
@@ -138,6 +176,7 @@ def test_a_quotient_needs_divisors_above_zero():
     assert quotient_nowhere_negative(x / y).holds  # y > 0 inside the box
     assert not quotient_nowhere_negative(x / (y - Fraction(1, 2))).holds
     assert not quotient_nowhere_negative(x / (y - Fraction(1, 2)) ** 2).holds  # 0 inside the box
+    assert not quotient_nowhere_negative(x / (1 + y) / (y - Fraction(1, 2)) / (y - 2)).holds
     assert not quotient_nowhere_negative(-x / (1 + y)).holds
     assert not quotient_nowhere_negative(x / (1 - y), frozenset({1})).holds
 
@@ -147,3 +186,13 @@ def test_it_ends():
     answer = nowhere_negative((X - number("1/3")) * (X - number("1/3")), most_boxes=50)
     assert not answer.holds
     assert answer.boxes <= 50
+    square = (X - number("1/3")) * (X - number("1/3"))
+    assert not nowhere_negative(square - number(Fraction(1, 10**30))).holds  # the smallest box
+    large = Polynomial({(300, 0): 1, (0, 300): 1, (0, 0): -3})
+    assert "more than 200000" in nowhere_negative(large * large).reason
+
+
+def test_reasons_name_what_they_say():
+    assert nowhere_negative(X - Y).reason == "negative at (0, 1)"
+    along = nowhere_negative(ONE - Y * number(2) + Y * Y, frozenset({1})).reason
+    assert along.startswith("a coefficient of the rays' powers is negative")
