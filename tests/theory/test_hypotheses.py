@@ -64,8 +64,8 @@ UNCONDITIONAL = {
     "byz_dm21/C/two momenta",  # in the statement
     *(claim.key for claim in CLAIMS if isinstance(claim.subject, Certificate)),  # in the statement
     "robustness/lower bound", "robustness/trimmed mean", "robustness/median, odd",
-    "robustness/median, even", "robustness/trimmed mean, n ≤ 8",
-    "robustness/median, n ≤ 8",  # suprema over all inputs
+    "robustness/median, even", "robustness/trimmed mean, n ≤ 20",
+    "robustness/median, n ≤ 20", "robustness/lower median, n ≤ 20",  # suprema over all inputs
     "robustness/dissimilarity",  # one problem, every point
     # What users receive for arguments inside the hypotheses, which are checked there.
     *(f"rosdhb/{name}" for name in ("A/promise", "B/promise", "C/promise", "A/best c", "certify",

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxbyz.aggregators import meamed, trimmed_mean
+from jaxbyz.aggregators import lower_median, meamed, trimmed_mean
 from jaxbyz.aggregators.analysis.exact_columns import worst_column
 from jaxbyz.aggregators.analysis.linear_pieces import ranks
 from jaxbyz.core import LinearPiece
@@ -366,6 +366,14 @@ def test_all_pieces_and_both_signs_count():
         bounds = exact_kappa(pieced(*pieces), 5, 1)
         assert bounds.below == bounds.above
         near(float(bounds.above), worst_column(list(pieces), 5, 1).kappa)
+
+
+@pytest.mark.parametrize("rule", [trimmed_mean(2), lower_median(2)])
+def test_the_worst_place_of_a_rule_that_grows(rule, monkeypatch):
+    """Of nine rows all places are looked at, or the two that are known to be worst."""
+    short = exact_kappa(rule, 9, 2)
+    monkeypatch.setattr(worst_columns, "ALL_PLACES", 9)
+    assert exact_kappa(rule, 9, 2) == short
 
 
 @pytest.mark.parametrize(
