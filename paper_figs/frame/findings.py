@@ -103,7 +103,7 @@ def at_most(claim: str, values: Any, bound: float = 0.0, what: str = "") -> Find
     values = np.asarray(values, float)
     if values.ndim != 1 or not len(values):
         raise ValueError(f"{claim!r}: values must be one number a seed, got {values.shape}")
-    numbers = f"{what or 'difference'}: {_said(values)}, claimed ≤ {bound:.4g}"
+    numbers = f"{what or 'difference'}: {_said(values)}, claimed ≤ {bound + 0:.4g}"
     if len(values) == 1:
         return Finding(claim, "E", "inconclusive", numbers, "one seed has no interval")
     if not np.isfinite(values).all():

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import subprocess
-import sys
 import types
 import warnings
 
@@ -299,17 +298,28 @@ def test_every_figure_module_is_whole():
         figure.load("fig99")
 
 
-def test_figures_made_by_several_processes(tmp_path):
-    """Two of the smallest, each in a process of its own; the page has both."""
-    arguments = ["mask_seeds", "dm21_stability", "--quick", "--processes", "2", "--out"]
-    run = subprocess.run(
-        [sys.executable, "-m", "paper_figs", *arguments, str(tmp_path)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    assert "2 figures, 0 not made" in run.stdout
-    page = (tmp_path / "index.html").read_text()
-    assert page.index("id='dm21_stability'") < page.index("id='mask_seeds'")
+def test_figures_made_by_other_processes(tmp_path):
+    """The smallest one: settings, results and pictures come back from where they are made."""
+    ((name, made),) = batch.every(["mask_seeds"], "quick", tmp_path, processes=2)
+    assert name == "mask_seeds"
+    assert made.picture.exists()
+    assert not made.failed
+    assert len(made.results) == 2
+
+
+def test_an_error_of_one_figure_is_told_and_does_not_stop_others(tmp_path, monkeypatch, capsys):
+    def make(name, *_, **__):
+        if name == "a":
+            raise ZeroDivisionError("a check that fails")
+        return name
+
+    monkeypatch.setattr(batch.making, "make", make)
+    monkeypatch.setattr(batch, "prepare", lambda scale: None)
+    found = dict(batch.every(["a", "b"], "quick", tmp_path))
+    assert found == {"a": "ZeroDivisionError: a check that fails", "b": "b"}
+    assert "Traceback" in capsys.readouterr().err
+    with pytest.raises(ZeroDivisionError):
+        dict(batch.every(["a"], "quick", tmp_path))
 
 
 def test_the_number_of_processes_is_checked(capsys):

@@ -11,6 +11,7 @@ import pytest
 from jaxbyz.theory import Budget, Status
 from jaxbyz.theory.audit import CLAIMS
 from jaxbyz.theory.checker.certificates import read, rosdhb
+from jaxbyz.theory.engines import instances as engine
 from jaxbyz.theory.engines.instances import worst_instances
 from jaxbyz.theory.proofs.statements import proved_claim
 from jaxbyz.theory.rosdhb import instances
@@ -20,6 +21,12 @@ pytestmark = pytest.mark.usefixtures("x64")
 FEW = Budget(starts=8, steps=150)
 CERTIFICATES = [c for c in CLAIMS if isinstance(c.subject, Certificate)]
 OF_ROSDHB = [c for c in CERTIFICATES if c.subject.record["method"] == rosdhb.NAME]
+
+
+@pytest.fixture(autouse=True)
+def two_sizes(monkeypatch):
+    """The third takes half of the compiling."""
+    monkeypatch.setattr(engine, "SIZES", engine.SIZES[:2])
 
 
 @pytest.mark.parametrize("claim", CERTIFICATES, ids=lambda claim: claim.key)
