@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxbyz import checks
@@ -46,6 +47,8 @@ class History:
     parameters: np.ndarray  # [S, d] at the end
     seeds: np.ndarray  # [S]
     about: Mapping[str, Any]  # names, numbers of workers, versions, seconds
+    # x [d] -> the model's variables, where the problem has a model; not saved
+    unravel: Callable[[Any], Any] | None = dataclasses.field(default=None, kw_only=True, repr=False)
 
     def __getitem__(self, name: str) -> np.ndarray:
         """One column, [S, E] ("round": [E])."""
@@ -62,6 +65,37 @@ class History:
     def final(self, name: str) -> float:
         """Mean over seeds of the last value of a column."""
         return float(self[name][..., -1].mean())  # "round" has no seeds
+
+    def model(self, seed: int | None = None, problem: Any = None) -> Any:
+        """The trained model: what its `apply` takes, ready for `flax.serialization`.
+
+        Args:
+            seed: one of `seeds`; None: the first.
+            problem: the problem that was trained; needed of a history that was loaded.
+
+        Raises:
+            ValueError: there was no such seed; the problem has no model, or is not known here.
+
+        >>> import jaxbyz as jb, optax
+        >>> problem = jb.problems.classification("digits", honest=2,
+        ...                                      model=jb.problems.models.Linear(10))
+        >>> sgd = jb.robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.mean())
+        >>> history = jb.train(sgd, problem, rounds=1, progress=False)
+        >>> history.model()["params"]["Dense_0"]["bias"].shape
+        (10,)
+        """
+        unravel = self.unravel if problem is None else problem.unravel
+        if unravel is None:
+            known = "which has no model" if problem is not None or self.about.get("problem") else ""
+            raise ValueError(
+                "problem must be one with a model, for instance of problems.classification; of a "
+                f"history that was loaded give it: history.model(problem=...), got {known or None}"
+            )
+        seeds = self.seeds.tolist()
+        if seed is not None and seed not in seeds:
+            raise ValueError(f"seed must be one of {seeds}, got {seed!r}")
+        place = 0 if seed is None else seeds.index(seed)
+        return unravel(jax.numpy.asarray(self.parameters[place]))
 
     def to_dict(self) -> dict[str, Any]:
         """Rounds, columns, parameters, seeds as arrays, and `about`, in one plain dictionary."""

@@ -225,7 +225,9 @@ class _Progress:
         }
         columns = self.metrics.columns()
         seeds = np.array(self.seeds)
-        return History(np.array(rounds), columns, np.asarray(parameters), seeds, about)
+        found = np.asarray(parameters)
+        unravel = self.problem.unravel
+        return History(np.array(rounds), columns, found, seeds, about, unravel=unravel)
 
 
 def _mesh(devices: Any, watch: Any, checkpoint: Any) -> Mesh | None:

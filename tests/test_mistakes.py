@@ -349,29 +349,38 @@ MISTAKES = {
     "problem and algorithm swapped": (lambda: train(PROBLEM, ALGORITHM),
         "algorithm must be a jaxbyz algorithm", "the problem 'quadratics'",
         "are algorithm and problem swapped?"),
-    "data as arrays": (lambda: jb.problems.classification(ARRAYS, honest=2),
-        "data must be a data set or the name of one", "a tuple of 2", "jaxbyz.data.Dataset(name"),
-    "rows as arrays": (lambda: jb.problems.logistic(ARRAYS, honest=2),
-        "data", "a tuple of 2", "jaxbyz.data.BinaryDataset(name"),
+    "data as three arrays": (
+        lambda: jb.problems.classification((*ARRAYS, ARRAYS[1]), honest=2),
+        "data must be a data set or the name of one", "a tuple of 3", "(features, labels)"),
+    "data as arrays of other lengths": (
+        lambda: jb.problems.classification((ARRAYS[0], ARRAYS[1][1:]), honest=2),
+        "labels of train must be one for each of 6 samples, got 5"),
+    "rows as three arrays": (lambda: jb.problems.logistic((*ARRAYS, ARRAYS[1]), honest=2),
+        "data", "a tuple of 3", "(features, labels)"),
+    "rows of one label": (lambda: jb.problems.logistic(ARRAYS, honest=2),
+        "labels must have two values, got [0]"),
     "data of an unknown name": (lambda: jb.problems.classification("minst", honest=2),
         "'minst'", "mnist"),
     "model a class": (
         lambda: jb.problems.classification("digits", honest=2, model=Linear),
         "model must be a flax module", "the class Linear", "did you mean Linear(...)?"),
-    "model of nnx": (
-        lambda: jb.problems.classification(
-            "digits", honest=2, model=nnx.Linear(64, 10, rngs=nnx.Rngs(0))),
-        "model must be a module of flax.linen, got a Linear of flax.nnx"),
     "model a class of nnx": (
         lambda: jb.problems.classification("digits", honest=2, model=nnx.Linear),
-        "model must be a module of flax.linen, got the class Linear of flax.nnx"),
+        "model must be made of rngs alone", "the class Linear", "functools.partial"),
+    "model of nnx with statistics": (
+        lambda: jb.problems.classification(
+            "digits", honest=2, model=nnx.BatchNorm(8, rngs=nnx.Rngs(0))),
+        "model must keep all its variables in nnx.Param, got ['BatchStat']"),
+    "model that makes no module": (
+        lambda: jb.problems.classification("digits", honest=2, model=lambda rngs: 3),
+        "model(rngs) must make a module of flax.nnx, got the number 3"),
     "model that raises": (lambda: modelled(broken),
-        "model must map images [B, H, W, C] = [2, 8, 8, 1] to logits, got one that raises "
+        "model must map inputs [B, ...] = [2, 8, 8, 1] to outputs, got one that raises "
         "OverflowError: my table ends"),
     "model of other shapes": (lambda: modelled(lambda rows: rows @ jnp.ones((7, 10))),
-        "model must map images", "got one that raises TypeError: dot_general requires"),
+        "model must map inputs", "got one that raises TypeError: dot_general requires"),
     "model of a layer by text": (lambda: modelled(lambda rows: nn.Dense("10")(rows)),
-        "model must map images", "TypeError"),
+        "model must map inputs", "TypeError"),
     "model by NumPy": (lambda: modelled(lambda rows: np.asarray(nn.Dense(10)(rows))),
         "model is compiled, so it must compute with jax.numpy"),
     "model with an if": (lambda: modelled(lambda rows: nn.Dense(10 if rows.sum() > 0 else 9)(rows)),

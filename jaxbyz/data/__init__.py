@@ -1,7 +1,7 @@
 """Data sets as NumPy arrays on the host, and their division over workers.
 
     dataset, binary   what a data set is, and what is checked of it. Start with `dataset`.
-    loading           a data set by its name
+    loading           a data set by its name; own_arrays: of arrays that one has
     digits, idx, emnist, cifar, libsvm, small_binary   one format or source each
     partition         which samples belong to which worker: iid, Dirichlet, sorted by label
     _files, _reading  where files lie; reading them in bounded memory

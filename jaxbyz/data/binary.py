@@ -1,6 +1,8 @@
 """A data set of two classes: rows of features and labels -1 or +1, as NumPy arrays on the host."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +26,25 @@ class BinaryDataset(NamedTuple):
     name: str
     features: NDArray[np.float64]  # [N, d]
     labels: NDArray[np.int32]  # [N], -1 or +1
+
+    @classmethod
+    def from_arrays(cls, features: Any, labels: Any, *, name: str = "own arrays") -> BinaryDataset:
+        """Rows of numbers [N, d], and labels [N] of two values, of which the larger becomes +1.
+
+        Raises:
+            ValueError: arrays of other shapes or types, or not finite; other than two values.
+
+        >>> BinaryDataset.from_arrays([[1.0], [2.0], [0.0]], [7, 3, 7]).labels.tolist()
+        [1, -1, 1]
+        """
+        rows, written = _labels.as_array("features", features), _labels.as_array("labels", labels)
+        if rows.dtype.kind not in "fiub":
+            raise ValueError(f"features must be numbers [N, d], got dtype {rows.dtype}")
+        values = np.unique(written)
+        if written.dtype.kind not in "iubfU" or len(values) != 2:
+            raise ValueError(f"labels must have two values, got {values[:5].tolist()}")
+        signs = np.where(written == values[1], 1, -1).astype(np.int32)
+        return validate_binary(cls(name, rows.astype(np.float64), signs))
 
 
 def validate_binary(dataset: BinaryDataset) -> BinaryDataset:

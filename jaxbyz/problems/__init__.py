@@ -3,7 +3,8 @@
     problem            the type, and what every problem must have. Start here.
     quadratics, noise  quadratic functions, all constants exact; gradient noise of known size
     logistic           logistic regression; `regularisers`, and `newton` for its optimum
-    classification     images and flax models: `models`, `networks`, `resnets`
+    classification, regression   labels and numbers by models: `models`, `networks`, `resnets`
+    per_sample         any loss of any parameters; chunks: sums over samples, a part at a time
     division, width    data given as arrays: over workers, in the precision of the run
 
 Imported by the simulation, comparison, testing and users; never by algorithms, rules or attacks.
@@ -15,14 +16,16 @@ from jaxbyz.problems import models, resnets
 from jaxbyz.problems.classification import Samples, classification
 from jaxbyz.problems.logistic import LabelledVectors, Logistic, logistic
 from jaxbyz.problems.noise import SineSample, sine_noise
+from jaxbyz.problems.per_sample import from_loss
 from jaxbyz.problems.problem import Problem
 from jaxbyz.problems.quadratics import QuadraticData, Quadratics, quadratics, quadratics_from_arrays
+from jaxbyz.problems.regression import regression
 from jaxbyz.problems.regularisers import Regulariser, nonconvex, ridge
 
 __all__ = [
     "LabelledVectors", "Logistic", "Problem", "QuadraticData", "Quadratics", "Regulariser",
-    "Samples", "SineSample", "classification", "logistic", "models", "nonconvex", "quadratics",
-    "quadratics_from_arrays", "resnets", "ridge", "sine_noise",
+    "Samples", "SineSample", "classification", "from_loss", "logistic", "models", "nonconvex",
+    "quadratics", "quadratics_from_arrays", "regression", "resnets", "ridge", "sine_noise",
 ]  # fmt: skip
 
 __getattr__ = renamed(__name__, {"Rows": "LabelledVectors"}, globals())

@@ -27,7 +27,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -151,7 +151,7 @@ class Logistic(Problem):
 
 @part
 def logistic(
-    data: str | BinaryDataset = "synthetic",
+    data: str | BinaryDataset | tuple[Any, Any] = "synthetic",
     *,
     root: str | os.PathLike[str] | None = None,
     honest: int,
@@ -166,8 +166,9 @@ def logistic(
 
     Args:
         data: "synthetic" (needs no file), "breast_cancer" (comes with scikit-learn), "a9a",
-            "w8a", "phishing", "mushrooms", "ijcnn1", or a `jaxbyz.data.BinaryDataset`, for example
-            from `unit_rows`. There is no bias: add a feature that is 1.
+            "w8a", "phishing", "mushrooms", "ijcnn1"; a `jaxbyz.data.BinaryDataset`, for example
+            from `unit_rows`; or arrays (features [N, d], labels [N] of two values). There is no
+            bias: add a feature that is 1.
         root: the folder with the files of a data set given by name; None: the environment variable
             JAXBYZ_DATA, then ./data.
         honest: h, the workers among whom the data is divided.
@@ -193,7 +194,9 @@ def logistic(
     (30, 300, 0.1)
     """
     honest, byzantine = check_workers(honest, byzantine)
-    require_data(data, "features", "jaxbyz.data.BinaryDataset(name, features, labels)")
+    if isinstance(data, tuple) and len(data) == 2:
+        data = BinaryDataset.from_arrays(*data)
+    require_data(data, "features", "(features, labels), or jaxbyz.data.BinaryDataset(...)")
     dataset = validate_binary(by_name(load_binary, data, root))
     regulariser = ridge(0.01) if regulariser is None else regulariser
     if not all(hasattr(regulariser, field) for field in Regulariser._fields):

@@ -33,6 +33,9 @@ class Problem:
     evaluators: Mapping[str, Evaluator]
     classes: int | None = dataclasses.field(default=None, kw_only=True)  # of `labels` in `data`
     recipe: Recipe | None = dataclasses.field(default=None, kw_only=True)
+    # Where x are the parameters of a model: x [d] -> its variables, and (x, inputs) -> outputs.
+    unravel: Callable[[jax.Array], Tree] | None = dataclasses.field(default=None, kw_only=True)
+    predict: Callable[[jax.Array, Any], Any] | None = dataclasses.field(default=None, kw_only=True)
 
 
 def check_workers(honest: int, byzantine: int) -> tuple[int, int]:
@@ -57,22 +60,3 @@ jaxbyz.data.BinaryDataset(name, features, labels)
         raise ValueError(
             f"data must be a data set or the name of one, got {checks.said(data)}: write {instead}"
         )
-
-
-def require_module(model: Any) -> None:
-    """Raise unless a model has what a flax module has.
-
-    >>> require_module("resnet")
-    Traceback (most recent call last):
-    ValueError: model must be a flax module, got the text 'resnet'
-    """
-    kinds = model.__mro__ if isinstance(model, type) else type(model).__mro__
-    if any(kind.__module__.startswith("flax.nnx") for kind in kinds):
-        raise ValueError(
-            f"model must be a module of flax.linen, got {checks.said(model)} of flax.nnx: write it "
-            "as a flax.linen.Module, whose parameters are apart from it"
-        )
-    made = not isinstance(model, type)
-    if not (made and callable(getattr(model, "init", None)) and hasattr(model, "apply")):
-        hint = "" if made else f": did you mean {model.__name__}(...)?"
-        raise ValueError(f"model must be a flax module, got {checks.said(model)}{hint}")

@@ -36,8 +36,8 @@ def spoiled(value):
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("train_images", np.zeros((4, 3, 2), np.float32), r"rank 4.*got shape \(4, 3, 2\)"),
-        ("test_images", np.zeros((2, 6), np.float32), "rank 4"),
+        ("train_images", np.zeros(4, np.float32), r"features \[N, ...\], got shape \(4,\)"),
+        ("test_images", np.zeros((2, 6), np.float32), r"\(3, 2, 1\), got \(6,\)"),
         ("train_images", np.zeros((0, 3, 2, 1), np.float32), "must not be empty"),
         ("train_images", np.zeros((4, 3, 0, 1), np.float32), "must not be empty"),
         ("train_images", np.zeros((4, 3, 2, 1), np.uint8), "floats, got dtype uint8"),

@@ -64,7 +64,7 @@ def of(model):
         (Net("classes"), "must give floating-point logits, got int32"),
         (Linear(5), r"= \[2, 10\] .* got \[2, 5\]"),
         (MLP(11), r"= \[2, 10\] .* got \[2, 11\]"),
-        (Training(), r"model must take images alone, .* got .*train"),
+        (Training(), r"model must take inputs alone, .* got .*train"),
     ],
 )
 def test_what_a_model_may_not_be(model, said):

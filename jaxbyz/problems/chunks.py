@@ -1,0 +1,50 @@
+"""Sums over samples, a part of them at a time; samples are pytrees of arrays [m, ...]."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+def length(samples: Any) -> int:
+    """How many samples there are.
+
+    >>> length({"rows": jnp.zeros((3, 2)), "labels": jnp.zeros(3)})
+    3
+    """
+    return jax.tree.leaves(samples)[0].shape[0]
+
+
+def together(data: Any) -> Any:
+    """The honest workers' data [h, m, ...] as one set [h m, ...].
+
+    >>> together(jnp.zeros((2, 3, 4))).shape
+    (6, 4)
+    """
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data)
+
+
+def summed_in_chunks(function: Callable[[Any], Any], samples: Any, chunk: int) -> Any:
+    """Σ function(part) over consecutive parts of at most `chunk` samples, one after another.
+
+    >>> summed_in_chunks(lambda part: part.sum(), jnp.arange(5.0), chunk=2).item()
+    10.0
+    """
+    whole, rest = divmod(length(samples), chunk)
+    if whole == 0 or (whole == 1 and rest == 0):
+        return function(samples)
+    parts = jax.tree.map(
+        lambda leaf: leaf[: whole * chunk].reshape(whole, chunk, *leaf.shape[1:]), samples
+    )
+    shape = jax.eval_shape(function, jax.tree.map(lambda leaf: leaf[0], parts))
+    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
+
+    def add(total: Any, part: Any) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, function(part)), None
+
+    total, _ = jax.lax.scan(add, zero, parts)
+    if rest:
+        tail = function(jax.tree.map(lambda leaf: leaf[whole * chunk :], samples))
+        total = jax.tree.map(jnp.add, total, tail)
+    return total

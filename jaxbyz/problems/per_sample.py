@@ -1,0 +1,203 @@
+"""Any loss of any parameters, as a mean over the samples of honest workers.
+
+    f_i(x) = (1/m) Σ_j loss(parameters, sample_ij),    f = (1/h) Σ f_i
+
+Parameters may be any pytree of floats; x are all of them in one vector.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from jaxbyz import checks
+from jaxbyz.contracts import returned
+from jaxbyz.core import Key, Oracle
+from jaxbyz.problems.chunks import length, summed_in_chunks, together
+from jaxbyz.problems.division import divide
+from jaxbyz.problems.problem import Problem, check_workers
+
+Parameters = Any
+Loss = Callable[[Parameters, Any], jax.Array]  # parameters, one sample -> []
+
+
+def from_loss(
+    init: Callable[[Key], Parameters],
+    loss: Loss,
+    data: Any,
+    *,
+    honest: int,
+    byzantine: int = 0,
+    test: Any = None,
+    evaluate: Mapping[str, Loss] | None = None,
+    batch: int | None = None,
+    partition: np.ndarray | None = None,
+    partition_seed: int = 0,
+    chunk: int = 500,
+    classes: int | None = None,
+    name: str = "own loss",
+) -> Problem:
+    """A problem of your own: how parameters start, the loss of one sample, and samples.
+
+    f_i(x) = (1/m) Σ_j loss(parameters, sample_ij),  f = (1/h) Σ f_i.
+
+    Args:
+        init: key -> parameters, a pytree of floats.
+        loss: (parameters, sample) -> a number. A sample is `data` without its first axis.
+        data: a pytree of arrays [N, ...], N samples.
+        honest: h, the workers among whom the samples are divided: equally, at random, unless
+            `partition` says otherwise.
+        byzantine: f, workers besides these.
+        test: samples [M, ...] that are held out, of the form of `data`.
+        evaluate: name -> a function like `loss`, whose means are columns too.
+        batch: samples in one draw, without replacement; None: all of a worker.
+        partition: positions of samples [h, m].
+        partition_seed: of the division, the same for all seeds of a run.
+        chunk: how many samples go through the loss at a time.
+        classes: of a field `labels` of `data`, for attacks that change labels.
+        name: of the problem.
+
+    Evaluators: "train" (loss and the columns of `evaluate`), "test" (the same with test_ before
+    their names, where there is a test), "gradient" (gradient_norm = ‖∇f‖).
+
+    Raises:
+        ValueError: an argument out of range; arrays of different lengths; parameters that are no
+            floats; a loss that raises, or gives something else than one floating-point number.
+
+    >>> import jax, jax.numpy as jnp
+    >>> rows = {"a": jnp.arange(8.0), "b": 2 * jnp.arange(8.0)}
+    >>> line = from_loss(lambda key: {"slope": jnp.zeros(())},
+    ...                  lambda p, sample: (p["slope"] * sample["a"] - sample["b"]) ** 2 / 2,
+    ...                  rows, honest=2)
+    >>> line.dimension, line.unravel(jnp.array([3.0]))["slope"].item()
+    (1, 3.0)
+    """
+    honest, byzantine = check_workers(honest, byzantine)
+    chunk = checks.count("chunk", chunk, minimum=1)
+    init, loss = checks.function("init", init, "key"), checks.function("loss", loss, "p, sample")
+    columns = {"loss": loss, **(evaluate or {})}
+    for column, function in columns.items():
+        checks.function(column, function, "p, sample")
+    count = _length("data", data)
+    places = divide(np.zeros(count, int), honest, None, partition, partition_seed)
+    if batch is not None:
+        batch = checks.count("batch", batch, 1, places.shape[1])
+    template = _parameters(init)
+    flat, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
+    local = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[places]), data)
+    if test is not None:
+        _length("test", test)
+        test = jax.tree.map(jnp.asarray, test)
+    for column, function in columns.items():
+        _check_loss(column, function, template, jax.tree.map(lambda leaf: leaf[0], local))
+    mean = _Means(columns, unravel, batch, chunk)
+    evaluators = {"train": mean.on_train, "gradient": mean.gradient_norm}
+    if test is not None:
+        evaluators["test"] = mean.on_test
+    return Problem(
+        name=name, honest=honest, byzantine=byzantine, dimension=flat.shape[0], data=local,
+        test=test, oracle=mean.oracle, init=lambda key: ravel_pytree(init(key))[0],
+        evaluators=evaluators, classes=classes, unravel=unravel,
+    )  # fmt: skip
+
+
+def _length(name: str, samples: Any) -> int:
+    """How many samples a pytree of arrays [N, ...] has, all of them numbers."""
+    leaves = jax.tree.leaves(samples)
+    shapes = [np.shape(leaf) for leaf in leaves]
+    if not leaves or any(not shape or not shape[0] for shape in shapes):
+        raise ValueError(f"{name} must be arrays [N >= 1, ...], got shapes {shapes}")
+    if len({shape[0] for shape in shapes}) > 1:
+        raise ValueError(f"{name} must have one length N, got arrays of shapes {shapes}")
+    for leaf in map(np.asarray, leaves):
+        if leaf.dtype.kind not in "fiub":
+            raise ValueError(f"{name} must hold numbers, got {leaf.dtype}")
+        if leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
+            raise ValueError(f"{name} must be finite, got NaN or Inf")
+    return shapes[0][0]
+
+
+def _parameters(init: Callable[[Key], Parameters]) -> Parameters:
+    """Shapes of what `init` makes."""
+    with returned.explaining_tracers("init"):
+        template = jax.eval_shape(init, jax.random.key(0))
+    leaves = jax.tree.leaves(template)
+    kinds = sorted({str(x.dtype) for x in leaves if not jnp.issubdtype(x.dtype, jnp.floating)})
+    if kinds or not leaves:
+        raise ValueError(f"init must give parameters of floats, got {kinds or 'none'}")
+    return template
+
+
+def _check_loss(name: str, function: Loss, template: Parameters, local: Any) -> None:
+    """Raise unless it gives one floating-point number for one sample."""
+    sample = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), local)
+    with returned.explaining_tracers(name):
+        try:
+            found = jax.eval_shape(function, template, sample)
+        except returned.ASKED:
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"{name} must map parameters and one sample to a number, got one that raises "
+                f"{checks.first_line(error)}"
+            ) from error
+    if getattr(found, "shape", None) != () or not jnp.issubdtype(found.dtype, jnp.floating):
+        raise ValueError(f"{name} must give one floating-point number, got {found}")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Means:
+    """Means of functions of one sample, as functions of flat parameters x [d]."""
+
+    columns: Mapping[str, Loss]
+    unravel: Callable[[jax.Array], Parameters]
+    batch: int | None
+    chunk: int
+
+    def oracle(self, local: Any) -> Oracle:
+        """What one worker may ask of its samples."""
+
+        def draw(key: Key) -> Any:
+            if self.batch is None:
+                return local
+            rows = jax.random.choice(key, length(local), (self.batch,), replace=False)
+            return jax.tree.map(lambda leaf: leaf[rows], local)
+
+        return Oracle(lambda x: self.gradient(local, x), draw, self.gradient)
+
+    def gradient(self, samples: Any, x: jax.Array) -> jax.Array:
+        """Of the mean loss over samples, [d]."""
+        slope = jax.grad(lambda x, part: self._sum("loss", x, part))
+        total = summed_in_chunks(lambda part: slope(x, part), samples, self.chunk)
+        return total / length(samples)
+
+    def _sum(self, column: str, x: jax.Array, samples: Any) -> jax.Array:
+        parameters = self.unravel(x)
+        return jax.vmap(lambda sample: self.columns[column](parameters, sample))(samples).sum()
+
+    def means(self, x: jax.Array, samples: Any, prefix: str) -> dict[str, jax.Array]:
+        """Of all columns."""
+
+        def sums(part: Any) -> dict[str, jax.Array]:
+            return {prefix + name: self._sum(name, x, part) for name in self.columns}
+
+        total = summed_in_chunks(sums, samples, self.chunk)
+        return {name: value / length(samples) for name, value in total.items()}
+
+    def on_train(self, x: jax.Array, data: Any, test: Any) -> dict[str, jax.Array]:
+        """On the honest workers' samples."""
+        return self.means(x, together(data), "")
+
+    def on_test(self, x: jax.Array, data: Any, test: Any) -> dict[str, jax.Array]:
+        """On what is held out."""
+        return self.means(x, test, "test_")
+
+    def gradient_norm(self, x: jax.Array, data: Any, test: Any) -> dict[str, jax.Array]:
+        """‖∇f‖ of the honest objective."""
+        return {"gradient_norm": jnp.linalg.norm(self.gradient(together(data), x))}
