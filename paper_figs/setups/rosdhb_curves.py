@@ -126,7 +126,10 @@ def plot(spec: Spec, results: Results, notes: Sequence[str] = ()) -> Any:
             if notes and notes[row * len(spec.byzantine) + column]:
                 ax.text(0.03, 0.93, notes[row * len(spec.byzantine) + column], fontsize=8,
                         transform=ax.transAxes)  # fmt: skip
-    drawing.legend(axes[0, 0], loc="lower right")
+    if axes.size == 1:  # a legend inside would cover curves that start low
+        drawing.legend_outside(figure, axes[0, 0], columns=2)
+    else:
+        drawing.legend(axes[0, 0], loc="lower right")
     drawing.title(
         figure, f"{rosdhb_images.title_of(spec.setting)}; median and range; {chosen(spec, results)}"
     )
