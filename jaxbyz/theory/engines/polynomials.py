@@ -54,7 +54,8 @@ def by_polynomials(claim: Claim, budget: Budget) -> Report:
         if not answer.holds:
             said = f"side {place}: right - left is {answer.reason}, as far as this proof goes"
             return report(Status.INCONCLUSIVE, said)
-    said = f"{len(every)} polynomials, {boxes} boxes, {coefficients} coefficients, all ≥ 0"
+    what = "polynomial" if len(every) == 1 else "polynomials"
+    said = f"{len(every)} {what}, {boxes} boxes, {coefficients} coefficients, all ≥ 0"
     return report(Status.PROVED, said, exact=True)
 
 
