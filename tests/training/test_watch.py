@@ -51,7 +51,7 @@ def test_a_watched_run_resumes(tmp_path):
 
 def test_what_is_watched_is_judged_before_anything_runs(tmp_path, monkeypatch):
     run(watch, checkpoint=tmp_path)
-    monkeypatch.setattr(jb.training, "RunMetrics", None)  # nothing is computed before it is made
+    monkeypatch.setattr(jb.training, "UnfinishedRun", None)  # nothing is computed before it is made
     for wrong, message in (
         (lambda *_: {"rounds": 1.0}, "watch must name columns of its own, got 'rounds'"),
         (lambda *_: {"loss": 1.0}, "watch must name columns of its own, got 'loss'"),
