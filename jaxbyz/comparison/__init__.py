@@ -3,14 +3,16 @@
     races       `compare`, `compare_aggregators`. Start here.
     plan        what is run, checked before hours of computing; `arguments`: its single checks
     programs    one compiled program for all step sizes and seeds of a method
-    results     curves, the choice of a step size, the table
+    curves      of one method under one attack, and their file
+    results     the choice of a step size, the table
     server_time what a round costs the server
 
 Drives `jaxbyz.simulation.sessions`, as `train` does; imported by users and by paper figures.
 """
 
+from jaxbyz.comparison.curves import Curves
 from jaxbyz.comparison.races import compare, compare_aggregators
-from jaxbyz.comparison.results import Comparison, Curves, TableLine
+from jaxbyz.comparison.results import Comparison, TableLine
 from jaxbyz.deprecations import renamed
 
 __all__ = ["Comparison", "Curves", "TableLine", "compare", "compare_aggregators"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxbyz.aggregators.one_of import one_of as one_rule
 from jaxbyz.attacks import one_of as one_attack
-from jaxbyz.comparison.results import Curves
+from jaxbyz.comparison.curves import Curves
 from jaxbyz.comparison.server_time import ServerClock
 from jaxbyz.contracts.constructors import with_f
 from jaxbyz.core import Aggregator, Algorithm, Attack

@@ -17,9 +17,10 @@ import jax
 
 from jaxbyz.aggregators import mean
 from jaxbyz.comparison.arguments import require_method, require_named
+from jaxbyz.comparison.curves import Curves
 from jaxbyz.comparison.plan import Plan, judged
 from jaxbyz.comparison.programs import Method, program
-from jaxbyz.comparison.results import Comparison, Curves
+from jaxbyz.comparison.results import Comparison
 from jaxbyz.comparison.server_time import ServerClock
 from jaxbyz.contracts.callers import keeping, warn
 from jaxbyz.contracts.parts import require
