@@ -13,11 +13,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxbyz import checks
+from jaxbyz import checks, frames
+from jaxbyz.contracts.returned import TOTALS
 from jaxbyz.storage import arrays
 from jaxbyz.storage.paths import expanded
+from jaxbyz.tables import html_table, spread
 
 WHAT = "a saved history"
+SHOWN = 4  # columns in the text of a history
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,6 +43,8 @@ class History:
     ...                   np.zeros((1, 3)), np.array([7]), {"algorithm": "none"})
     >>> history["loss"].tolist(), history.final("loss")
     ([[2.0, 1.0]], 1.0)
+    >>> history
+    History(none, attack ?, problem ?: 1 seed, 2 evaluations of rounds 0 to 1; loss 1)
     """
 
     rounds: np.ndarray  # [E] rounds done at each evaluation
@@ -107,6 +112,40 @@ class History:
             "about": dict(self.about),
         }
 
+    def to_frame(self) -> Any:
+        """A pandas data frame with one line for every seed and evaluation.
+
+        Its columns are seed, round, and all columns of the history, with their exact numbers.
+
+        Raises:
+            ImportError: pandas is not installed.
+            ValueError: a column of the history is called "seed" or "round".
+        """
+        return frames.of_history(self)
+
+    def __repr__(self) -> str:
+        names = [name for name in self.columns if name not in TOTALS][:SHOWN]
+        ends = [f"{name} {spread(self[name][:, -1], 4)[0]}" for name in names if len(self.rounds)]
+        return f"History({self._said()}{'; ' if ends else ''}{', '.join(ends)})"
+
+    def _repr_html_(self) -> str:
+        """A small table for notebooks: where each column ends."""
+        ends = {name: values[:, -1] for name, values in self.columns.items() if len(self.rounds)}
+        lines = [[name, *spread(last)] for name, last in ends.items()]
+        return html_table(self._said(), ["at the end", "mean", "lowest", "highest"], lines)
+
+    def _said(self) -> str:
+        """What was run, in one line."""
+        told = {what: self.about.get(what, "?") for what in ("algorithm", "attack", "problem")}
+        seeds, count = len(self.seeds), len(self.rounds)
+        evaluations = f"{count} evaluation{'' if count == 1 else 's'}"
+        if count:
+            evaluations += f" of rounds {self.rounds[0]} to {self.rounds[-1]}"
+        return (
+            f"{told['algorithm']}, attack {told['attack']}, problem {told['problem']}: "
+            f"{seeds} seed{'' if seeds == 1 else 's'}, {evaluations}"
+        )
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one .npz file; an interrupted write leaves the old file as it was.
 
@@ -156,7 +195,10 @@ class History:
         return cls(rounds, columns, parameters, seeds, about)
 
     def plot(self, y: str, x: str = "round", **options: Any) -> Any:
-        """Draw one column against another; see `jaxbyz.plotting.plot`. Needs matplotlib."""
+        """Draw one column against another; see `jaxbyz.plotting.plot`. Needs matplotlib.
+
+        Options are `ax`, `label`, and those of a line of matplotlib: `color="black"`, `lw=2`, …
+        """
         from jaxbyz import plotting
 
         return plotting.plot(self, y, x, **options)

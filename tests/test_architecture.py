@@ -62,6 +62,7 @@ WHERE = {
     ),
     "orbax": lambda module: room(module) == "storage",
     "matplotlib": lambda module: level(module) == TRAINING,
+    "pandas": lambda module: level(module) == TRAINING,
     "tqdm": lambda module: level(module) == TRAINING,
     "sklearn": lambda module: room(module) == "data",
     # SciPy comes with jax; the programs of worst columns are classic.

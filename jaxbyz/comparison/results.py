@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxbyz import frames
 from jaxbyz.comparison.curves import Curves
 from jaxbyz.history import History
+from jaxbyz.tables import html_table, spread
 
 
 class TableLine(NamedTuple):
@@ -45,6 +47,19 @@ class Comparison:
             known = {"method": self.methods, "attack": self.attacks, "budget": tuple(self.budgets)}
             if name not in known[what]:
                 raise ValueError(f"{what} must be one of {list(known[what])}, got {name!r}")
+
+    def one_budget(self, budget: str | None) -> str:
+        """The budget that is meant; None: the only one.
+
+        Raises:
+            ValueError: no such budget, or None where there are several.
+        """
+        if budget is None and len(self.budgets) == 1:
+            return next(iter(self.budgets))
+        if budget is None:
+            raise ValueError(f"budget must be one of {list(self.budgets)}, got None")
+        self._require(budget=budget)
+        return budget
 
     def _within(self, method: str, attack: str, budget: str) -> tuple[np.ndarray, np.ndarray]:
         """The measure at the last evaluation within a budget, and whether it is used up, [P, S]."""
@@ -154,6 +169,15 @@ class Comparison:
             for what, told in self.arguments.items()
         }
 
+    def _title(self, budget: str) -> str:
+        """What the table of a budget shows."""
+        after = self._amount(budget)
+        return f"{self.problem}: {self.measure} after {after}; step sizes chosen on other seeds"
+
+    def _amount(self, budget: str) -> str:
+        """A budget in words: "100 rounds"."""
+        return f"{self.budgets[budget]:g} {budget}{'s' if budget == 'round' else ''}"
+
     def table(self, budget: str) -> str:
         """One budget as text.
 
@@ -161,10 +185,9 @@ class Comparison:
             ValueError: no such budget.
         """
         self._require(budget=budget)
-        amount = f"{self.budgets[budget]:g} {budget}{'s' if budget == 'round' else ''}"
         width = max(map(len, (*self.methods, "method")))
         lines = [
-            f"{self.problem}: {self.measure} after {amount}; step sizes chosen on other seeds",
+            self._title(budget),
             f"{'attack':<18}{'method':<{width}}  {'mean':>11} {'lowest':>11} {'highest':>11}"
             f"  {'step':<10}{'server ms':>9}",
         ]
@@ -178,5 +201,49 @@ class Comparison:
         lines.append("* the end of the grid of step sizes")
         return "\n".join(lines)
 
+    def to_frame(self, budget: str | None = None) -> Any:
+        """A pandas data frame of all runs: one line for every seed and evaluation of each.
+
+        Its columns are method, attack, step (the step size), chosen (whether that is the step size
+        chosen for this budget), reported (whether the seed is reported; the others choose the step
+        size), seed, round, and all columns that are kept: NaN once a run is over.
+
+        Args:
+            budget: a name; None: the only budget.
+
+        Raises:
+            ImportError: pandas is not installed.
+            ValueError: no such budget, or None where there are several.
+        """
+        return frames.of_comparison(self, budget)
+
     def __str__(self) -> str:
         return "\n\n".join(self.table(budget) for budget in self.budgets)
+
+    def __repr__(self) -> str:
+        told = {
+            "method": len(self.methods),
+            "attack": len(self.attacks),
+            "reported seed": self.reported,
+        }
+        counts = (f"{count} {what}{'' if count == 1 else 's'}" for what, count in told.items())
+        within = ", ".join(map(self._amount, self.budgets))
+        return f"Comparison({self.problem}: {', '.join(counts)}; {self.measure} within {within})"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks, one for every budget."""
+        head = ["attack", "method", "mean", "lowest", "highest", "step", "server ms"]
+        tables = []
+        for budget in self.budgets:
+            lines = [
+                [
+                    row.attack,
+                    row.method,
+                    *spread(row.values, 4),
+                    f"{row.step:.4g}{' *' if row.at_end else ''}",
+                    f"{1e3 * row.server_seconds:.3f}",
+                ]
+                for row in self.rows(budget)
+            ]
+            tables.append(html_table(self._title(budget), head, lines))
+        return "\n".join(tables)
