@@ -45,7 +45,9 @@ from jaxbyz.compressors import (
 from jaxbyz.deprecations import renamed
 from jaxbyz.describe import Description, describe
 from jaxbyz.effects import Effect, effect
+from jaxbyz.heatmaps import plot_rules
 from jaxbyz.history import History
+from jaxbyz.plotting import plot_histories
 from jaxbyz.simulation import build, in_batches, one_by_one, over_mesh, over_pmap, run
 from jaxbyz.simulation.mapping import side_by_side
 from jaxbyz.training import RunDiverged, train
@@ -78,5 +80,5 @@ __all__ = [
     # running
     "Comparison", "Description", "Effect", "History", "RunDiverged", "build", "compare",
     "compare_aggregators", "describe", "effect", "in_batches", "one_by_one", "over_mesh",
-    "over_pmap", "run", "side_by_side", "train",
+    "over_pmap", "plot_histories", "plot_rules", "run", "side_by_side", "train",
 ]  # fmt: skip

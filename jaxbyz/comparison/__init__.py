@@ -4,7 +4,7 @@
     plan        what is run, checked before hours of computing; `arguments`: its single checks
     programs    one compiled program for all step sizes and seeds of a method
     curves      of one method under one attack, and their file
-    results     the choice of a step size, the table
+    results     the choice of a step size, the lines of the table; `texts`: the table in words
     server_time what a round costs the server
 
 Drives `jaxbyz.simulation.sessions`, as `train` does; imported by users and by paper figures.

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxbyz import frames
+from jaxbyz import checks, frames
+from jaxbyz.comparison import texts
 from jaxbyz.comparison.curves import Curves
 from jaxbyz.history import History
-from jaxbyz.tables import html_table, spread
 
 
 class TableLine(NamedTuple):
@@ -61,10 +61,12 @@ class Comparison:
         self._require(budget=budget)
         return budget
 
-    def _within(self, method: str, attack: str, budget: str) -> tuple[np.ndarray, np.ndarray]:
-        """The measure at the last evaluation within a budget, and whether it is used up, [P, S]."""
+    def _within(
+        self, method: str, attack: str, budget: str, column: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A column at the last evaluation within a budget, and whether it is used up, [P, S]."""
         cell = self.cells[method, attack]
-        values = cell.columns[self.measure]
+        values = cell.columns[column]
         if budget == "round":
             spent = np.broadcast_to(cell.rounds.astype(float), values.shape)
         else:
@@ -76,16 +78,27 @@ class Comparison:
         used = ~inside.all(axis=2) | (more >= self.budgets[budget])
         return np.where(inside[:, :, 0], at_end, np.nan), used
 
-    def values(self, method: str, attack: str, budget: str) -> np.ndarray:
-        """The measure within a budget of every step size and seed, [P, S]; NaN: the run was over.
+    def values(
+        self, method: str, attack: str, budget: str, column: str | None = None
+    ) -> np.ndarray:
+        """A column within a budget of every step size and seed, [P, S]; NaN: the run was over.
 
         The first `reported` seeds are those of the table; the others choose the step size.
+
+        Args:
+            method: a name.
+            attack: a name.
+            budget: a name.
+            column: a name; None: the measure.
 
         Raises:
             ValueError: a name that is none of the comparison's.
         """
         self._require(method=method, attack=attack, budget=budget)
-        return self._within(method, attack, budget)[0]
+        column, known = column or self.measure, list(self.cells[method, attack].columns)
+        if column not in known:
+            raise ValueError(f"column must be one of {known}, got {checks.said(column)}")
+        return self._within(method, attack, budget, column)[0]
 
     def choice(self, method: str, attack: str, budget: str) -> int:
         """Which step size has the best worst value over the tuning seeds; the smallest of equals.
@@ -114,7 +127,7 @@ class Comparison:
             for method in self.methods:
                 i = self.choice(method, attack, budget)
                 values, used = (part[i, : self.reported] for part in
-                                self._within(method, attack, budget))  # fmt: skip
+                                self._within(method, attack, budget, self.measure))  # fmt: skip
                 grid = self.steps[method]
                 at_end = len(grid) > 1 and i in (0, len(grid) - 1)
                 chosen = attack, method, float(grid[i]), at_end, values, bool(used.all())
@@ -169,15 +182,6 @@ class Comparison:
             for what, told in self.arguments.items()
         }
 
-    def _title(self, budget: str) -> str:
-        """What the table of a budget shows."""
-        after = self._amount(budget)
-        return f"{self.problem}: {self.measure} after {after}; step sizes chosen on other seeds"
-
-    def _amount(self, budget: str) -> str:
-        """A budget in words: "100 rounds"."""
-        return f"{self.budgets[budget]:g} {budget}{'s' if budget == 'round' else ''}"
-
     def table(self, budget: str) -> str:
         """One budget as text.
 
@@ -185,21 +189,7 @@ class Comparison:
             ValueError: no such budget.
         """
         self._require(budget=budget)
-        width = max(map(len, (*self.methods, "method")))
-        lines = [
-            self._title(budget),
-            f"{'attack':<18}{'method':<{width}}  {'mean':>11} {'lowest':>11} {'highest':>11}"
-            f"  {'step':<10}{'server ms':>9}",
-        ]
-        for row in self.rows(budget):
-            step = f"{row.step:.4g}{' *' if row.at_end else ''}"
-            lines.append(
-                f"{row.attack:<18}{row.method:<{width}}  {row.values.mean():>11.4g}"
-                f" {row.values.min():>11.4g} {row.values.max():>11.4g}  {step:<10}"
-                f"{1e3 * row.server_seconds:>9.3f}{'' if row.used_up else '  (not used up)'}"
-            )
-        lines.append("* the end of the grid of step sizes")
-        return "\n".join(lines)
+        return texts.table(self, budget)
 
     def to_frame(self, budget: str | None = None) -> Any:
         """A pandas data frame of all runs: one line for every seed and evaluation of each.
@@ -217,33 +207,18 @@ class Comparison:
         """
         return frames.of_comparison(self, budget)
 
+    def heatmap(self, column: str | None = None, **options: Any) -> Any:
+        """Draw methods × attacks; see `jaxbyz.heatmaps.heatmap`. Needs matplotlib."""
+        from jaxbyz import heatmaps
+
+        return heatmaps.heatmap(self, column, **options)
+
     def __str__(self) -> str:
         return "\n\n".join(self.table(budget) for budget in self.budgets)
 
     def __repr__(self) -> str:
-        told = {
-            "method": len(self.methods),
-            "attack": len(self.attacks),
-            "reported seed": self.reported,
-        }
-        counts = (f"{count} {what}{'' if count == 1 else 's'}" for what, count in told.items())
-        within = ", ".join(map(self._amount, self.budgets))
-        return f"Comparison({self.problem}: {', '.join(counts)}; {self.measure} within {within})"
+        return f"Comparison({texts.summary(self)})"
 
     def _repr_html_(self) -> str:
         """A table for notebooks, one for every budget."""
-        head = ["attack", "method", "mean", "lowest", "highest", "step", "server ms"]
-        tables = []
-        for budget in self.budgets:
-            lines = [
-                [
-                    row.attack,
-                    row.method,
-                    *spread(row.values, 4),
-                    f"{row.step:.4g}{' *' if row.at_end else ''}",
-                    f"{1e3 * row.server_seconds:.3f}",
-                ]
-                for row in self.rows(budget)
-            ]
-            tables.append(html_table(self._title(budget), head, lines))
-        return "\n".join(tables)
+        return "\n".join(texts.html(self, budget) for budget in self.budgets)
