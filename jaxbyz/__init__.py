@@ -1,7 +1,7 @@
 """Byzantine-robust, communication-compressed distributed learning in JAX.
 
-    training, comparison, effects, describe   what users call; history, plotting, metrics,
-                                 divergence, progress: what comes out
+    training, comparison, effects, describe   what users call; callbacks, stopping: what they
+                                 hand over; history, plotting, frames, metrics: what comes out
     simulation                   rounds and whole runs, as pure functions
     algorithms                   a worker half and a server half each, which meet in messages
     aggregators, attacks, compressors, problems, data   the parts that an algorithm meets or uses
@@ -20,7 +20,9 @@ import importlib.metadata
 # Names of one kind share lines.
 # fmt: off
 # isort: off
-from jaxbyz import aggregators, algorithms, attacks, compressors, data, messages, problems
+from jaxbyz import (
+    aggregators, algorithms, attacks, callbacks, compressors, data, messages, problems,
+)
 from jaxbyz.aggregators import (
     aksel, arc, bucketing, bulyan, caf, centered_clipping, centered_clipping_from, cge, clip,
     coordinate_median, dnc, geometric_median, krum, lower_median, mda, meamed, mean, monna,
@@ -50,6 +52,7 @@ from jaxbyz.history import History
 from jaxbyz.plotting import plot_histories
 from jaxbyz.simulation import build, in_batches, one_by_one, over_mesh, over_pmap, run
 from jaxbyz.simulation.mapping import side_by_side
+from jaxbyz.stopping import StopTraining
 from jaxbyz.training import RunDiverged, train
 # isort: on
 # fmt: on
@@ -60,7 +63,8 @@ __version__ = importlib.metadata.version("jaxbyz")
 __all__ = [
     "__version__",
     # modules
-    "aggregators", "algorithms", "attacks", "compressors", "data", "messages", "problems",
+    "aggregators", "algorithms", "attacks", "callbacks", "compressors", "data", "messages",
+    "problems",
     # algorithms
     "br_csgd", "br_diana", "br_diana_full", "broadcast_saga", "byz_dasha_page", "byz_dm21",
     "byz_ef14", "byz_ef21", "byz_ef21_sgd", "byz_ef21_sgdm", "byz_ef21_storm", "byz_vr_dm21",
@@ -78,7 +82,7 @@ __all__ = [
     "bernoulli", "blockwise", "identity", "natural", "qsgd", "rand_k", "scaled", "scaled_sign",
     "seeded_rand_k", "sign", "ternary", "top_k",
     # running
-    "Comparison", "Description", "Effect", "History", "RunDiverged", "build", "compare",
-    "compare_aggregators", "describe", "effect", "in_batches", "one_by_one", "over_mesh",
-    "over_pmap", "plot_histories", "plot_rules", "run", "side_by_side", "train",
+    "Comparison", "Description", "Effect", "History", "RunDiverged", "StopTraining", "build",
+    "compare", "compare_aggregators", "describe", "effect", "in_batches", "one_by_one",
+    "over_mesh", "over_pmap", "plot_histories", "plot_rules", "run", "side_by_side", "train",
 ]  # fmt: skip

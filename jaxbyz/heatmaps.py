@@ -139,7 +139,7 @@ def _drawn(
         )  # fmt: skip
     values = np.column_stack([values, worst_of(values, _better(race, column, largest))])
     given = ax
-    wide, high = 2.5 + 0.9 * values.shape[1], 1.6 + 0.45 * values.shape[0]
+    wide, high = 2.5 + 0.9 * values.shape[1], 2.4 + 0.45 * values.shape[0]
     ax = axes_for(ax, figsize=(wide, high), layout="constrained")
     look = {"cmap": PALETTE, "aspect": "auto", **options}
     try:
@@ -160,7 +160,7 @@ def _drawn(
     amount = f"{race.budgets[budget]:g} {'rounds' if budget == 'round' else axis_label(budget)}"
     seeds = f"mean of {race.reported} seed{'' if race.reported == 1 else 's'}"
     bar = ax.figure.colorbar(image, ax=ax)
-    bar.set_label(f"{axis_label(column)}\nafter {amount}, {seeds}")
+    bar.set_label(f"{axis_label(column)}\nafter {amount}\n{seeds}")
     return ax
 
 

@@ -141,6 +141,8 @@ class History:
         evaluations = f"{count} evaluation{'' if count == 1 else 's'}"
         if count:
             evaluations += f" of rounds {self.rounds[0]} to {self.rounds[-1]}"
+        if self.about.get("stopped_at") is not None:
+            evaluations += f", stopped at round {self.about['stopped_at']}"
         return (
             f"{told['algorithm']}, attack {told['attack']}, problem {told['problem']}: "
             f"{seeds} seed{'' if seeds == 1 else 's'}, {evaluations}"

@@ -63,6 +63,11 @@ class RunMetrics:
         count = len(self.rounds)
         return {name: np.stack(values[:count], axis=1) for name, values in self.entries.items()}
 
+    def latest(self) -> dict[str, np.ndarray]:
+        """Every column at the last evaluation, [S]: copies, which anybody may change."""
+        last = len(self.rounds) - 1
+        return {name: np.array(values[last]) for name, values in self.entries.items()}
+
     def pack(self) -> dict[str, np.ndarray]:
         """Everything, as arrays to be stored."""
         columns = arrays.from_columns(self.columns())

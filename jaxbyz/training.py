@@ -25,6 +25,7 @@ from jaxbyz.simulation.compiled import compiled
 from jaxbyz.simulation.devices import mesh_of, processes
 from jaxbyz.simulation.identities import identity_of
 from jaxbyz.simulation.sessions import Session, Watch, session
+from jaxbyz.stopping import Listener, OnEvaluate
 from jaxbyz.storage.checkpoints import Checkpoints
 from jaxbyz.unfinished import UnfinishedRun
 
@@ -47,6 +48,7 @@ def train(
     map_seeds: Callable[..., Any] = jax.vmap,
     devices: Sequence[jax.Device] | None = None,
     watch: Watch | None = None,
+    on_evaluate: OnEvaluate | None = None,
 ) -> History:
     """Run an algorithm on a problem under an attack, and record its curves.
 
@@ -80,10 +82,16 @@ def train(
             dictionary name -> single real number. The names must differ from those of a history
             and of the evaluators. It is applied to the last round before every evaluation; at
             round 0 the columns are NaN. `jaxbyz.theory.runs` has terms of proofs.
+        on_evaluate: (rounds done, metrics) -> None, called after every evaluation, in Python. The
+            metrics are column -> values of all seeds [S]. If it returns True or raises
+            `jaxbyz.StopTraining`, the run ends there. A run that continues from a checkpoint calls
+            it for new evaluations only, those after the checkpoint. If the run is of several
+            processes, the first one calls it, and all end together. `jaxbyz.callbacks` has some.
 
     Returns:
         A `History`. Its `about` holds what made the run: in "arguments" the constructors of
-        algorithm, attack and problem with all their arguments.
+        algorithm, attack and problem with all their arguments; in "stopped_at" the round at which
+        `on_evaluate` ended the run, or None.
 
     Warns (UserWarning) of a rule that was made for another number of Byzantine workers than the
     problem has, and of an attack on a problem without Byzantine workers.
@@ -113,6 +121,7 @@ def train(
     evaluate_every = checks.count("evaluate_every", evaluate_every, minimum=1)
     checkpoint_every = _period(checkpoint_every, evaluate_every)
     mesh = _mesh(devices, watch, checkpoint)
+    listener = Listener(on_evaluate, mesh)
     if jax.process_index() != processes(mesh)[0]:
         progress = False  # one bar is enough
     chosen = seed_list(seeds)
@@ -142,27 +151,34 @@ def train(
         if resumed is not None:
             done, states, stored = resumed
             so_far.resume(done, states, stored)
+            over = listener.begin(so_far.history)
         else:
             states, first = runs.start()
             so_far.reached[0] = states.server.x
+            over = listener.begin(so_far.history)
             if first is not None:
                 so_far.count(0, jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], first))
             unseen = {name: np.full(len(chosen), np.nan) for name in watched}
             so_far.note(0, states, unseen | runs.measure(states))
         stack.enter_context(carrying(so_far.history))
         bar = stack.enter_context(Bar(progress, rounds, done))
+        if resumed is None:
+            over = over or listener.evaluated(0, so_far.metrics.latest())
         for target in [*range(evaluate_every, rounds, evaluate_every), rounds]:
-            if target <= done:
+            if over or target <= done:
                 continue
             states, (records, seen) = runs.advance(target - done, states)
             so_far.count(done + 1, records)
             measured = seen | runs.measure(states)
             so_far.note(target, states, measured)
-            if store is not None and (target % checkpoint_every == 0 or target == rounds):
+            over = listener.evaluated(target, so_far.metrics.latest())
+            if store is not None and (over or target % checkpoint_every == 0 or target == rounds):
                 store.save(target, states, so_far.metrics.pack())
             means = {name: f"{np.mean(values):.4g}" for name, values in measured.items()}
             bar.advance(target - done, means)
             done = target
+        if over:
+            so_far.stop(done, listener.reason)
         return so_far.history()
 
 

@@ -25,7 +25,8 @@ class UnfinishedRun:
     """
 
     def __init__(self, problem: Problem, seeds: Sequence[int], about: dict[str, Any], began: float):
-        self.problem, self.seeds, self.about, self.began = problem, seeds, about, began
+        self.problem, self.seeds, self.began = problem, seeds, began
+        self.about = about | {"stopped_at": None, "stop_reason": None}
         self.metrics = RunMetrics(len(seeds), problem.honest)
         self.resumed_at = 0
         # Rounds done -> parameters: of the last evaluation, and of one under way. One entry of the
@@ -61,6 +62,10 @@ class UnfinishedRun:
         self.reached[done] = states.server.x
         self.metrics.note(done, measured)
         self.reached = {done: states.server.x}
+
+    def stop(self, done: int, reason: str | None) -> None:
+        """Note that the user ended the run after so many rounds."""
+        self.about |= {"stopped_at": done, "stop_reason": reason}
 
     def history(self) -> History:
         """Everything up to the last evaluation."""

@@ -42,11 +42,24 @@ def main(process, port, folder, *names):
         history.save(Path(folder) / f"train-{process}.npz")
         foreign = jax.devices()[2:] if int(process) == 0 else jax.devices()[:2]
         refusals = []
-        for wrong in ({"devices": jax.devices(), "checkpoint": folder}, {"devices": foreign}):
+        failing = {"devices": jax.devices(), "on_evaluate": together.broken}
+        second_alone = {"devices": jax.devices()}
+        if int(process) == 1:
+            second_alone["on_evaluate"] = together.enough
+        for wrong in (
+            {"devices": jax.devices(), "checkpoint": folder},
+            {"devices": foreign},
+            failing,
+            second_alone,
+        ):
             try:
                 together.trained(**wrong)
-            except ValueError as error:
+            except (ValueError, RuntimeError) as error:
                 refusals.append(str(error))
+        # The second process does not even know of the function.
+        listening = {"on_evaluate": together.enough} if int(process) == 0 else {}
+        history = together.trained(devices=jax.devices(), **listening)
+        history.save(Path(folder) / f"ended-{process}.npz")
         (Path(folder) / f"refused-{process}.txt").write_text("\n".join(refusals))
     for name in names:
         if name == "train":

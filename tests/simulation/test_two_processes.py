@@ -45,6 +45,17 @@ def trained(**how):
     return jb.train(algorithm, problem, attack=jb.ipm(), **settings | how)
 
 
+def enough(done, metrics):
+    """Ends a run after two rounds, and may be called in the first process only."""
+    assert jax.process_index() == 0
+    return done == 2
+
+
+def broken(done, metrics):
+    assert jax.process_index() == 0
+    raise ValueError("broken in the first process")
+
+
 def assert_trained(folder, errors):
     alone = trained()
     for process in (0, 1):
@@ -54,13 +65,28 @@ def assert_trained(folder, errors):
             # The same sums in a different program; a few float32 roundings per round.
             np.testing.assert_allclose(history[name], values, rtol=1e-5, atol=1e-6, err_msg=name)
         np.testing.assert_allclose(history.parameters, alone.parameters, rtol=1e-5, atol=1e-6)
-        checkpoint, foreign = (folder / f"refused-{process}.txt").read_text().splitlines()
+        checkpoint, foreign, failed, second = (
+            (folder / f"refused-{process}.txt").read_text().splitlines()
+        )
         assert checkpoint == (
             "checkpoint needs all workers in one process: devices must be those of one process, "
             "got devices of the processes [0, 1]"
         )
         assert foreign.startswith("devices must be a list of different jax devices")
         assert "got none of this process" in foreign
+        assert (
+            failed
+            == (
+                "broken in the first process",
+                "on_evaluate raised an exception in the first process",
+            )[process]
+        )
+        assert second == "on_evaluate must be given in the first process, which calls it"
+        ended = jb.History.load(folder / f"ended-{process}.npz")
+        assert ended.rounds.tolist() == [0, 2]
+        assert ended.about["stopped_at"] == 2
+        for name, values in ended.columns.items():
+            assert values.tobytes() == np.ascontiguousarray(history[name][:, :2]).tobytes()
     assert "4/4" in errors[0]  # one bar
     assert "4/4" not in errors[1]
 

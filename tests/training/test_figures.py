@@ -122,7 +122,7 @@ def test_a_heatmap_of_methods_and_attacks():
     assert numbers(ax) == [["1", "3", "3"], ["2", "3", "3"]]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("attack", "method")
     bar = ax.figure.axes[1]
-    assert bar.get_ylabel() == "loss\nafter 10 rounds, mean of 2 seeds"
+    assert bar.get_ylabel() == "loss\nafter 10 rounds\nmean of 2 seeds"
     image = ax.images[0].get_array()
     assert image.tolist() == [[1, 3, 3], [2, 3, 3]]
 
