@@ -46,6 +46,7 @@ from jaxbyz.compressors import (
 )
 from jaxbyz.deprecations import renamed
 from jaxbyz.describe import Description, describe
+from jaxbyz.description_table import DescriptionTable, describe_table
 from jaxbyz.effects import Effect, effect
 from jaxbyz.heatmaps import plot_rules
 from jaxbyz.history import History
@@ -82,7 +83,8 @@ __all__ = [
     "bernoulli", "blockwise", "identity", "natural", "qsgd", "rand_k", "scaled", "scaled_sign",
     "seeded_rand_k", "sign", "ternary", "top_k",
     # running
-    "Comparison", "Description", "Effect", "History", "RunDiverged", "StopTraining", "build",
-    "compare", "compare_aggregators", "describe", "effect", "in_batches", "one_by_one",
-    "over_mesh", "over_pmap", "plot_histories", "plot_rules", "run", "side_by_side", "train",
+    "Comparison", "Description", "DescriptionTable", "Effect", "History", "RunDiverged",
+    "StopTraining", "build", "compare", "compare_aggregators", "describe", "describe_table",
+    "effect", "in_batches", "one_by_one", "over_mesh", "over_pmap", "plot_histories", "plot_rules",
+    "run", "side_by_side", "train",
 ]  # fmt: skip
