@@ -62,11 +62,14 @@ class Comparison:
         return budget
 
     def _within(
-        self, method: str, attack: str, budget: str, column: str
+        self, method: str, attack: str, budget: str, column: str | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """A column at the last evaluation within a budget, and whether it is used up, [P, S]."""
+        """A column (None: the measure) at the last evaluation within a budget; is it used up?
+
+        Both have shape [P, S].
+        """
         cell = self.cells[method, attack]
-        values = cell.columns[column]
+        values = cell.columns[self.measure if column is None else column]
         if budget == "round":
             spent = np.broadcast_to(cell.rounds.astype(float), values.shape)
         else:
@@ -95,7 +98,8 @@ class Comparison:
             ValueError: a name that is none of the comparison's.
         """
         self._require(method=method, attack=attack, budget=budget)
-        column, known = column or self.measure, list(self.cells[method, attack].columns)
+        column = self.measure if column is None else column
+        known = list(self.cells[method, attack].columns)
         if column not in known:
             raise ValueError(f"column must be one of {known}, got {checks.said(column)}")
         return self._within(method, attack, budget, column)[0]
@@ -127,7 +131,7 @@ class Comparison:
             for method in self.methods:
                 i = self.choice(method, attack, budget)
                 values, used = (part[i, : self.reported] for part in
-                                self._within(method, attack, budget, self.measure))  # fmt: skip
+                                self._within(method, attack, budget))  # fmt: skip
                 grid = self.steps[method]
                 at_end = len(grid) > 1 and i in (0, len(grid) - 1)
                 chosen = attack, method, float(grid[i]), at_end, values, bool(used.all())
