@@ -49,6 +49,29 @@ def test_curves_are_those_of_train(finished):
         np.testing.assert_allclose(cell.columns[name][1], values, rtol=1e-10, atol=1e-12)
 
 
+def test_a_comparison_as_a_frame_and_as_a_picture(finished):
+    pytest.importorskip("pandas")
+    pytest.importorskip("matplotlib").use("Agg")
+    import matplotlib.pyplot as plt
+
+    result, _ = finished
+    frame = result.to_frame("round")
+    assert frame["round"].unique().tolist() == [0, 10, 20]
+    for method in result.methods:
+        lines = frame.query("chosen and reported and method == @method and attack == 'IPM'")
+        again = result.history(method, "IPM", "round")
+        for name in ("loss", "uplink_bits", "gradients"):
+            assert lines[name].tolist() == again[name].ravel().tolist()
+    ax = result.heatmap(budget="uplink_bits", norm="log")
+    ax.figure.canvas.draw()
+    table = {(row.method, row.attack): row.values.mean() for row in result.rows("uplink_bits")}
+    drawn = ax.images[0].get_array()
+    for i, method in enumerate(result.methods):
+        means = [table[method, attack] for attack in result.attacks]
+        assert drawn[i].tolist() == [*means, max(means)]
+    plt.close("all")
+
+
 POISONED = jb.core.Attack(
     "poisoned", lambda key, d: (), None, lambda data: jax.tree.map(lambda leaf: -2 * leaf, data)
 )
