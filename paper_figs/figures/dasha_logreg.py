@@ -44,7 +44,7 @@ from paper_figs.setups.methods import with_sgd
 TITLE = "Byz-DASHA-PAGE and Byz-EF21 on logistic regression, per bit and per coordinate"
 SECONDS = {
     "quick": "55 s of CPU time, mostly compiling",
-    "default": "not measured; estimated 15 min on 2 cores",
+    "default": "10 min (one core, shared)",
     "full": "not measured",
 }
 

@@ -37,7 +37,7 @@ from paper_figs.frame.workspace import Workspace
 from paper_figs.setups.methods import with_sgd
 
 TITLE = "The neighbourhood is κζ², whatever is compressed"
-SECONDS = {"quick": "45 s (estimated)", "default": "4 min (estimated)", "full": "as default"}
+SECONDS = {"quick": "45 s (estimated)", "default": "3 min (one core, shared)", "full": "as default"}
 ETA, PROBABILITY = 0.2, 0.3
 DRAWN = ("BR-CSGD", "BR-DIANA", "RoSDHB, local masks")  # nothing is claimed of these
 

@@ -31,7 +31,7 @@ from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Workspace
 
 TITLE = "Robustness coefficients of rules: exact, published, least, found"
-SECONDS = {"quick": "40 s (estimated)", "default": "5 min (estimated)", "full": "as default"}
+SECONDS = {"quick": "40 s (estimated)", "default": "4 min (one core, shared)", "full": "as default"}
 RULES: dict[str, Callable[[int], Any]] = {
     "trimmed mean": jb.trimmed_mean,
     "trimmed mean, f + 1": lambda f: jb.trimmed_mean(f, trim=f + 1),

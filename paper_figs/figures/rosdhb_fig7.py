@@ -26,7 +26,7 @@ from paper_figs.setups.rosdhb_images import FOE
 TITLE = "RoSDHB, Figure 7 (assumed): CIFAR-10 (JPEG copies), FOE; at quick scale digits"
 SECONDS = {
     "quick": "35 s (2 cores)",
-    "default": "11 min (estimated)",
+    "default": "24 min (one core, shared)",
     "full": "not measured",
 }
 SPECS = {

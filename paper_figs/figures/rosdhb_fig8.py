@@ -27,7 +27,7 @@ from paper_figs.setups.rosdhb_images import ALIE, ALIE_SEARCHED, ROSDHB
 TITLE = "RoSDHB, Figure 8 (assumed): CIFAR-10 (JPEG copies), ALIE; at quick scale digits"
 SECONDS = {
     "quick": "40 s (2 cores), 15 s after rosdhb_fig7",
-    "default": "6 min (estimated) after rosdhb_fig7",
+    "default": "8 min (one core, shared) after rosdhb_fig7",
     "full": "not measured",
 }
 BOTH = (ALIE, ALIE_SEARCHED)

@@ -36,7 +36,7 @@ TITLE = "RoSDHB, reference configuration: rounds to a test accuracy"
 SECONDS = {
     "quick": "45 s (estimated)",
     "default": "6 min (one core) after rosdhb_fig1",
-    "full": "80 min (estimated, one core)",
+    "full": "about 2 h (one core): 45 min for each of three runs",
 }
 BYZANTINE, RATIO = 3, 0.1
 OFFICIAL = {ROSDHB: 0.128, DASHA: 0.0064}
