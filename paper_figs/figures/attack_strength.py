@@ -44,7 +44,11 @@ from paper_figs.frame.findings import Finding
 from paper_figs.frame.workspace import Workspace
 
 TITLE = "Strength of attacks beside a fixed reference"
-SECONDS = {"quick": "50 s (estimated)", "default": "10 min (one core, shared)", "full": "as default"}
+SECONDS = {
+    "quick": "50 s (estimated)",
+    "default": "10 min (one core, shared)",
+    "full": "as default",
+}
 attacks = jb.attacks
 ATTACKS: dict[str, Callable[[], Any]] = {
     "IPM searched": jb.ipm_line_search,
