@@ -123,11 +123,13 @@ def describe_table(
 
 
 def _written(number: float) -> str:
-    """A number with at most two decimals.
+    """A number with at most two decimals, or three digits where it is small.
 
-    >>> _written(3200.0), _written(1040.125), _written(0.25)
-    ('3,200', '1,040.12', '0.25')
+    >>> _written(3200.0), _written(1040.125), _written(0.25), _written(0.004)
+    ('3,200', '1,040.12', '0.25', '0.004')
     """
+    if 0 < abs(number) < 1:
+        return f"{number:.3g}"
     text = f"{number:,.2f}"
     return text.rstrip("0").rstrip(".")
 

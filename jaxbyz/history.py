@@ -91,14 +91,21 @@ class History:
         """
         unravel = self.unravel if problem is None else problem.unravel
         if unravel is None:
-            known = "which has no model" if problem is not None or self.about.get("problem") else ""
+            came = "a history without its problem" if problem is None else checks.said(problem)
             raise ValueError(
                 "problem must be one with a model, for instance of problems.classification; of a "
-                f"history that was loaded give it: history.model(problem=...), got {known or None}"
+                f"history that was loaded give it: history.model(problem=...), got {came}"
             )
         seeds = self.seeds.tolist()
         if seed is not None and seed not in seeds:
             raise ValueError(f"seed must be one of {seeds}, got {seed!r}")
+        d = None if problem is None else problem.dimension
+        width = self.parameters.shape[1] if self.parameters.ndim == 2 else 0
+        if not width or d not in (None, width):
+            raise ValueError(
+                f"problem must have the {width} parameters of the history (comparisons keep none), "
+                f"got {d}"
+            )
         place = 0 if seed is None else seeds.index(seed)
         return unravel(jax.numpy.asarray(self.parameters[place]))
 

@@ -68,6 +68,8 @@ def plot(
     pyplot_library()
     options = _line_options(options)
     across, values = history[x], history[y]  # [E] or [S, E], [S, E]
+    if values.ndim != 2:
+        raise ValueError(f"y must be a column with a value for every seed, got {y!r}")
     ax = axes_for(ax)
     across = across if across.ndim == 1 else np.median(across, axis=0)
     about = history.about

@@ -59,7 +59,7 @@ def saga(samples: int) -> Estimator:
         return oracle.grad(sample[None], x)
 
     def init(key: Key, x: jax.Array, oracle: Oracle) -> tuple[jax.Array, jax.Array]:
-        del key
+        _require_positions(jax.eval_shape(oracle.draw, key))
         table = jax.lax.map(lambda sample: gradient_of(oracle, sample, x), jnp.arange(m))
         table = jnp.where(jnp.isfinite(table).all(axis=1, keepdims=True), table, 0)
         return table, table.mean(axis=0)
@@ -68,21 +68,23 @@ def saga(samples: int) -> Estimator:
         key: Key, table: jax.Array, x: jax.Array, oracle: Oracle
     ) -> tuple[jax.Array, jax.Array]:
         drawn = oracle.draw(key)
-        if not (
-            isinstance(drawn, jax.Array)
-            and drawn.ndim == 1
-            and jnp.issubdtype(drawn.dtype, jnp.integer)
-        ):
-            raise ValueError(
-                "oracle.draw must give indices of samples, [b] integers, got "
-                f"{jax.tree.map(jnp.shape, drawn)} (a table needs a finite sum)"
-            )
+        _require_positions(drawn)
         old = table[drawn]  # [b, d]
         new = jax.vmap(lambda sample: gradient_of(oracle, sample, x))(drawn)
         estimate = (new - old).mean(axis=0) + table.mean(axis=0)
         return table.at[drawn].set(new), estimate
 
     return Estimator(init, step)
+
+
+def _require_positions(drawn: Any) -> None:
+    """Raise unless a draw is [b] integers, the positions of samples."""
+    shape = getattr(drawn, "shape", None)
+    if shape is None or len(shape) != 1 or not jnp.issubdtype(drawn.dtype, jnp.integer):
+        raise ValueError(
+            "oracle.draw must give indices of samples, [b] integers, got "
+            f"{jax.tree.map(jnp.shape, drawn)} (a table needs a finite sum)"
+        )
 
 
 @part

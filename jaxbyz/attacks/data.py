@@ -25,7 +25,10 @@ def label_flip(classes: int) -> Attack:
 
     def poison(data: Any) -> Any:
         if not hasattr(data, "labels"):
-            raise ValueError("label_flip needs worker data with labels (classification)")
+            raise ValueError(
+                "label_flip needs worker data with labels (classification; of from_loss a "
+                "NamedTuple with a field labels)"
+            )
         labels = data.labels
         if not checks.is_traced(labels) and (labels.min() < 0 or labels.max() >= classes):
             raise ValueError(

@@ -6,14 +6,28 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def as_array(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Returns `value` as an array; ValueError for lists whose parts have different lengths."""
+def as_array(name: str, value: Any) -> NDArray[Any]:
+    """Returns `value` as an array; objects that are all texts, or all numbers, become such.
+
+    ValueError for lists whose parts have different lengths, for masked and for sparse arrays.
+    """
+    if isinstance(value, np.ma.MaskedArray) or hasattr(value, "toarray"):
+        kind = type(value).__name__
+        raise ValueError(f"{name} must be a plain array, got a {kind}: fill it or make it dense")
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError as error:
         raise ValueError(
             f"{name} must be an array, got a {type(value).__name__} that is none: {error}"
         ) from None
+    if array.dtype.kind not in "OT" or not array.size:
+        return array
+    entries = array.ravel().tolist()
+    if all(isinstance(entry, str) for entry in entries):
+        return array.astype("U")
+    if all(isinstance(entry, int | float | np.generic) for entry in entries):
+        return array.astype(float)
+    return array
 
 
 def label_vector(name: str, value: ArrayLike) -> NDArray[np.integer]:

@@ -40,8 +40,12 @@ class BinaryDataset(NamedTuple):
         rows, written = _labels.as_array("features", features), _labels.as_array("labels", labels)
         if rows.dtype.kind not in "fiub":
             raise ValueError(f"features must be numbers [N, d], got dtype {rows.dtype}")
+        if written.dtype.kind not in "iubfU":
+            raise ValueError(f"labels must be numbers or texts, got dtype {written.dtype}")
+        if written.dtype.kind == "f" and not np.isfinite(written).all():
+            raise ValueError("labels must be finite, got NaN or Inf")
         values = np.unique(written)
-        if written.dtype.kind not in "iubfU" or len(values) != 2:
+        if len(values) != 2:
             raise ValueError(f"labels must have two values, got {values[:5].tolist()}")
         signs = np.where(written == values[1], 1, -1).astype(np.int32)
         return validate_binary(cls(name, rows.astype(np.float64), signs))

@@ -24,15 +24,23 @@ def dataset_from_arrays(
         size = max(1, round(share * len(features)))
         if size >= len(features):
             raise ValueError(
-                f"train must have at least 2 samples, one of them for the test, got {len(features)}"
+                f"test_share must leave samples of train, got {share} of {len(features)} samples"
             )
         held, kept = order[:size], order[size:]
         test_features, test_labels = features[held], labels[held]
         features, labels = features[kept], labels[kept]
     else:
         test_features, test_labels = _pair("test", test)
-    values = np.unique(np.concatenate([labels, test_labels]))
-    codes = [np.searchsorted(values, one).astype(np.int32) for one in (labels, test_labels)]
+    if (labels.dtype.kind == "U") != (test_labels.dtype.kind == "U"):
+        raise ValueError(
+            f"labels of train and test must be of one type, got {labels.dtype} and "
+            f"{test_labels.dtype}"
+        )
+    # Without a common type of numbers, which of int64 and uint64 would be a float.
+    known = sorted({*labels.tolist(), *test_labels.tolist()})
+    place = {value: i for i, value in enumerate(known)}
+    codes = [np.array([place[x] for x in one.tolist()], np.int32) for one in (labels, test_labels)]
+    values = np.array(known)
     return validate(
         Dataset(name, features, codes[0], test_features, codes[1], len(values), label_values=values)
     )
@@ -60,6 +68,8 @@ def _pair(name: str, given: Any) -> tuple[NDArray[np.floating], NDArray[Any]]:
         )
     if features.dtype.kind != "f":
         features = features.astype(np.float32)
+    elif features.dtype.itemsize > 8:
+        features = features.astype(np.float64)
     return features, labels
 
 
@@ -74,8 +84,8 @@ def pair_from_items(name: str, items: Any, channels_first: bool) -> Pair:
         raise ValueError(
             f"{name} must have a length > 0 and items (features, label), got {checks.said(items)}"
         )
-    rows = [items[i] for i in range(len(items))]
     try:
+        rows = [items[i] for i in range(len(items))]
         features = np.stack([np.asarray(row[0]) for row in rows])
         labels = np.array([np.asarray(row[1]).item() for row in rows])
     except (TypeError, ValueError, IndexError, KeyError) as error:
@@ -108,7 +118,12 @@ def pair_from_columns(name: str, table: Any, features: str, labels: str) -> Pair
                 f"{name} must have a column {column!r}"
                 + (f", got {list(known)}" if known is not None else f": {error}")
             ) from error
-    rows = np.stack([np.asarray(row) for row in found[0]])
+    try:
+        rows = np.stack([np.asarray(row) for row in found[0]])
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"column {features!r} of {name} must have features of one shape: {error}"
+        ) from error
     if rows.ndim == 3 and rows.dtype == np.uint8:  # grey images, as image libraries give them
         rows = rows[..., None]
     return rows, np.asarray(found[1])

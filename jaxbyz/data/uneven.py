@@ -47,8 +47,9 @@ def shards(labels: ArrayLike, workers: int, per_worker: int, seed: int) -> Indic
 def power_law(count: int, workers: int, exponent: float, seed: int) -> tuple[Indices, ...]:
     """Deals out all samples at random, in numbers that fall like a power: K arrays.
 
-    Worker k = 1, …, K gets a share proportional to k^(-exponent) of the samples, rounded, and at
-    least one; which worker is which is drawn. exponent 0 is equal sizes up to one.
+    Worker k = 1, …, K gets a share proportional to k^(-exponent) of the samples, rounded so that
+    sums of shares are, and at least one, which is taken from the largest; which worker is which is
+    drawn. exponent 0 is equal sizes up to one.
 
     Raises:
         ValueError: count < workers, workers < 1, exponent not finite and ≥ 0, or seed not an
@@ -57,7 +58,7 @@ def power_law(count: int, workers: int, exponent: float, seed: int) -> tuple[Ind
     Source: derived here.
 
     >>> sorted(len(part) for part in power_law(100, workers=4, exponent=1.0, seed=0))
-    [13, 16, 24, 47]
+    [12, 16, 24, 48]
     """
     workers = checks.count("workers", workers, 1)
     count = checks.count("count", count, workers)
@@ -67,9 +68,10 @@ def power_law(count: int, workers: int, exponent: float, seed: int) -> tuple[Ind
     rng = np.random.default_rng(checks.count("seed", seed, 0))
     # In logarithms: a large power of a large k is no float.
     weights = np.exp(-exponent * np.log(np.arange(1, workers + 1)))
-    ends = np.cumsum(weights) / weights.sum() * (count - workers)
-    sizes = 1 + np.diff(np.round(ends), prepend=0.0).astype(np.int64)
-    sizes[0] += count - sizes.sum()
+    ends = np.round(np.cumsum(weights) / weights.sum() * count).astype(np.int64)
+    sizes = np.maximum(np.diff(ends, prepend=0), 1)
+    for _ in range(sizes.sum() - count):
+        sizes[np.argmax(sizes)] -= 1
     order = rng.permutation(count)
     parts = np.split(order, np.cumsum(sizes)[:-1])
     return tuple(parts[k] for k in rng.permutation(workers))

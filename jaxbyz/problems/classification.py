@@ -17,11 +17,11 @@ from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Key, Oracle
 from jaxbyz.data import Dataset, load, validate
 from jaxbyz.data.loading import by_name
-from jaxbyz.problems.chunks import summed_in_chunks, together
+from jaxbyz.problems.chunks import summed_in_chunks, together, wide
 from jaxbyz.problems.division import divide_unevenly
 from jaxbyz.problems.models import MLP, LightNet
 from jaxbyz.problems.networks import Network, network_of, template_of
-from jaxbyz.problems.problem import Problem, check_workers, require_data
+from jaxbyz.problems.problem import Problem, check_workers, prediction, require_data
 from jaxbyz.problems.width import on_device
 
 
@@ -105,6 +105,12 @@ def classification(
     chunk = checks.count("chunk", chunk, minimum=1)
     if isinstance(data, tuple) and len(data) == 2:
         pairs = all(isinstance(part, tuple) and len(part) == 2 for part in data)
+        if not pairs and partition is not None:
+            raise ValueError(
+                "partition must be of training samples that are known: a fifth of (features, "
+                "labels) is drawn for the test, so give ((features, labels), (test_features, "
+                "test_labels))"
+            )
         data = Dataset.from_arrays(*data) if pairs else Dataset.from_arrays(data)
     require_data(
         data, "train_images", "(features, labels), or jaxbyz.data.Dataset.from_arrays(...)"
@@ -156,7 +162,11 @@ def classification(
         },
         classes=dataset.classes,
         unravel=unravel,
-        predict=lambda x, features: objective.logits(x, local, jnp.asarray(features)),
+        predict=prediction(
+            lambda x, features: objective.logits(x, local, features),
+            flat.shape[0],
+            dataset.train_images.shape[1:],
+        ),
     )
 
 
@@ -192,7 +202,7 @@ class _CrossEntropy:
         """Of the mean loss over samples, [d]."""
         slope = jax.grad(lambda x, part: self._sums(self.unravel(x), part).loss)
         total = summed_in_chunks(lambda part: slope(x, part), samples, self.chunk)
-        return total / samples.labels.shape[0]
+        return (total / samples.labels.shape[0]).astype(x.dtype)
 
     def on_train(self, x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
         """Loss and accuracy on the honest workers' data."""
@@ -221,7 +231,7 @@ class _CrossEntropy:
 
     def _sums(self, variables: Any, samples: Samples) -> _Sums:
         logits = jnp.asarray(self.network.apply(variables, samples.images))
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, samples.labels)
+        losses = wide(optax.softmax_cross_entropy_with_integer_labels(logits, samples.labels))
         correct = logits.argmax(axis=1) == samples.labels
         if samples.weights is None:
             return _Sums(losses.sum(), correct.sum())

@@ -112,10 +112,11 @@ def _made(make: Callable[..., Any], key: Key) -> nnx.Module:
 def _split(module: nnx.Module) -> tuple[Any, Any]:
     """Structure and parameters; refused where there is anything else."""
     graph, parameters, others = nnx.split(module, nnx.Param, ...)  # type: ignore[misc]
-    if kinds := sorted({type(leaf).__name__ for leaf in _variables(others)}):
+    names = {type(leaf).__name__ for leaf in _variables(others)}
+    if kinds := sorted("array" if "Array" in n or "Shape" in n else n for n in names):
         raise ValueError(
             f"model must keep all its variables in nnx.Param, got {kinds} too: running statistics, "
-            "counters and random numbers are neither learned nor sent"
+            "counters, random numbers and plain arrays are neither learned nor sent"
         )
     return graph, parameters
 
@@ -135,7 +136,9 @@ def _variables(state: Any) -> list[Any]:
     return jax.tree.leaves(state, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
 
 
-def template_of(network: Network, inputs: Any, classes: int | None = None) -> Any:
+def template_of(
+    network: Network, inputs: Any, classes: int | None = None, what: str = "logits"
+) -> Any:
     """Shapes of a network's variables, from inputs [B, ...].
 
     Raises:
@@ -158,14 +161,14 @@ def template_of(network: Network, inputs: Any, classes: int | None = None) -> An
     if classes is None:
         return template
     found = jax.tree.map(jnp.shape, outputs)
+    wanted = f"logits [B, classes] = [2, {classes}] for {classes} classes"
+    if what != "logits":
+        wanted = f"{what} [B, p] = [2, {classes}]"
     if getattr(outputs, "shape", None) != (2, classes):
         said = list(found) if hasattr(outputs, "shape") else found
-        raise ValueError(
-            f"model must give logits [B, classes] = [2, {classes}] for {classes} classes, "
-            f"got {said}"
-        )
+        raise ValueError(f"model must give {wanted}, got {said}")
     if not jnp.issubdtype(outputs.dtype, jnp.floating):
-        raise ValueError(f"model must give floating-point logits, got {outputs.dtype}")
+        raise ValueError(f"model must give floating-point {what}, got {outputs.dtype}")
     return template
 
 

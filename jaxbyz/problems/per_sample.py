@@ -19,9 +19,10 @@ from jax.flatten_util import ravel_pytree
 from jaxbyz import checks
 from jaxbyz.contracts import returned
 from jaxbyz.core import Key, Oracle
-from jaxbyz.problems.chunks import length, summed_in_chunks, together
+from jaxbyz.problems.chunks import length, summed_in_chunks, together, wide
 from jaxbyz.problems.division import divide
 from jaxbyz.problems.problem import Problem, check_workers
+from jaxbyz.problems.width import on_device
 
 Parameters = Any
 Loss = Callable[[Parameters, Any], jax.Array]  # parameters, one sample -> []
@@ -57,10 +58,10 @@ def from_loss(
         test: samples [M, ...] that are held out, of the form of `data`.
         evaluate: name -> a function like `loss`, whose means are columns too.
         batch: samples in one draw, without replacement; None: all of a worker.
-        partition: positions of samples [h, m].
+        partition: positions of samples [h, m], as many for each worker.
         partition_seed: of the division, the same for all seeds of a run.
         chunk: how many samples go through the loss at a time.
-        classes: of a field `labels` of `data`, for attacks that change labels.
+        classes: of a field `labels` of `data`, a NamedTuple, for attacks that change labels.
         name: of the problem.
 
     Evaluators: "train" (loss and the columns of `evaluate`), "test" (the same with test_ before
@@ -81,19 +82,21 @@ def from_loss(
     honest, byzantine = check_workers(honest, byzantine)
     chunk = checks.count("chunk", chunk, minimum=1)
     init, loss = checks.function("init", init, "key"), checks.function("loss", loss, "p, sample")
-    columns = {"loss": loss, **(evaluate or {})}
-    for column, function in columns.items():
-        checks.function(column, function, "p, sample")
+    columns = {"loss": loss, **_columns(evaluate)}
+    classes = None if classes is None else checks.count("classes", classes, minimum=1)
     count = _length("data", data)
     places = divide(np.zeros(count, int), honest, None, partition, partition_seed)
     if batch is not None:
         batch = checks.count("batch", batch, 1, places.shape[1])
     template = _parameters(init)
     flat, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
-    local = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[places]), data)
+    local = jax.tree.map(lambda leaf: _on_device("data", np.asarray(leaf)[places]), data)
     if test is not None:
         _length("test", test)
-        test = jax.tree.map(jnp.asarray, test)
+        test = jax.tree.map(lambda leaf: _on_device("test", np.asarray(leaf)), test)
+        forms = [_form(jax.tree.map(lambda leaf: leaf[0], local), 1), _form(test, 1)]
+        if forms[0] != forms[1]:
+            raise ValueError(f"test must have samples as data, {forms[0]}, got {forms[1]}")
     for column, function in columns.items():
         _check_loss(column, function, template, jax.tree.map(lambda leaf: leaf[0], local))
     mean = _Means(columns, unravel, batch, chunk)
@@ -107,12 +110,55 @@ def from_loss(
     )  # fmt: skip
 
 
+def _columns(evaluate: Any) -> dict[str, Loss]:
+    """Name -> function of one sample."""
+    if evaluate is None:
+        return {}
+    if not isinstance(evaluate, Mapping) or not all(isinstance(name, str) for name in evaluate):
+        raise ValueError(
+            f"evaluate must be a dictionary of names and functions, got {checks.said(evaluate)}"
+        )
+    if "loss" in evaluate:
+        raise ValueError("evaluate must have other names than 'loss', which is the loss itself")
+    for name, function in evaluate.items():
+        checks.function(name, function, "p, sample")
+    return dict(evaluate)
+
+
+def _form(samples: Any, axes: int) -> str:
+    """Structure and shapes of samples, without so many leading axes."""
+    shapes = jax.tree.map(lambda leaf: tuple(leaf.shape[axes:]), samples)
+    return str(shapes)
+
+
+def _on_device(name: str, leaf: np.ndarray) -> jax.Array:
+    """In the width of the run.
+
+    Raises:
+        ValueError: a number is beyond what that width holds.
+    """
+    if leaf.dtype.kind == "f":
+        return on_device(name, leaf)
+    width = jax.dtypes.canonicalize_dtype(leaf.dtype)
+    if leaf.dtype.kind in "iu" and leaf.size:
+        info = jnp.iinfo(width)
+        if int(leaf.min()) < info.min or int(leaf.max()) > info.max:
+            raise ValueError(
+                f"{name} must hold integers in {info.min}..{info.max}, what {width} holds, got "
+                f"{leaf.min()}..{leaf.max()}"
+            )
+    return jnp.asarray(leaf)
+
+
 def _length(name: str, samples: Any) -> int:
     """How many samples a pytree of arrays [N, ...] has, all of them numbers."""
     leaves = jax.tree.leaves(samples)
     shapes = [np.shape(leaf) for leaf in leaves]
     if not leaves or any(not shape or not shape[0] for shape in shapes):
-        raise ValueError(f"{name} must be arrays [N >= 1, ...], got shapes {shapes}")
+        raise ValueError(
+            f"{name} must be arrays [N >= 1, ...], got shapes {shapes[:3]}"
+            + ("" if len(shapes) < 4 else f" and {len(shapes) - 3} more: write np.asarray(...)")
+        )
     if len({shape[0] for shape in shapes}) > 1:
         raise ValueError(f"{name} must have one length N, got arrays of shapes {shapes}")
     for leaf in map(np.asarray, leaves):
@@ -126,7 +172,15 @@ def _length(name: str, samples: Any) -> int:
 def _parameters(init: Callable[[Key], Parameters]) -> Parameters:
     """Shapes of what `init` makes."""
     with returned.explaining_tracers("init"):
-        template = jax.eval_shape(init, jax.random.key(0))
+        try:
+            template = jax.eval_shape(init, jax.random.key(0))
+        except returned.ASKED:
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"init must make parameters of a key, got one that raises "
+                f"{checks.first_line(error)}"
+            ) from error
     leaves = jax.tree.leaves(template)
     kinds = sorted({str(x.dtype) for x in leaves if not jnp.issubdtype(x.dtype, jnp.floating)})
     if kinds or not leaves:
@@ -163,23 +217,28 @@ class _Means:
     def oracle(self, local: Any) -> Oracle:
         """What one worker may ask of its samples."""
 
-        def draw(key: Key) -> Any:
+        def draw(key: Key) -> jax.Array:  # positions [b], so that a table of gradients can be kept
+            m = length(local)
             if self.batch is None:
-                return local
-            rows = jax.random.choice(key, length(local), (self.batch,), replace=False)
-            return jax.tree.map(lambda leaf: leaf[rows], local)
+                return jnp.arange(m)
+            return jax.random.choice(key, m, (self.batch,), replace=False)
 
-        return Oracle(lambda x: self.gradient(local, x), draw, self.gradient)
+        def on_positions(places: jax.Array, x: jax.Array) -> jax.Array:
+            return self.gradient(jax.tree.map(lambda leaf: leaf[places], local), x)
+
+        return Oracle(lambda x: self.gradient(local, x), draw, on_positions)
 
     def gradient(self, samples: Any, x: jax.Array) -> jax.Array:
         """Of the mean loss over samples, [d]."""
         slope = jax.grad(lambda x, part: self._sum("loss", x, part))
         total = summed_in_chunks(lambda part: slope(x, part), samples, self.chunk)
-        return total / length(samples)
+        return (total / length(samples)).astype(x.dtype)
 
     def _sum(self, column: str, x: jax.Array, samples: Any) -> jax.Array:
         parameters = self.unravel(x)
-        return jax.vmap(lambda sample: self.columns[column](parameters, sample))(samples).sum()
+        return wide(
+            jax.vmap(lambda sample: self.columns[column](parameters, sample))(samples)
+        ).sum()
 
     def means(self, x: jax.Array, samples: Any, prefix: str) -> dict[str, jax.Array]:
         """Of all columns."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.core import Key, Oracle, Recipe, Tree
@@ -60,3 +61,30 @@ jaxbyz.data.BinaryDataset(name, features, labels)
         raise ValueError(
             f"data must be a data set or the name of one, got {checks.said(data)}: write {instead}"
         )
+
+
+def prediction(
+    function: Callable[[jax.Array, jax.Array], Any], d: int, shape: tuple[int, ...]
+) -> Callable[[jax.Array, Any], Any]:
+    """(x, features) -> outputs, for parameters [d] and features [B >= 1, *shape] alone.
+
+    >>> import jax.numpy as jnp
+    >>> double = prediction(lambda x, features: 2 * features, 3, (2,))
+    >>> double(jnp.ones(3), [[1.0, 2.0]]).tolist()
+    [[2.0, 4.0]]
+    >>> double(jnp.ones(3), [1.0, 2.0])
+    Traceback (most recent call last):
+    ValueError: features must have shape [B >= 1, 2], got (2,)
+    """
+
+    def predict(x: jax.Array, features: Any) -> Any:
+        if getattr(x, "shape", None) != (d,):
+            came = getattr(x, "shape", checks.said(x))
+            raise ValueError(f"x must be parameters [d] = [{d}], got {came}")
+        features = jnp.asarray(features)
+        if features.shape[1:] != shape or not features.shape[0]:
+            wanted = ", ".join(["B >= 1", *map(str, shape)])
+            raise ValueError(f"features must have shape [{wanted}], got {features.shape}")
+        return function(jnp.asarray(x), features)
+
+    return predict

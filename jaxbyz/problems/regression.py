@@ -14,7 +14,7 @@ from jaxbyz.contracts.constructors import part
 from jaxbyz.problems.models import MLP
 from jaxbyz.problems.networks import network_of, template_of
 from jaxbyz.problems.per_sample import from_loss
-from jaxbyz.problems.problem import Problem
+from jaxbyz.problems.problem import Problem, prediction
 
 
 @part
@@ -68,8 +68,8 @@ def regression(
     network = network_of(MLP(width) if model is None else model)
     if network.calibrate is not None:
         raise ValueError("model must need no statistics of batches here, got one that calibrates")
-    template_of(network, train["features"], width)
     some = jnp.asarray(train["features"][:1])
+    template_of(network, some, width, what="outputs")
 
     def loss(variables: Any, sample: Any) -> jax.Array:
         found = network.apply(variables, sample["features"][None])[0]
@@ -83,7 +83,12 @@ def regression(
     unravel = made.unravel
     assert unravel is not None
     return dataclasses.replace(
-        made, predict=lambda x, features: network.apply(unravel(x), jnp.asarray(features))
+        made,
+        predict=prediction(
+            lambda x, features: network.apply(unravel(x), features),
+            made.dimension,
+            train["features"].shape[1:],
+        ),
     )
 
 
@@ -91,11 +96,15 @@ def _samples(name: str, given: Any) -> dict[str, np.ndarray]:
     """Features [N, ...] and targets [N, p] in the width of the run."""
     if not isinstance(given, tuple) or len(given) != 2:
         raise ValueError(f"{name} must be a pair (features, targets), got {checks.said(given)}")
+    features, targets = (np.asarray(part) for part in given)
+    if any(part.dtype.kind not in "fiub" for part in (features, targets)):
+        raise ValueError(
+            f"{name} must be arrays of real numbers, got {features.dtype} and {targets.dtype}"
+        )
     width = jax.dtypes.canonicalize_dtype(float)
-    try:
-        features, targets = (np.asarray(part, width) for part in given)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be arrays of numbers: {error}") from None
+    features, targets = (
+        part.astype(width) if part.dtype.kind != "f" else part for part in (features, targets)
+    )
     targets = targets[:, None] if targets.ndim == 1 else targets
     if features.ndim < 2 or targets.ndim != 2 or len(features) != len(targets):
         raise ValueError(

@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 
 import jaxbyz as jb
-from jaxbyz.data import Dataset
+from jaxbyz.data import Dataset, by_owner
 from jaxbyz.problems.models import Linear
 
 RNG = np.random.default_rng(0)
@@ -159,8 +159,17 @@ WRONG = {
     "fractions": (lambda: Dataset.from_arrays((FEATURES, FEATURES[:, 0])), "integers or texts"),
     "lengths": (lambda: Dataset.from_arrays((FEATURES, LABELS[1:])), "one for each of 60"),
     "share": (lambda: Dataset.from_arrays((FEATURES, LABELS), test_share=1.0), "test_share"),
-    "one sample": (lambda: Dataset.from_arrays((FEATURES[:1], LABELS[:1])), "at least 2 samples"),
+    "one sample": (lambda: Dataset.from_arrays((FEATURES[:1], LABELS[:1])), "test_share must"),
     "not finite": (lambda: Dataset.from_arrays((np.full((5, 2), np.nan), [0] * 5)), "finite"),
+    "two types": (lambda: Dataset.from_arrays((FEATURES, LABELS), (FEATURES, ["a"] * 60)),
+                  "must be of one type"),
+    "masked": (lambda: Dataset.from_arrays((np.ma.masked_array(FEATURES), LABELS)),
+               "must be a plain array"),
+    "a dictionary": (lambda: Dataset.from_torch({"a": 1}), "must have items"),
+    "ragged column": (lambda: Dataset.from_huggingface({"image": [[1.0], [1.0, 2.0]],
+                                                        "label": [0, 1]}), "of one shape"),
+    "NaN as a label": (lambda: jb.problems.logistic((FEATURES, np.where(LABELS > 0, np.nan, 0.0)),
+                                                    honest=2), "labels must be finite"),
     "no items": (lambda: Dataset.from_torch([]), "must have a length > 0"),
     "shapes": (lambda: Dataset.from_torch([([1.0], 0), ([1.0, 2.0], 0)]), "all of one shape"),
     "no channels": (lambda: Dataset.from_torch([([1.0], 0)], channels_first=True), "images"),
@@ -244,11 +253,76 @@ def test_every_sample_belongs_to_one_worker():
     assert sorted(map(tuple, found.tolist())) == sorted(map(tuple, FEATURES.tolist()))
 
 
-def test_draws_are_samples_without_replacement():
+def test_draws_are_positions_without_replacement():
+    """Positions, so that BROADCAST can keep a table, also where samples are integers."""
     problem = jb.problems.from_loss(start, hinge, ROWS, honest=4, batch=15)
     local = jax.tree.map(lambda leaf: leaf[0], problem.data)
     drawn = problem.oracle(local).draw(jax.random.key(1))
-    assert sorted(map(tuple, drawn["rows"].tolist())) == sorted(map(tuple, local["rows"].tolist()))
+    assert sorted(drawn.tolist()) == list(range(15))
+
+
+def test_a_table_of_gradients_of_integers_finds_the_mean():
+    numbers = RNG.integers(100, 140, 40)
+    problem = jb.problems.from_loss(
+        lambda key: jnp.zeros(1), lambda x, s: (x[0] - s) ** 2 / 2, numbers, honest=4, batch=2
+    )
+    saga = jb.algorithms.broadcast_saga(
+        optimizer=optax.sgd(0.1), aggregator=jb.mean(), samples=10,
+        compressor=jb.compressors.identity(),
+    )  # fmt: skip
+    history = jb.train(saga, problem, rounds=200, evaluate_every=200, progress=False)
+    # SAGA converges linearly here, to roundings of numbers near 120 in 32 bits.
+    np.testing.assert_allclose(history.parameters[0, 0], numbers.mean(), rtol=1e-4)
+
+
+def test_narrow_floats_are_added_up_in_32_bits():
+    """The loss of every sample is 1; in bfloat16 a sum of them would stop at 256."""
+
+    def flat(p, s):
+        return (1 + 0 * p.sum() + 0 * s).astype(jnp.bfloat16)
+
+    problem = jb.problems.from_loss(
+        lambda key: jnp.zeros(2, jnp.bfloat16), flat, np.zeros(4000, np.float32), honest=2, chunk=50
+    )
+    x = problem.init(jax.random.key(0))
+    assert problem.evaluators["train"](x, problem.data, None)["loss"] == 1
+    assert problem.oracle(problem.data[0]).full(x).dtype == jnp.bfloat16
+    images = np.zeros((3000, 4), np.float32)
+    half = nn.Dense(10, dtype=jnp.float16)
+    problem = jb.problems.classification((images, [*range(10)] * 300), honest=2, model=half)
+    loss = problem.evaluators["train"](problem.init(jax.random.key(0)), problem.data, problem.test)[
+        "loss"
+    ]
+    np.testing.assert_allclose(loss, np.log(10), rtol=1e-3)  # of float16
+
+
+def test_predictions_are_of_parameters_and_samples():
+    problem = jb.problems.classification((FEATURES, LABELS), honest=4, model=Linear(2))
+    x = problem.init(jax.random.key(0))
+    for wrong in (FEATURES[0], FEATURES[:, 1:], FEATURES[:0]):
+        with pytest.raises(ValueError, match=r"features must have shape \[B >= 1, 5\], got"):
+            problem.predict(x, wrong)
+    for wrong in (x[None], x[1:], problem.unravel(x)):
+        with pytest.raises(ValueError, match=r"x must be parameters \[d\] = \[12\], got"):
+            problem.predict(wrong, FEATURES)
+
+
+def test_a_partition_needs_a_known_training_set():
+    with pytest.raises(ValueError, match="partition must be of training samples that are known"):
+        jb.problems.classification((FEATURES, LABELS), honest=2, partition=[[0], [1, 2]])
+
+
+def test_texts_as_objects_and_numbers_of_two_types():
+    words = np.array(["b", "a"] * 30, object)
+    assert Dataset.from_arrays((FEATURES, words)).label_values.tolist() == ["a", "b"]
+    assert by_owner(words)[0].tolist() == [*range(1, 60, 2)]
+    assert jb.problems.logistic((FEATURES, words), honest=2).signs.shape == (2, 30)
+    large = 2**60 + np.arange(3)
+    data = Dataset.from_arrays(
+        (FEATURES[:3], large.astype(np.uint64)), (FEATURES[:3], large.astype(np.int64))
+    )
+    assert data.classes == 3
+    assert data.test_labels.tolist() == [0, 1, 2]
 
 
 def test_an_own_loss_is_the_classification_that_it_spells():
@@ -306,6 +380,28 @@ WRONG_LOSSES = {
                   r"loss must be a function of \(p, sample\)"),
     "evaluate": (lambda: jb.problems.from_loss(start, hinge, ROWS, honest=1,
                                                evaluate={"e": 3}), "e must be a function"),
+    "evaluate loss": (lambda: jb.problems.from_loss(
+        start, hinge, ROWS, honest=1, evaluate={"loss": hinge}), "other names than 'loss'"),
+    "evaluate list": (lambda: jb.problems.from_loss(start, hinge, ROWS, honest=1,
+                                                    evaluate=[hinge]), "must be a dictionary"),
+    "classes": (lambda: jb.problems.from_loss(start, hinge, ROWS, honest=1, classes=-1),
+                "classes must be an integer >= 1"),
+    "init": (lambda: jb.problems.from_loss(lambda key: 1 / 0, hinge, ROWS, honest=1),
+             "init must make parameters of a key, got one that raises ZeroDivisionError"),
+    "large integers": (lambda: jb.problems.from_loss(
+        lambda key: jnp.zeros(1), lambda p, s: p[0] * s, np.full(4, 2**40), honest=1),
+        r"data must hold integers in"),
+    "large floats": (lambda: jb.problems.from_loss(
+        lambda key: jnp.zeros(1), lambda p, s: p[0] * s, np.full(4, 1e300), honest=1),
+        "data must lie in"),
+    "other test": (lambda: jb.problems.from_loss(start, hinge, ROWS, honest=1,
+                                                 test={"rows": FEATURES}),
+                   "test must have samples as data"),
+    "imaginary": (lambda: jb.problems.regression((FEATURES * 1j, LABELS), honest=2),
+                  "must be arrays of real numbers"),
+    "narrower test": (lambda: jb.problems.regression(
+        (FEATURES, LABELS), honest=2, test=(FEATURES[:, 1:], LABELS)),
+        "test must have samples as data"),
     "batch": (lambda: jb.problems.from_loss(start, hinge, ROWS, honest=4, batch=16),
               r"batch must be an integer in 1\.\.15"),
     "targets": (lambda: jb.problems.regression((FEATURES, LABELS[1:]), honest=2),
@@ -313,7 +409,7 @@ WRONG_LOSSES = {
     "widths": (lambda: jb.problems.regression(
         (FEATURES, FEATURES), honest=2, test=(FEATURES, LABELS)), "must have 5 numbers each"),
     "outputs": (lambda: jb.problems.regression((FEATURES, FEATURES), honest=2, model=Linear(2)),
-                r"\[2, 5\]"),
+                r"outputs \[B, p\] = \[2, 5\], got \[2, 2\]"),
 }  # fmt: skip
 
 
