@@ -30,9 +30,22 @@ class Samples(NamedTuple):
 
     images: jax.Array  # [m, H, W, C], or other features [m, ...]
     labels: jax.Array  # [m]
-    # [m] w_j of the loss (1/m) Σ_j w_j loss_j; None: all 1. Workers of fewer samples than m have
-    # rows that count nothing.
-    weights: jax.Array | None = None
+
+    @property
+    def weights(self) -> Any:
+        """None: all samples count the same."""
+        return None
+
+
+class WeightedSamples(NamedTuple):
+    """The same with weights w_j of the loss (1/m) Σ_j w_j loss_j.
+
+    Workers of fewer samples than m have rows that count nothing.
+    """
+
+    images: jax.Array  # [m, ...]
+    labels: jax.Array  # [m]
+    weights: jax.Array  # [m]
 
 
 class _Sums(NamedTuple):
@@ -139,11 +152,10 @@ def classification(
     flat, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
     objective = _CrossEntropy(network, unravel, batch, chunk)
     some = dataset.train_images[:1]
-    local = Samples(
-        images,
-        jnp.asarray(dataset.train_labels[places]),
-        None if weights is None else jnp.asarray(weights, jax.dtypes.canonicalize_dtype(float)),
-    )
+    local: Any = Samples(images, jnp.asarray(dataset.train_labels[places]))
+    if weights is not None:
+        width = jax.dtypes.canonicalize_dtype(float)
+        local = WeightedSamples(images, local.labels, jnp.asarray(weights, width))
     return Problem(
         name=dataset.name,
         honest=honest,
@@ -194,7 +206,9 @@ class _CrossEntropy:
             # Among the rows that count all subsets are equally likely, and the mean of a draw is
             # that of all of them.
             rows = jax.random.choice(key, m, (self.batch,), replace=False, p=counts / size)
-            return Samples(local.images[rows], local.labels[rows], local.weights[rows] * (size / m))
+            return WeightedSamples(
+                local.images[rows], local.labels[rows], local.weights[rows] * (size / m)
+            )
 
         return Oracle(lambda x: self.gradient(local, x), draw, self.gradient)
 
