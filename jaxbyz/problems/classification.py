@@ -194,7 +194,7 @@ class _CrossEntropy:
     def oracle(self, local: Samples) -> Oracle:
         """What one worker may ask of its samples."""
 
-        def draw(key: Key) -> Samples:
+        def draw(key: Key) -> Samples | WeightedSamples:
             if self.batch is None:
                 return local
             m = local.labels.shape[0]
