@@ -5,13 +5,11 @@ Each type here is data for one engine; `engines.engines_for` says which.
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from jaxbyz.core import Aggregator
-from jaxbyz.theory.checker.polynomials import Quotient
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,21 +97,6 @@ class Reduction:
     same: Callable[[Any], tuple[Any, Any]] | None = None
     tolerance: float = 1e-9  # of `same`: two ways to write a formula differ by some roundings
     rests_on: tuple[Any, ...] = ()  # claims that must be proved by polynomials, too
-
-
-def rational(number: Any, beside: Any) -> Any:
-    """A constant of a formula: exact beside quotients, a floating-point number beside arrays.
-
-    Decimals are taken as they are printed.
-
-    >>> rational(0.1, 2.0), rational(Fraction(1, 3), 2.0)
-    (0.1, 0.3333333333333333)
-    >>> rational(0.1, Quotient.variables(1)[0])
-    Fraction(1, 10)
-    """
-    if isinstance(beside, Quotient):
-        return Fraction(str(number)) if isinstance(number, float) else Fraction(number)
-    return float(number)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -211,6 +211,21 @@ class Quotient:
         return Fraction(value)
 
 
+def rational(number: Any, beside: Any) -> Any:
+    """A constant of a formula: exact beside quotients, a floating-point number beside arrays.
+
+    Decimals are taken as they are printed.
+
+    >>> rational(0.1, 2.0), rational(Fraction(1, 3), 2.0)
+    (0.1, 0.3333333333333333)
+    >>> rational(0.1, Quotient.variables(1)[0])
+    Fraction(1, 10)
+    """
+    if isinstance(beside, Quotient):
+        return Fraction(str(number)) if isinstance(number, float) else Fraction(number)
+    return float(number)
+
+
 def monomials(degrees: Powers) -> Iterator[Powers]:
     """All powers up to these degrees."""
     return itertools.product(*(range(degree + 1) for degree in degrees))

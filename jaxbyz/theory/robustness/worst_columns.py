@@ -110,7 +110,8 @@ def _program(rows: list[Row], c: Row, honest: tuple[int, ...]) -> Bounds:
     """
     chosen = np.isin(np.arange(len(c)), honest)
     for guess in multiplier_guesses(np.array(rows, float), np.array(c, float), chosen):
-        part = [row for row, by in zip(rows, guess, strict=True) if by > 1e-9]
+        # Only a guess, of a solver that leaves exact zeros: what follows from it is verified.
+        part = [row for row, by in zip(rows, guess, strict=True) if by > 0]
         found = _stationary(part, c, chosen)
         if found is not None:
             residual, column = found

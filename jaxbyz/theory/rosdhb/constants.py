@@ -16,12 +16,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxbyz.theory.checker.polynomials import rational
 from jaxbyz.theory.claims import Claim, Hypothesis, Provenance, Scope
 from jaxbyz.theory.rosdhb.boxes import BoxA, BoxB, box_a, box_b, hypotheses_a, hypotheses_b, spare_a
 from jaxbyz.theory.rosdhb.parameters import theorem_a
 from jaxbyz.theory.rosdhb.reductions import reduction_a, reduction_a_default, reduction_b
 from jaxbyz.theory.rosdhb.states import Parameters, bound_terms
-from jaxbyz.theory.subjects import Cases, rational
+from jaxbyz.theory.subjects import Cases
 
 # 1 - β²(1+p) of size x ≥ 1e-6 is formed from numbers of size 1.
 CANCELLATION = 1e-8

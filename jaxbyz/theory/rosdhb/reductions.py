@@ -15,10 +15,10 @@ are all m and r with y ≤ m r ≤ m ≤ 1. For a smaller c than 24 there may be
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from jaxbyz.theory.checker.polynomials import Quotient
+from jaxbyz.theory.checker.polynomials import Quotient, rational
 from jaxbyz.theory.rosdhb.boxes import BoxB
 from jaxbyz.theory.rosdhb.states import Parameters
-from jaxbyz.theory.subjects import Reduction, rational
+from jaxbyz.theory.subjects import Reduction
 
 
 class RationalA(NamedTuple):
