@@ -23,6 +23,16 @@ def ceiling_ratio(top: int, bottom: int) -> int:
     return -(-top // bottom)
 
 
+def _ends(a: int, b: int, c: int, d: int) -> tuple[int, int]:
+    """Ends of [a, b]·[c, d]: of four products of ends, the least and the largest."""
+    if a >= 0:  # which these are is said by the signs
+        return (a if c >= 0 else b) * c, (b if d >= 0 else a) * d
+    if b <= 0:
+        return (a if d >= 0 else b) * d, (b if c >= 0 else a) * c
+    products = (a * c, a * d, b * c, b * d)
+    return min(products), max(products)
+
+
 class Interval:
     """[low, high] · 2^-96, with low ≤ high.
 
@@ -70,14 +80,7 @@ class Interval:
         return Interval(-self.high, -self.low)
 
     def __mul__(self, other: Interval) -> Interval:
-        a, b, c, d = self.low, self.high, other.low, other.high
-        if a >= 0:  # of four products of ends, two are the least and the largest, by their signs
-            low, high = (a if c >= 0 else b) * c, (b if d >= 0 else a) * d
-        elif b <= 0:
-            low, high = (a if d >= 0 else b) * d, (b if c >= 0 else a) * c
-        else:
-            products = (a * c, a * d, b * c, b * d)
-            low, high = min(products), max(products)
+        low, high = _ends(self.low, self.high, other.low, other.high)
         return Interval(low >> BITS, -(-high >> BITS))
 
     def squared(self) -> Interval:
@@ -114,3 +117,10 @@ class Interval:
 
     def __repr__(self) -> str:
         return f"Interval({self.low}, {self.high})"
+
+
+def two_products(u: Interval, v: Interval, x: Interval, y: Interval) -> Interval:
+    """u·v + x·y, rounded once."""
+    low, high = _ends(u.low, u.high, v.low, v.high)
+    least, most = _ends(x.low, x.high, y.low, y.high)
+    return Interval(low + least >> BITS, -(-(high + most) >> BITS))

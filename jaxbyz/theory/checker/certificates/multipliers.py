@@ -32,9 +32,8 @@ def enclosed(rows: Rows) -> dict[str, list[Enclosed]]:
     return {name: [Enclosed.of(part) for part in row] for name, row in rows.items()}
 
 
-def values(method: ModuleType, rows: dict[str, list[Enclosed]], box: Box) -> Values:
-    """Every multiplier on a box."""
-    parts = method.parts(variables(box))
+def values(parts: list[Enclosed], rows: dict[str, list[Enclosed]]) -> Values:
+    """Every multiplier on a box, whose `parts` these are."""
     found = {}
     for name, row in rows.items():
         total = row[0]
@@ -55,9 +54,10 @@ def required(method: ModuleType, constants: Numbers, rows: Rows) -> Callable[[Bo
     coefficients = enclosed(rows)
 
     def matrices(box: Box) -> Matrices:
-        at = values(method, coefficients, box)
+        point = variables(box)
+        at = values(method.parts(point), coefficients)
         signs: Matrices = {name: [[at[name]]] for name in method.POSITIVE}
-        return signs | method.matrices(given, at, variables(box))
+        return signs | method.matrices(given, at, point)
 
     return matrices
 

@@ -11,7 +11,7 @@ That A(c) is not positive definite is decided by its pivots in intervals.
 
 import enum
 import math
-from operator import mul
+from operator import add, mul
 from typing import NamedTuple
 
 from .intervals import BITS, Interval
@@ -51,26 +51,37 @@ def sign(matrix: Matrix, radii: list[int]) -> Answer:
         return Answer(Sign.NOT, [])
     if not factor:
         return Answer(Sign.UNKNOWN, list(radii))
-    size = range(len(matrix))
-    sizes = [[abs(part) for part in row] for row in factor]
     near = _congruent(_centres(matrix), factor)
-    far = _congruent(_spreads(matrix), sizes)
-    doubts = []
-    for place, radius in enumerate(radii):
-        slopes, doubt = _slopes(matrix, place)
-        tilted, doubted = _congruent(slopes, factor), _congruent(doubt, sizes)
-        doubts.append(0)
-        for i in size:
-            for j in size:  # radius in 2^-96, the others in 2^-288: products are rounded up
-                more = -(-(radius * (abs(tilted[i][j]) + doubted[i][j])) >> BITS)
-                far[i][j] += more
-                doubts[-1] += more
-    for i in size:
-        others = sum(abs(near[i][j]) + far[i][j] for j in size if j != i)
-        if near[i][i] - far[i][i] <= others:
+    far, doubts = _deviations(matrix, radii, factor)
+    for i, (row, more) in enumerate(zip(near, far, strict=True)):
+        others = sum(map(abs, row)) - abs(row[i]) + sum(more)
+        if row[i] <= others:
             # Ranges that came without slopes shrink with every side.
             return Answer(Sign.UNKNOWN, doubts if any(doubts) else list(radii))
     return Answer(Sign.DEFINITE, doubts)
+
+
+def _deviations(matrix: Matrix, radii: list[int], factor: Whole) -> tuple[Whole, list[int]]:
+    """How far TᵀA(y)T is at most from TᵀA(c)T, entry by entry; what each direction adds to it.
+
+    In units of 2^-288. What intervals leave open is added up before it is multiplied by |T|.
+    """
+    sizes = [[abs(part) for part in row] for row in factor]
+    totals = [sum(row) for row in sizes]
+    open_ = _spreads(matrix)
+    tilts, doubts = [], []
+    for place, radius in enumerate(radii):
+        slopes, doubt = _slopes(matrix, place)
+        more = [[-(-radius * part >> BITS) for part in row] for row in doubt]
+        open_ = [list(map(add, row, rest)) for row, rest in zip(open_, more, strict=True)]
+        tilted = _congruent(slopes, factor)
+        tilts.append([[-(-radius * abs(part) >> BITS) for part in row] for row in tilted])
+        weights = [sum(map(mul, row, totals)) for row in more]  # of |T|ᵀ·more·|T|, all entries
+        doubts.append(sum(map(sum, tilts[-1])) + sum(map(mul, weights, totals)))
+    far = _congruent(open_, sizes)
+    for tilt in tilts:
+        far = [list(map(add, row, rest)) for row, rest in zip(far, tilt, strict=True)]
+    return far, doubts
 
 
 def _steady(entry: Enclosed) -> Interval:
@@ -112,25 +123,36 @@ def _congruent(matrix: Whole, factor: Whole) -> Whole:
 def _factor(matrix: list[list[Interval]]) -> Whole | None:
     """T with TᵀAT nearly the identity; None: A is not positive definite; []: it may not be.
 
-    From A = LDLᵀ: the columns of T are those of L⁻ᵀ, divided by roots of pivots. Nothing is claimed
-    of T. The pivots are intervals that hold those of A.
+    From A = LDLᵀ of the centres of the entries: the columns of T are those of L⁻ᵀ, divided by roots
+    of pivots. Nothing is claimed of T. Only None is, and it comes from intervals that hold A.
     """
-    rows = [list(row) for row in matrix]
+    rows = [[(entry.low + entry.high) >> 1 for entry in row] for row in matrix]
     size = len(rows)
     lower = [[0] * size for _ in range(size)]  # L, whose diagonal is 1
     for k in range(size):
-        pivot = rows[k][k]
-        if pivot.low <= 0:
-            return None if pivot.high <= 0 else []
+        above, pivot = rows[k], rows[k][k]
+        if pivot <= 0:
+            return None if _not_definite(matrix) else []
         for i in range(k + 1, size):
-            lower[i][k] = rows[k][i].over(pivot).centre().low
-            rows[i][i] = rows[i][i] - rows[k][i].squared().over(pivot)
-            for j in range(i + 1, size):
-                rows[i][j] = rows[i][j] - (rows[k][i] * rows[k][j]).over(pivot)
+            lower[i][k] = share = (above[i] << BITS) // pivot
+            rows[i] = [part - (share * more >> BITS) for part, more in zip(rows[i], above, strict=True)]
     factor = [[0] * size for _ in range(size)]
     for j in range(size):  # back substitution: Lᵀ t = e_j/√d_j
-        factor[j][j] = (1 << BITS + BITS) // max(1, math.isqrt(rows[j][j].low << BITS))
+        factor[j][j] = (1 << BITS + BITS) // max(1, math.isqrt(rows[j][j] << BITS))
         for i in range(j - 1, -1, -1):
             known = sum(lower[k][i] * factor[k][j] for k in range(i + 1, j + 1))
             factor[i][j] = -known >> BITS
     return factor
+
+
+def _not_definite(matrix: list[list[Interval]]) -> bool:
+    """Whether a pivot is at most 0, for every matrix with entries in these intervals."""
+    rows = [list(row) for row in matrix]
+    for k, above in enumerate(rows):
+        pivot = above[k]
+        if pivot.low <= 0:
+            return pivot.high <= 0
+        for i in range(k + 1, len(rows)):
+            for j in range(i, len(rows)):
+                rows[i][j] = rows[i][j] - (above[i] * above[j]).over(pivot)
+    return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from .intervals import Interval
+from .intervals import Interval, two_products
 
 # () for a constant; None where a slope may be infinite: then the range alone is known.
 Slopes = tuple[Interval, ...] | None
@@ -66,8 +66,9 @@ class Enclosed:
         elif not self.slopes:
             slopes = tuple(b * self.range for b in other.slopes)
         else:
+            mine, others = self.range, other.range
             slopes = tuple(
-                a * other.range + b * self.range
+                two_products(a, others, b, mine)
                 for a, b in zip(self.slopes, other.slopes, strict=True)
             )
         return Enclosed(self.at_centre * other.at_centre, self.range * other.range, slopes)
