@@ -404,12 +404,23 @@ def test_a_matrix_that_fails_at_one_point_of_the_box_is_not_proved():
 def test_boxes_cover_what_they_bisect():
     box = [Interval(0, 1 << 96), Interval(0, 1 << 90)]
     for doubts in ([1, 5], [5, 1]):
-        one, other = subdivision.halves(box, doubts)
+        one, other = subdivision.pieces(box, doubts, 1)
         (place,) = [i for i in range(2) if (one[i].low, one[i].high) != (box[i].low, box[i].high)]
         assert one[place].low == box[place].low
         assert one[place].high == other[place].low
         assert other[place].high == box[place].high
         assert place == 0  # the other is far shorter
+
+
+def test_four_pieces_cover_the_box_once():
+    """After one cut its direction counts half, so that the other is cut next if it is near."""
+    box = [Interval(0, 1 << 96), Interval(0, 1 << 96)]
+    squares = subdivision.pieces(box, [5, 4], 2)
+    assert [(x.low >> 95, y.low >> 95) for x, y in squares] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert {side.high - side.low for square in squares for side in square} == {1 << 95}
+    strips = subdivision.pieces(box, [10, 4], 2)
+    assert [(x.low >> 94, x.high >> 94) for x, _ in strips] == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    assert all((y.low, y.high) == (0, 1 << 96) for _, y in strips)
 
 
 def test_slopes_of_a_product():

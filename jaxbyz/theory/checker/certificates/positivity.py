@@ -34,6 +34,7 @@ class Answer(NamedTuple):
 
     sign: Sign
     doubts: list[int]  # what each direction adds to the doubt: the larger, the better to bisect it
+    halvings: int = 1  # fewer will hardly do, if it is not known
 
 
 def sign(matrix: Matrix, radii: list[int]) -> Answer:
@@ -53,11 +54,13 @@ def sign(matrix: Matrix, radii: list[int]) -> Answer:
         return Answer(Sign.UNKNOWN, list(radii))
     near = _congruent(_centres(matrix), factor)
     far, doubts = _deviations(matrix, radii, factor)
+    halvings = 0
     for i, (row, more) in enumerate(zip(near, far, strict=True)):
-        others = sum(map(abs, row)) - abs(row[i]) + sum(more)
-        if row[i] <= others:
-            # Ranges that came without slopes shrink with every side.
-            return Answer(Sign.UNKNOWN, doubts if any(doubts) else list(radii))
+        room, doubt = row[i] + abs(row[i]) - sum(map(abs, row)), sum(more)
+        if doubt >= room:  # half a side leaves at least half of the doubt
+            halvings = max(halvings, 2 if doubt >= 2 * room else 1)
+    if halvings:  # ranges that came without slopes shrink with every side
+        return Answer(Sign.UNKNOWN, doubts if any(doubts) else list(radii), halvings)
     return Answer(Sign.DEFINITE, doubts)
 
 
@@ -135,7 +138,9 @@ def _factor(matrix: list[list[Interval]]) -> Whole | None:
             return None if _not_definite(matrix) else []
         for i in range(k + 1, size):
             lower[i][k] = share = (above[i] << BITS) // pivot
-            rows[i] = [part - (share * more >> BITS) for part, more in zip(rows[i], above, strict=True)]
+            rows[i] = [
+                part - (share * more >> BITS) for part, more in zip(rows[i], above, strict=True)
+            ]
     factor = [[0] * size for _ in range(size)]
     for j in range(size):  # back substitution: Lᵀ t = e_j/√d_j
         factor[j][j] = (1 << BITS + BITS) // max(1, math.isqrt(rows[j][j] << BITS))

@@ -24,18 +24,25 @@ class Outcome(NamedTuple):
     where: Box  # the box of which the reason speaks
 
 
-def halves(box: Box, doubts: list[int]) -> tuple[Box, Box]:
-    """Both halves across the side that adds most to the doubt, unless another is far longer."""
+def pieces(box: Box, doubts: list[int], halvings: int) -> list[Box]:
+    """The box cut across the side that adds most to the doubt, unless another is far longer.
+
+    Each half is cut again if there is more than one halving, and so on.
+    """
+    if not halvings:
+        return [box]
     widths = [side.high - side.low for side in box]
     longest = max(widths)
     may = [i for i, width in enumerate(widths) if width << 3 > longest]
     place = max(may, key=lambda i: (doubts[i], widths[i]))
     side = box[place]
     cut = (side.low + side.high) >> 1
-    return (
-        [*box[:place], Interval(side.low, cut), *box[place + 1 :]],
-        [*box[:place], Interval(cut, side.high), *box[place + 1 :]],
-    )
+    left = [doubt >> 1 if i == place else doubt for i, doubt in enumerate(doubts)]
+    return [
+        piece
+        for half in (Interval(side.low, cut), Interval(cut, side.high))
+        for piece in pieces([*box[:place], half, *box[place + 1 :]], left, halvings - 1)
+    ]
 
 
 def all_definite(
@@ -55,23 +62,25 @@ def all_definite(
     """
     waiting: list[Box] = [[Interval(0, 1 << BITS) for _ in range(dimensions)]]
     seen = proved = 0
+    name = ""
     while waiting:
         box = waiting.pop()
+        if seen == most_boxes:
+            return Outcome(False, seen, f"matrix {name} is undecided after {seen} boxes", box)
         seen += 1
         radii = [side.radius() for side in box]
-        name, answer = "", Answer(Sign.DEFINITE, [])
+        answer = Answer(Sign.DEFINITE, [])
         for key, matrix in matrices(box).items():
-            name, answer = key, sign(matrix, radii)
+            answer = sign(matrix, radii)
             if answer.sign is not Sign.DEFINITE:
+                name = key  # kept until another one is in doubt
                 break
         if answer.sign is Sign.DEFINITE:
             proved += 1
             continue
         if answer.sign is Sign.NOT:
             return Outcome(False, seen, f"matrix {name} is not positive definite", box)
-        if seen >= most_boxes:
-            return Outcome(False, seen, f"matrix {name} is undecided after {seen} boxes", box)
         if all((side.high - side.low) << MOST_HALVINGS <= 1 << BITS for side in box):
             return Outcome(False, seen, f"matrix {name} is undecided in the smallest box", box)
-        waiting += reversed(halves(box, answer.doubts))
+        waiting += reversed(pieces(box, answer.doubts, answer.halvings))
     return Outcome(True, proved, "", [])
