@@ -1,11 +1,11 @@
 """Matrices and cubes whose answers are known, and that need every part of the decision."""
 
+import itertools
 from fractions import Fraction
-from itertools import pairwise
 
 import pytest
 
-from jaxbyz.theory.checker.certificates import positivity, subdivision
+from jaxbyz.theory.checker.certificates import intervals, positivity, subdivision
 from jaxbyz.theory.checker.certificates.intervals import BITS, Interval
 from jaxbyz.theory.checker.certificates.positivity import Sign
 from jaxbyz.theory.checker.certificates.slopes import Enclosed
@@ -97,6 +97,47 @@ def test_entries_below_the_diagonal_count():
         rows[i][3] = rows[3][i] = u
     assert 3 * Fraction(3, 4) ** 2 > 1
     assert sign(rows) is Sign.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "rows", [[[1, 2], [2, 1]], [[-1, 0], [0, 1]], [[1, 0], [0, -1]], [[1, 1], [1, 1]]]
+)
+def test_nothing_is_believed_of_the_factor(rows, monkeypatch):
+    """No matrix that is not definite is found definite, whatever T is: here the identity."""
+    one = 1 << BITS
+    monkeypatch.setattr(positivity, "_factor", lambda _: [[one, 0], [0, one]])
+    assert sign([[number(part) for part in row] for row in rows]) is Sign.UNKNOWN
+
+
+def test_not_definite_is_said_of_intervals_that_leave_no_doubt():
+    zero, one, two = number(0), number(1), number(2)
+    assert sign([[one, two], [two, one]]) is Sign.NOT  # by the second pivot
+    assert sign([[-one, zero], [zero, one]]) is Sign.NOT
+    doubtful = between(Fraction(-1, 2), Fraction(1, 4))
+    wide = Enclosed(doubtful, doubtful, ())
+    assert sign([[wide, zero], [zero, one]]) is Sign.UNKNOWN
+    assert sign([[one, zero], [zero, wide]]) is Sign.UNKNOWN
+
+
+def test_two_products_are_rounded_outwards():
+    ends = [Fraction(n, 3 << 90) for n in (-7, -2, 1, 5)]
+    for u, v, x, y in itertools.product(ends, repeat=4):
+        a, b, c, d = (Interval.of(end) for end in (u, v, x, y))
+        exact = [
+            Fraction(p * q + r * s, 1 << 2 * BITS)
+            for p, q, r, s in itertools.product(*((i.low, i.high) for i in (a, b, c, d)))
+        ]
+        found = intervals.two_products(a, b, c, d)
+        assert found.low == min(exact) * (1 << BITS) // 1
+        assert found.high == -(-max(exact) * (1 << BITS) // 1)
+
+
+def test_doubts_of_slopes_are_rounded_up():
+    """The least doubt there is, over a small side, is not lost."""
+    one = Interval.of(Fraction(1))
+    entry = Enclosed(one, one, (Interval(-1, 1),))
+    (far,), _ = positivity._deviations([[entry]], [1], [[1 << BITS]])
+    assert far == [1 << 2 * BITS]
 
 
 def test_slopes_hold_every_derivative_and_little_more():
@@ -201,7 +242,7 @@ def test_boxes_of_a_proof_cover_the_cube(monkeypatch):
     assert len(proved) == found.boxes > 3
     ends = sorted(proved)
     assert (ends[0][0], ends[-1][1]) == (0, 1 << BITS)
-    assert all(one[1] == following[0] for one, following in pairwise(ends))
+    assert all(one[1] == following[0] for one, following in itertools.pairwise(ends))
 
 
 # ---- rounding ----------------------------------------------------------------------------------
