@@ -73,7 +73,9 @@ def _off_by(trimmed: int) -> Claim:
 
 
 def _trimmed_within(bound: float) -> Claim:
-    return robustness.within("trimmed", trimmed_mean(2), 7, 2, bound, Provenance.DERIVED)
+    """Under a name whose hypotheses `theory.assumptions` has."""
+    rule, name = trimmed_mean(2), "NNM, trimmed mean"
+    return robustness.within(name, rule, 7, 2, bound, Provenance.DERIVED)
 
 
 def _mixing(f: int) -> Claim:

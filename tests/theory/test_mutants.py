@@ -7,6 +7,7 @@ from lengths import often
 from mutants.table import MUTANTS, flagged, reports
 
 from jaxbyz.theory import Budget
+from jaxbyz.theory.audit import assuming
 from jaxbyz.theory.engines import engines_for
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -35,6 +36,11 @@ def test_a_planted_error_is_noticed(name):
 @pytest.mark.parametrize("name", often(NAMED, SOME))
 def test_the_right_version_is_not_flagged(name):
     assert not any(map(flagged, reports(NAMED[name].right(), BUDGET).values()))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=list(NAMED))
+def test_the_right_version_assumes_what_it_must(mutant):
+    assert not assuming(mutant.right())
 
 
 def test_the_table_is_complete():
