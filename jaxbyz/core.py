@@ -210,6 +210,13 @@ class Server(NamedTuple):
     # step(key, state, broadcast, messages [n, ...]) -> (state, info)
 
 
+class Participation(NamedTuple):
+    """Which workers take part in a round. Those that do not neither compute nor send anything."""
+
+    workers: int  # m, in every round but round 0
+    asked: Callable[[Tree], Array]  # broadcast -> [n] bool, m of them True
+
+
 class Algorithm(NamedTuple):
     """Two halves and the protocol between them."""
 
@@ -221,6 +228,7 @@ class Algorithm(NamedTuple):
     # For methods whose broadcast has a field `coin`: the probability that it is 1. Otherwise None.
     # Read by `describe` alone.
     coin: Any = None
+    participation: Participation | None = None  # None: all workers take part in every round
     # Its rule, which must suit the problem's number of workers; f -> the same algorithm with the
     # rule for f Byzantine workers, where the rule was made with f = None. Read by `agreed`.
     aggregator: Aggregator | None = None

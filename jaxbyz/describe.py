@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
+from jaxbyz.algorithms.participation import Invitation
 from jaxbyz.contracts.parts import require
 from jaxbyz.core import Algorithm, Key, Oracle, Tree
 from jaxbyz.messages import Blocks, Either, SparseInPlace
@@ -25,7 +26,7 @@ DRAWS = 256  # of messages whose length is random
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """Expected costs of one worker in one round, and of round 0.
+    """Expected costs of one worker in one round in which it takes part, and of round 0.
 
     Memory is what is kept from one round to the next. Its unit is a vector of d numbers, whatever
     their type. A worker's memory does not include the model and one gradient. The server's memory
@@ -46,6 +47,7 @@ class Description:
     full_gradients: float
     start_sampled_gradients: int
     start_full_gradients: int
+    workers_in_a_round: int | None = None  # m, with partial participation; None: all of them
 
 
 class _Counts(NamedTuple):
@@ -82,7 +84,9 @@ def describe(algorithm: Algorithm, d: int) -> Description:
     key = jax.random.key(0, impl="threefry2x32")
     x = jnp.zeros(d)
     server, worker = algorithm.server, algorithm.worker
-    broadcast = server.broadcast(key, server.start(x, 1))
+    some = algorithm.participation
+    n = 1 if some is None else some.workers
+    broadcast = server.broadcast(key, server.start(x, n))
     begin = _Half(lambda oracle, key, sent: worker.init(key, sent, oracle))
     (state, first), at_start = begin.counted(key, broadcast)
     turn = _Half(lambda oracle, key, sent: worker.step(key, state, sent, oracle))
@@ -106,12 +110,13 @@ def describe(algorithm: Algorithm, d: int) -> Description:
         downlink_bits=downlink,
         start_bits=0.0 if algorithm.hello is None else begin.length(first, broadcast),
         worker_memory=_vectors(state, d),
-        server_memory=2 * kept(1) - kept(2),
-        server_memory_per_worker=kept(2) - kept(1),
+        server_memory=(n + 1) * kept(n) - n * kept(n + 1),
+        server_memory_per_worker=kept(n + 1) - kept(n),
         sampled_gradients=sampled,
         full_gradients=full,
         start_sampled_gradients=at_start.sampled,
         start_full_gradients=at_start.full,
+        workers_in_a_round=None if some is None else some.workers,
     )
 
 
@@ -120,8 +125,13 @@ def _faces(algorithm: Algorithm, broadcast: Any) -> list[tuple[float, Any]]:
     if algorithm.coin is None:
         return [(1.0, broadcast)]
     p = float(algorithm.coin)
-    both = ((p, True), (1 - p, False))
-    return [(q, dataclasses.replace(broadcast, coin=jnp.array(face))) for q, face in both if q]
+
+    def showing(broadcast: Any, face: bool) -> Any:
+        if isinstance(broadcast, Invitation):
+            return dataclasses.replace(broadcast, inner=showing(broadcast.inner, face))
+        return dataclasses.replace(broadcast, coin=jnp.array(face))
+
+    return [(q, showing(broadcast, face)) for q, face in ((p, True), (1 - p, False)) if q]
 
 
 def _oracle(tell: Callable[[str], None]) -> Oracle:

@@ -32,7 +32,7 @@ class History:
     | column        | meaning                                                           |
     |---------------|-------------------------------------------------------------------|
     | uplink_bits   | bits sent so far by one worker, mean over the honest ones, exact  |
-    | downlink_bits | bits sent so far to one worker, exact                             |
+    | downlink_bits | bits sent so far to one worker, mean over the honest ones, exact  |
     | rejected_rows | rows so far that were not finite, and that the server did not use |
     | faulty_rows   | rounds so far that an honest worker sat out: its gradient was not finite |
     | the rest      | what the problem's evaluators measure at x                        |

@@ -16,13 +16,13 @@ class RunMetrics:
 
     Args:
         seeds: S.
-        honest: h; uplink bits are those of the honest workers.
+        honest: h; bits are those of the honest workers.
 
     >>> metrics = RunMetrics(seeds=1, honest=2)
     >>> words = np.zeros((1, 5, 3, 2), np.uint32)  # 5 rounds, 3 workers
     >>> words[..., 0] = 1  # 2^32 bits each
     >>> nobody = np.zeros((1, 5, 3), bool)
-    >>> metrics.count(Counted(words, words[:, :, 0], nobody, nobody))
+    >>> metrics.count(Counted(words, words, nobody, nobody))
     >>> metrics.note(5, {"loss": np.array([0.5])})
     >>> metrics.columns()["uplink_bits"].item() == 5 * 2**32
     True
@@ -30,7 +30,7 @@ class RunMetrics:
 
     def __init__(self, seeds: int, honest: int):
         self.honest = honest
-        # [S, 4] the TOTALS; uplink is that of all honest workers together
+        # [S, 4] the TOTALS; bits are those of all honest workers together
         self.totals = np.zeros((seeds, 4), np.int64)
         self.streaks = np.zeros((seeds, 1), np.int64)  # [S, n], rounds faulty on end (1 for n: 0)
         self.rounds: list[int] = []
@@ -45,7 +45,7 @@ class RunMetrics:
         """Add rounds: records with leading axes [S, T]."""
         uplink, downlink, rejected, faulty = (np.asarray(part) for part in records)
         self.totals[:, 0] += _number(uplink[:, :, : self.honest]).sum(axis=(1, 2))
-        self.totals[:, 1] += _number(downlink).sum(axis=1)
+        self.totals[:, 1] += _number(downlink[:, :, : self.honest]).sum(axis=(1, 2))
         self.totals[:, 2] += rejected.sum(axis=(1, 2))
         self.totals[:, 3] += faulty.sum(axis=(1, 2))
         _, self.streaks = diverged(rejected, faulty, self.streaks, honest=self.honest, byzantine=0)
@@ -53,7 +53,7 @@ class RunMetrics:
     def note(self, done: int, measured: Mapping[str, Any]) -> None:
         """Enter an evaluation after `done` rounds: every measure [S]."""
         uplink, downlink, rejected, faulty = self.totals.T.copy()
-        totals = (uplink / self.honest, downlink.astype(np.float64), rejected, faulty)
+        totals = (uplink / self.honest, downlink / self.honest, rejected, faulty)
         for name, values in {**dict(zip(TOTALS, totals, strict=True)), **measured}.items():
             self.entries.setdefault(name, []).append(np.asarray(values))
         self.rounds.append(done)  # last: an interrupt before it leaves no half of an evaluation

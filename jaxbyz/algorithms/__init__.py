@@ -9,6 +9,7 @@ What several algorithms share:
     error_feedback   EF21 with any estimator: the core of the Byz-EF21 and Byz-DM21 families
     momentum         β, or 1-β where β is near 1
     local_steps      any algorithm, with gradient steps of the workers between two messages
+    participation    any algorithm, with m of the n workers in a round
     requirements     ω or α, which an algorithm asks of its compressor
 
 They import the core, messages, compressors, `sanitize`, `contracts` and optax, and `ef21` one rule;
@@ -27,6 +28,7 @@ from jaxbyz.algorithms.byz_vr_dm21 import byz_vr_dm21
 from jaxbyz.algorithms.byz_vr_marina import byz_vr_marina, byz_vr_marina_no_sync
 from jaxbyz.algorithms.ef21 import ef21, ef21_sgd2m, ef21_sgdm, ef21_storm
 from jaxbyz.algorithms.local_steps import local_steps
+from jaxbyz.algorithms.participation import partial_participation
 from jaxbyz.algorithms.robust_sgd import robust_sgd
 from jaxbyz.algorithms.rosdhb import rosdhb
 from jaxbyz.algorithms.rosdhb_local import rosdhb_local
@@ -35,5 +37,5 @@ __all__ = [
     "br_csgd", "br_diana", "br_diana_full", "broadcast_saga", "byz_dasha_page", "byz_dm21",
     "byz_ef14", "byz_ef21", "byz_ef21_sgd", "byz_ef21_sgdm", "byz_ef21_storm", "byz_vr_dm21",
     "byz_vr_marina", "byz_vr_marina_no_sync", "ef21", "ef21_sgd2m", "ef21_sgdm", "ef21_storm",
-    "local_steps", "robust_sgd", "rosdhb", "rosdhb_local",
+    "local_steps", "partial_participation", "robust_sgd", "rosdhb", "rosdhb_local",
 ]  # fmt: skip

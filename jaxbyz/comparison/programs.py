@@ -226,11 +226,13 @@ def _curves(
 
 
 def _gradients(algorithm: Algorithm, problem: Problem) -> tuple[float, float]:
-    """Expected gradients of single samples, by one worker: at the start, and in a round."""
+    """Expected gradients of single samples, mean over workers: at the start, and in a round."""
     all_of = getattr(problem, "samples", 1)
     drawn = getattr(problem, "batch", None) or all_of
     cost = describe(algorithm, problem.dimension)
+    n = problem.honest + problem.byzantine
+    share = 1.0 if cost.workers_in_a_round is None else cost.workers_in_a_round / n
     return (
         cost.start_sampled_gradients * drawn + cost.start_full_gradients * all_of,
-        cost.sampled_gradients * drawn + cost.full_gradients * all_of,
+        share * (cost.sampled_gradients * drawn + cost.full_gradients * all_of),
     )

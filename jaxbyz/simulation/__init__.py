@@ -5,6 +5,7 @@
     compiled    a session of many seeds, compiled
     agreement   whether an algorithm, a problem and an attack fit together
     identities  what two runs must have in common for one to continue the other
+    absence     rounds in which some workers take no part
     placement   workers in one program, or divided over devices (`over_mesh`, `over_pmap`)
     devices     the devices, and arrays that are placed on them
     mapping     `one_by_one`, `in_batches`: in place of `jax.vmap` over workers or seeds

@@ -127,16 +127,26 @@ def _classes(told: Any) -> Iterator[int]:
 
 
 def check_rule_shape(algorithm: Algorithm, problem: Problem) -> None:
-    """Raise unless the rule makes a vector [d] of rows [n, d]; nothing is computed."""
+    """Raise unless the rule makes a vector [d] of the rows of a round; nothing is computed."""
     rule = algorithm.aggregator
+    n, d = problem.honest + problem.byzantine, problem.dimension
+    if (some := algorithm.participation) is not None:
+        if some.workers > n:
+            raise ValueError(f"workers must be at most the problem's n = {n}, got {some.workers}")
+        n = some.workers
     if rule is not None:
-        n, d = problem.honest + problem.byzantine, problem.dimension
         jax.eval_shape(lambda: applied("aggregator", rule, n, d))
 
 
 def warn_of_other_f(algorithm: Algorithm, problem: Problem) -> None:
-    """Warn of a rule that was made for another f, unless the problem has no Byzantine workers."""
+    """Warn of a rule that was made for another f than the Byzantine workers of every round.
+
+    There is nothing to warn of on a problem without Byzantine workers, or with partial
+    participation, where their number in a round varies.
+    """
     rule = algorithm.aggregator
+    if algorithm.participation is not None:
+        return
     if rule is not None and rule.f not in (None, problem.byzantine) and problem.byzantine > 0:
         warn(
             f"the aggregator of {algorithm.name} was made for f = {rule.f} Byzantine workers, but "

@@ -6,8 +6,9 @@
 In a round the server sends its broadcast. Every worker computes a message from the broadcast and
 its own data. All messages are gathered. The attack then replaces the Byzantine ones by messages of
 the same protocol, and the server updates its state. A worker whose own gradient is not finite sits
-the round out (see `jaxbyz.faulty_rounds`). Workers 0..h-1 are honest and h..n-1 Byzantine; only the
-attack and this module know which.
+the round out (see `jaxbyz.faulty_rounds`); one that is not asked takes no part in it (see
+`jaxbyz.simulation.absence`). Workers 0..h-1 are honest and h..n-1 Byzantine; only the attack and
+this module know which.
 
 The key of a worker is folded from its number, so results do not depend on the device that computes
 it.
@@ -28,6 +29,7 @@ from jaxbyz.core import Algorithm, Attack, Codec, Key, Oracle, ServerInfo, Tree,
 from jaxbyz.faulty_rounds import answering, beginning
 from jaxbyz.messages import bit_words
 from jaxbyz.problems.problem import Problem
+from jaxbyz.simulation.absence import stand_ins, staying_away
 from jaxbyz.simulation.agreement import agreed
 from jaxbyz.simulation.placement import Placement, here
 from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
@@ -131,23 +133,40 @@ class _Rounds:
         broadcast_key, worker_key, exchange_key = jax.random.split(key, 3)
         worker, server = self.algorithm.worker, self.algorithm.server
         broadcast = server.broadcast(broadcast_key, state.server)
-        answer = answering(worker)
+        asked = self._asked(broadcast)
+        answer = answering(worker) if asked is None else staying_away(answering(worker))
         workers, messages, faulty = self._compute(
             worker_key,
-            lambda k, own, oracle: answer(k, own, broadcast, oracle),
+            lambda k, own, oracle, *here: answer(k, own, broadcast, oracle, *here),
             data,
             state.workers,
+            asked=asked,
         )
         state = state._replace(round=state.round + 1, workers=workers)
         codec, serve = self.algorithm.codec, server.step
-        return self._exchange(exchange_key, codec, serve, broadcast, state, messages, faulty)
+        return self._exchange(exchange_key, codec, serve, broadcast, state, messages, faulty, asked)
 
-    def _compute(self, key: Key, function: Callable[..., Any], data: Tree, *states: Tree) -> Any:
-        """Map function(key_i, *states_i, oracle_i) over the workers of this program."""
+    def _asked(self, broadcast: Tree) -> jax.Array | None:
+        """Who takes part in this round, [n] bool; None: all workers."""
+        taking_part = self.algorithm.participation
+        if taking_part is None or taking_part.workers == self.honest + self.byzantine:
+            return None
+        return taking_part.asked(broadcast)
+
+    def _compute(
+        self,
+        key: Key,
+        function: Callable[..., Any],
+        data: Tree,
+        *states: Tree,
+        asked: jax.Array | None = None,
+    ) -> Any:
+        """Map function(key_i, *states_i, oracle_i, [asked_i]) over the workers of this program."""
         local = jax.tree.leaves(data)[0].shape[0]
 
         def one(worker: jax.Array, entry: Tree, *own: Tree) -> Any:
-            return function(jax.random.fold_in(key, worker), *own, self.oracle(entry))
+            here = () if asked is None else (asked[worker],)
+            return function(jax.random.fold_in(key, worker), *own, self.oracle(entry), *here)
 
         return self.map_workers(one)(self.placement.ids(local), data, *states)
 
@@ -160,19 +179,25 @@ class _Rounds:
         state: SimulationState,
         messages: Tree,
         faulty: jax.Array,
+        asked: jax.Array | None = None,
     ) -> tuple[SimulationState, RoundInfo]:
         """From the workers' messages to the server's new state."""
         attack_key, server_key = jax.random.split(key)
 
+        n = self.honest + self.byzantine
+        seen = None if asked is None else stand_ins(asked, self.honest)  # [n]
+
         def outcome(messages: Tree) -> tuple[Tree, ServerInfo]:
-            return serve(server_key, state.server, broadcast, messages)
+            server, info = serve(server_key, state.server, broadcast, messages)
+            return server, info if seen is None else info._replace(rows=info.rows[seen])
 
         messages, faulty = self.placement.gather((messages, faulty))
         attack_state, messages, faulty = self._falsify(
-            attack_key, codec, broadcast, state, messages, faulty, lambda said: outcome(said)[1]
-        )
+            attack_key, codec, broadcast, state, messages, faulty, seen,
+            lambda said: outcome(said)[1],
+        )  # fmt: skip
         server, info = outcome(messages)
-        n, d = self.honest + self.byzantine, server.x.shape[0]
+        d = server.x.shape[0]
         chex.assert_shape([info.rows, info.aggregate, info.rejected], [(n, d), (d,), (n,)])
         chex.assert_type(info.rejected, bool)
         uplink = jax.vmap(lambda message: bit_words(message.bits()), axis_size=n)(messages)
@@ -183,7 +208,11 @@ class _Rounds:
             rejected=jnp.where(own, info.rejected & ~faulty, info.rejected | faulty)
         )
         faulty = faulty & own
-        return state, RoundInfo(uplink, bit_words(broadcast.bits()), info, faulty)
+        if asked is None:
+            asked = jnp.ones(n, bool)
+        else:
+            uplink = jnp.where(asked[:, None], uplink, jnp.uint32(0))
+        return state, RoundInfo(uplink, bit_words(broadcast.bits()), info, faulty, asked)
 
     def _falsify(
         self,
@@ -193,6 +222,7 @@ class _Rounds:
         state: SimulationState,
         messages: Tree,
         faulty: jax.Array,
+        seen: jax.Array | None,
         serve: Callable[[Tree], ServerInfo],
     ) -> tuple[Tree, Tree, jax.Array]:
         """The attack's state, all messages with the forged ones, and which workers are faulty."""
@@ -215,9 +245,10 @@ class _Rounds:
             return jax.vmap(codec.decode, (None, 0))(broadcast, messages)
 
         decoded = read(messages)
+        told = decoded[:honest] if seen is None else decoded[seen[:honest]]
         view = View(
             round=state.round,
-            honest=jnp.where(jnp.isfinite(decoded), decoded, 0)[:honest],
+            honest=jnp.where(jnp.isfinite(told), told, 0),
             own=None if attack.poison is None else decoded[honest:],
             broadcast=broadcast,
             server=state.server,

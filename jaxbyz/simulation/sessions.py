@@ -40,7 +40,7 @@ class Counted(NamedTuple):
     """
 
     uplink: Any  # [n, 2] uint32, bits of every message as (high, low) words
-    downlink: Any  # [2] uint32
+    downlink: Any  # [n, 2] uint32, bits of the broadcast to every worker that was asked
     rejected: Any  # [n] bool, rows
     faulty: Any  # [n] bool, honest workers whose own gradient was not finite
 
@@ -48,7 +48,8 @@ class Counted(NamedTuple):
 def counted(state: SimulationState, info: RoundInfo) -> Counted:
     """The `record` of `train` and `compare`."""
     del state
-    return Counted(info.uplink, info.downlink, info.server.rejected, info.faulty)
+    heard = jnp.where(info.asked[:, None], info.downlink, jnp.uint32(0))
+    return Counted(info.uplink, heard, info.server.rejected, info.faulty)
 
 
 def run(

@@ -21,9 +21,10 @@ class RoundInfo(NamedTuple):
     """Results of one round, to be looked at."""
 
     uplink: jax.Array  # [n, 2] uint32, exact bits of every message as (high, low) words
-    downlink: jax.Array  # [2] uint32, bits of the broadcast to one worker
+    downlink: jax.Array  # [2] uint32, bits of the broadcast to one worker that is asked
     server: ServerInfo
     faulty: jax.Array  # [n] bool, honest workers that sat the round out; not in `server.rejected`
+    asked: jax.Array  # [n] bool, workers that took part; all, but for partial participation
 
 
 class Simulation(NamedTuple):

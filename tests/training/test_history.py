@@ -262,7 +262,8 @@ def test_totals_beyond_32_bits_and_uneven_messages():
     words = np.zeros((2, 3, 3, 2), np.uint32)
     words[..., 1] = 2**32 - 1  # the largest low word
     words[:, :, 1, 0] = 5  # the second worker sends 5 · 2^32 more
-    down = np.full((2, 3, 2), [1, 7], np.uint32)
+    down = np.full((2, 3, 3, 2), [1, 7], np.uint32)
+    down[1, 0, 1] = 0  # one that was not asked once, of the second seed
     bad = np.zeros((2, 3, 3), bool)
     bad[1, :, 2] = True
     faulty = np.zeros((2, 3, 3), bool)
@@ -272,7 +273,7 @@ def test_totals_beyond_32_bits_and_uneven_messages():
     columns = ledger.columns()
     # Two honest workers over 3 rounds, their mean; the third is Byzantine and not in it.
     assert columns["uplink_bits"][0, 0] == 3 * (2 * (2**32 - 1) + 5 * 2**32) / 2
-    assert columns["downlink_bits"][0, 0] == 3 * (2**32 + 7)
+    assert columns["downlink_bits"][:, 0].tolist() == [3 * (2**32 + 7), 2.5 * (2**32 + 7)]
     assert columns["rejected_rows"].ravel().tolist() == [0, 3]
     assert columns["faulty_rows"].ravel().tolist() == [2, 0]
     assert ledger.streaks.tolist() == [[2, 0, 0], [0, 0, 0]]
