@@ -32,7 +32,7 @@ from jaxbyz.aggregators import (
 from jaxbyz.algorithms import (
     br_csgd, br_diana, br_diana_full, broadcast_saga, byz_dasha_page, byz_dm21, byz_ef14,
     byz_ef21, byz_ef21_sgd, byz_ef21_sgdm, byz_ef21_storm, byz_vr_dm21, byz_vr_marina,
-    byz_vr_marina_no_sync, ef21, ef21_sgd2m, ef21_sgdm, ef21_storm, local_steps,
+    byz_vr_marina_no_sync, ef21, ef21_sgd2m, ef21_sgdm, ef21_storm, fltrust, local_steps,
     partial_participation, robust_sgd, rosdhb, rosdhb_local,
 )
 from jaxbyz.attacks import (
@@ -70,7 +70,7 @@ __all__ = [
     "br_csgd", "br_diana", "br_diana_full", "broadcast_saga", "byz_dasha_page", "byz_dm21",
     "byz_ef14", "byz_ef21", "byz_ef21_sgd", "byz_ef21_sgdm", "byz_ef21_storm", "byz_vr_dm21",
     "byz_vr_marina", "byz_vr_marina_no_sync", "ef21", "ef21_sgd2m", "ef21_sgdm", "ef21_storm",
-    "local_steps", "partial_participation", "robust_sgd", "rosdhb", "rosdhb_local",
+    "fltrust", "local_steps", "partial_participation", "robust_sgd", "rosdhb", "rosdhb_local",
     # aggregators
     "aksel", "arc", "bucketing", "bulyan", "caf", "centered_clipping", "centered_clipping_from",
     "cge", "clip", "coordinate_median", "dnc", "geometric_median", "krum", "lower_median",

@@ -27,6 +27,7 @@ from jaxbyz.algorithms.byz_ef21_momentum import byz_ef21_sgdm, byz_ef21_storm
 from jaxbyz.algorithms.byz_vr_dm21 import byz_vr_dm21
 from jaxbyz.algorithms.byz_vr_marina import byz_vr_marina, byz_vr_marina_no_sync
 from jaxbyz.algorithms.ef21 import ef21, ef21_sgd2m, ef21_sgdm, ef21_storm
+from jaxbyz.algorithms.fltrust import fltrust
 from jaxbyz.algorithms.local_steps import local_steps
 from jaxbyz.algorithms.participation import partial_participation
 from jaxbyz.algorithms.robust_sgd import robust_sgd
@@ -37,5 +38,5 @@ __all__ = [
     "br_csgd", "br_diana", "br_diana_full", "broadcast_saga", "byz_dasha_page", "byz_dm21",
     "byz_ef14", "byz_ef21", "byz_ef21_sgd", "byz_ef21_sgdm", "byz_ef21_storm", "byz_vr_dm21",
     "byz_vr_marina", "byz_vr_marina_no_sync", "ef21", "ef21_sgd2m", "ef21_sgdm", "ef21_storm",
-    "local_steps", "partial_participation", "robust_sgd", "rosdhb", "rosdhb_local",
+    "fltrust", "local_steps", "partial_participation", "robust_sgd", "rosdhb", "rosdhb_local",
 ]  # fmt: skip

@@ -17,15 +17,16 @@ from jaxbyz.problems.classification import Samples, classification
 from jaxbyz.problems.logistic import LabelledVectors, Logistic, logistic
 from jaxbyz.problems.noise import SineSample, sine_noise
 from jaxbyz.problems.per_sample import from_loss
-from jaxbyz.problems.problem import Problem
+from jaxbyz.problems.problem import Problem, gradient_of
 from jaxbyz.problems.quadratics import QuadraticData, Quadratics, quadratics, quadratics_from_arrays
 from jaxbyz.problems.regression import regression
 from jaxbyz.problems.regularisers import Regulariser, nonconvex, ridge
 
 __all__ = [
     "LabelledVectors", "Logistic", "Problem", "QuadraticData", "Quadratics", "Regulariser",
-    "Samples", "SineSample", "classification", "from_loss", "logistic", "models", "nonconvex",
-    "quadratics", "quadratics_from_arrays", "regression", "resnets", "ridge", "sine_noise",
+    "Samples", "SineSample", "classification", "from_loss", "gradient_of", "logistic", "models",
+    "nonconvex", "quadratics", "quadratics_from_arrays", "regression", "resnets", "ridge",
+    "sine_noise",
 ]  # fmt: skip
 
 __getattr__ = renamed(__name__, {"Rows": "LabelledVectors"}, globals())

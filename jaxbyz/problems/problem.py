@@ -39,6 +39,27 @@ class Problem:
     predict: Callable[[jax.Array, Any], Any] | None = dataclasses.field(default=None, kw_only=True)
 
 
+def gradient_of(problem: Problem) -> Callable[[jax.Array], jax.Array]:
+    """x [d] -> ∇f(x) [d] of the honest objective, (1/h) Σ ∇f_i(x).
+
+    Of a problem with one worker it is the gradient of that worker's data, as the server of
+    `jaxbyz.fltrust` needs it.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxbyz as jb
+    >>> problem = jb.problems.quadratics(honest=3, dimension=2, seed=0)
+    >>> at = gradient_of(problem)(jnp.ones(2))
+    >>> wanted = problem.matrices.mean(axis=0).sum(axis=1) - problem.vectors.mean(axis=0)
+    >>> bool(abs(at - wanted).max() < 1e-6)
+    True
+    """
+
+    def gradient(x: jax.Array) -> jax.Array:
+        return jax.lax.map(lambda entry: problem.oracle(entry).full(x), problem.data).mean(axis=0)
+
+    return gradient
+
+
 def check_workers(honest: int, byzantine: int) -> tuple[int, int]:
     """Numbers of workers as ints, honest ≥ 1 and byzantine ≥ 0, else ValueError.
 
