@@ -36,7 +36,7 @@ from jaxbyz.algorithms import (
     partial_participation, robust_sgd, rosdhb, rosdhb_local,
 )
 from jaxbyz.attacks import (
-    alie, alie_line_search, ascent, forged, ipm, ipm_line_search, ipm_search, label_flip,
+    alie, alie_line_search, ascent, backdoor, forged, ipm, ipm_line_search, ipm_search, label_flip,
     min_max, min_sum, no_attack, sign_flip,
 )
 from jaxbyz.comparison import Comparison, compare, compare_aggregators
@@ -77,8 +77,8 @@ __all__ = [
     "mda", "meamed", "mean", "monna", "multi_krum", "mva", "nearest_mean", "nnm", "phocas",
     "robustness", "smea", "smoothed_weiszfeld", "stateless", "trimmed_mean",
     # attacks
-    "alie", "alie_line_search", "ascent", "forged", "ipm", "ipm_line_search", "ipm_search",
-    "label_flip", "min_max", "min_sum", "no_attack", "sign_flip",
+    "alie", "alie_line_search", "ascent", "backdoor", "forged", "ipm", "ipm_line_search",
+    "ipm_search", "label_flip", "min_max", "min_sum", "no_attack", "sign_flip",
     # compressors
     "bernoulli", "blockwise", "identity", "natural", "qsgd", "rand_k", "scaled", "scaled_sign",
     "seeded_rand_k", "sign", "ternary", "top_k",

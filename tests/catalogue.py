@@ -264,6 +264,7 @@ ATTACKS = (
     _("cancel the mean", attacks.cancel_mean),
     _("IPM", attacks.ipm),
     _("ALIE", lambda: attacks.alie(z=1.5)),
+    _("ALIE, time-coupled", lambda: attacks.alie_time_coupled(z=1.5)),
     _("Gaussian", lambda: attacks.gaussian(1.0, 10.0), equal=False),
     _("noise", lambda: attacks.noise(5.0), equal=False),
     _("huge", lambda: attacks.huge(1e30)),

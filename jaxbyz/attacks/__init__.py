@@ -4,7 +4,7 @@
     directions     μ, σ and other functions of the honest vectors, which attacks move along
     closed_form/   a formula of the honest vectors: IPM, ALIE, min-max, mimicry, ROP, …
     search/        the most damaging of many vectors, each tried on the server: line search, ascent
-    data, faults   label flips; noise, huge numbers, NaN and Inf
+    data, backdoor, faults   label flips; a trigger; noise, huge numbers, NaN and Inf
     combinators    attacks made of attacks: `after`, `one_of`, `on_mask`
     server_rows    `steer`: an attack on the rows that the server aggregates
     certificates   how strong an attack is, beside a fixed reference
@@ -13,9 +13,10 @@ Imported by the simulation (`no_attack`), comparison, `effects`, testing and use
 algorithms. It imports the core and small helpers, neither rules nor problems.
 """
 
+from jaxbyz.attacks.backdoor import backdoor
 from jaxbyz.attacks.base import forged, from_view, no_attack
 from jaxbyz.attacks.certificates import Certificate, certificate, certified, closed_forms
-from jaxbyz.attacks.closed_form.alie import alie, alie_factor
+from jaxbyz.attacks.closed_form.alie import alie, alie_factor, alie_time_coupled
 from jaxbyz.attacks.closed_form.coordinates import most_varied, one_coordinate, sparse
 from jaxbyz.attacks.closed_form.lower_bounds import stall, tight_trimmed_mean
 from jaxbyz.attacks.closed_form.mimic import mimic, mimic_variance
@@ -53,9 +54,10 @@ from jaxbyz.attacks.server_rows import steer
 
 __all__ = [
     # data
-    "label_flip",
+    "backdoor", "label_flip",
     # messages, closed forms
-    "alie", "alie_factor", "anti_cge", "cancel_mean", "gaussian", "huge", "infinite", "ipm",
+    "alie", "alie_factor", "alie_time_coupled", "anti_cge", "cancel_mean", "gaussian", "huge",
+    "infinite", "ipm",
     "local_poisoning", "local_poisoning_ends", "mimic", "mimic_variance", "min_max",
     "min_max_factor", "min_sum", "min_sum_factor", "no_attack", "noise", "not_a_number",
     "one_coordinate", "rop", "sign_flip", "sign_flip_other", "sign_flip_own", "sparse", "stall",

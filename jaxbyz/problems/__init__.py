@@ -13,6 +13,7 @@ It imports `data`, the core and contracts. No other package imports flax.
 
 from jaxbyz.deprecations import renamed
 from jaxbyz.problems import models, resnets
+from jaxbyz.problems.backdoor_rate import with_backdoor_rate
 from jaxbyz.problems.classification import Samples, classification
 from jaxbyz.problems.logistic import LabelledVectors, Logistic, logistic
 from jaxbyz.problems.noise import SineSample, sine_noise
@@ -26,7 +27,7 @@ __all__ = [
     "LabelledVectors", "Logistic", "Problem", "QuadraticData", "Quadratics", "Regulariser",
     "Samples", "SineSample", "classification", "from_loss", "gradient_of", "logistic", "models",
     "nonconvex", "quadratics", "quadratics_from_arrays", "regression", "resnets", "ridge",
-    "sine_noise",
+    "sine_noise", "with_backdoor_rate",
 ]  # fmt: skip
 
 __getattr__ = renamed(__name__, {"Rows": "LabelledVectors"}, globals())

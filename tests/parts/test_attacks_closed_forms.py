@@ -226,6 +226,28 @@ def test_rop_without_a_way_says_nothing_and_has_a_default_size():
     assert rows[0] @ MEAN == pytest.approx(0, abs=1e-9 * np.abs(MEAN).max())
 
 
+def test_time_coupled_alie_keeps_its_direction():
+    """Against NumPy over rounds whose means change sign; and numbers that overflow stay finite."""
+    attack = attacks.alie_time_coupled(z=1.5)
+    state, total = attack.init(KEY, D), np.zeros(D)
+    for t in range(4):
+        honest = np.random.default_rng(t).normal(size=(H, D)) + (3 if t == 0 else -0.5)
+        total += honest.mean(axis=0)
+        state, rows = attack.forge(KEY, state, view_of(honest))
+        expected = honest.mean(axis=0) - 1.5 * honest.std(axis=0, ddof=1) * np.sign(total)
+        np.testing.assert_allclose(rows, for_all(expected), **CLOSE)
+        assert (np.sign(total) == 1).all()  # of the first round, though three means are negative
+    huge = np.full((H, D), 1e308)
+    for _ in range(3):
+        state, rows = attack.forge(KEY, state, view_of(huge))
+    assert np.isfinite(state).all()
+    default, alie = attacks.alie_time_coupled(), attacks.alie(sign=-1)
+    positive = np.abs(HONEST)  # then it is plain ALIE
+    np.testing.assert_allclose(forge(default, positive), forge(alie, positive), **CLOSE)
+    with pytest.raises(ValueError, match="ddof must be 0 or 1"):
+        attacks.alie_time_coupled(ddof=2)
+
+
 # ---- coordinates -------------------------------------------------------------------------------
 
 
