@@ -16,7 +16,7 @@ import jaxbyz as jb
 from jaxbyz.data import Dataset
 from jaxbyz.problems.models import Linear
 
-SOME = ("rosdhb", "byz_vr_dm21", "train")
+SOME = ("rosdhb", "train")
 PROGRAM = Path(__file__).with_name("one_process.py")
 
 
