@@ -297,5 +297,7 @@ ATTACKS = (
     _("one of", lambda: attacks.one_of([attacks.ipm(), attacks.sign_flip()], 1)),
     _("forged", lambda: attacks.forged("twice", lambda honest: -2 * honest[0])),
     _("from view", lambda: attacks.from_view("server", lambda key, view: view.server.x - 3)),
+    _("backdoor", lambda: attacks.backdoor(lambda images: images.at[:, :1].set(1.0), 3),
+      labels=True, equal=False),
     _("label flip", lambda: attacks.label_flip(10), labels=True, equal=False),
 )  # fmt: skip

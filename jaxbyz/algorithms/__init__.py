@@ -8,8 +8,7 @@ What several algorithms share:
     estimators       gradient estimates of a worker: sampled, full, STORM, averaged
     error_feedback   EF21 with any estimator: the core of the Byz-EF21 and Byz-DM21 families
     momentum         β, or 1-β where β is near 1
-    local_steps      any algorithm, with gradient steps of the workers between two messages
-    participation    any algorithm, with m of the n workers in a round
+    local_steps, participation   around any algorithm: steps between messages, m of n workers
     requirements     ω or α, which an algorithm asks of its compressor
 
 They import the core, messages, compressors, `sanitize`, `contracts` and optax, and `ef21` one rule;

@@ -161,20 +161,21 @@ def partial_participation(algorithm: Algorithm, *, workers: int, always: int = 0
         info = info._replace(rows=rows, rejected=rejected)
         return PartialState(inner, n), info
 
-    # ---- protocol --------------------------------------------------------------------------
-    def inside(codec: Codec) -> Codec:
-        return Codec(
-            encode=lambda key, broadcast, wanted: codec.encode(key, broadcast.inner, wanted),
-            decode=lambda broadcast, message: codec.decode(broadcast.inner, message),
-        )
-
     return algorithm._replace(
         name=f"{algorithm.name}, {m} workers a round",
         worker=Worker(worker_init, worker_step, worker.unchanged and unchanged),
         server=Server(start, server.hello and hello, broadcast, server_step),
-        codec=inside(algorithm.codec),
-        hello=algorithm.hello and inside(algorithm.hello),
+        codec=_inside(algorithm.codec),
+        hello=algorithm.hello and _inside(algorithm.hello),
         participation=Participation(m, lambda broadcast: broadcast.asked),
+    )
+
+
+def _inside(codec: Codec) -> Codec:
+    """The protocol, of which the broadcast is inside an invitation."""
+    return Codec(
+        encode=lambda key, broadcast, wanted: codec.encode(key, broadcast.inner, wanted),
+        decode=lambda broadcast, message: codec.decode(broadcast.inner, message),
     )
 
 

@@ -106,7 +106,8 @@ def label_sorted(labels: ArrayLike, workers: int, fraction: float, seed: int) ->
     Of each worker's m samples, s = round(fraction m) come from a random subset of K s samples of
     the whole data set, thus of all classes, that is sorted by label and cut into K consecutive
     slices; the other m - s are dealt at random. fraction 0 is i.i.d., fraction 1 the most
-    one-sided split of equal sizes.
+    one-sided split of equal sizes. fraction = 1 - γ is γ-similarity: a share γ of the data is dealt
+    at random, as in Karimireddy et al., "SCAFFOLD", ICML 2020.
 
     Raises:
         ValueError: labels not integers [N], workers outside 1..N, fraction outside [0, 1], or

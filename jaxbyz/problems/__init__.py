@@ -5,6 +5,7 @@
     logistic           logistic regression; `regularisers`, and `newton` for its optimum
     classification, regression   labels and numbers by models: `models`, `networks`, `resnets`
     per_sample         any loss of any parameters; chunks: sums over samples, a part at a time
+    backdoor_rate      whether an attack with a trigger works
     division, width    data given as arrays: over workers, in the precision of the run
 
 Imported by the simulation, comparison, testing and users; never by algorithms, rules or attacks.

@@ -48,8 +48,8 @@ class Counted(NamedTuple):
 def counted(state: SimulationState, info: RoundInfo) -> Counted:
     """The `record` of `train` and `compare`."""
     del state
-    heard = jnp.where(info.asked[:, None], info.downlink, jnp.uint32(0))
-    return Counted(info.uplink, heard, info.server.rejected, info.faulty)
+    downlink = jnp.where(info.asked[:, None], info.downlink, jnp.uint32(0))
+    return Counted(info.uplink, downlink, info.server.rejected, info.faulty)
 
 
 def run(
