@@ -113,12 +113,14 @@ assert all(np.isfinite(leaf).all() for leaf in floats), states
 
     code = f"""{prelude}
 wanted = ~np.isfinite(factors)
-assert np.array_equal(info.faulty[:, :{h}], wanted[1:]), info.faulty
+asked = info.asked[:, :{h}]  # a worker that is not asked has no faulty round
+assert np.array_equal(info.faulty[:, :{h}], wanted[1:] & asked), info.faulty
 assert hello is None or np.array_equal(hello.faulty[:{h}], wanted[0]), hello.faulty
 assert not info.server.rejected[:, :{h}].any(), info.server.rejected
 """
     wanted = ~np.isfinite(factors)
-    wrong = (info.faulty[:, :, :h] != wanted[:, 1:]).sum(axis=(1, 2))
+    asked = info.asked[:, :, :h]
+    wrong = (info.faulty[:, :, :h] != (wanted[:, 1:] & asked)).sum(axis=(1, 2))
     wrong = wrong + info.server.rejected[:, :, :h].sum(axis=(1, 2))
     if hello is not None:
         wrong = wrong + (hello.faulty[:, :h] != wanted[:, 0]).sum(axis=1)

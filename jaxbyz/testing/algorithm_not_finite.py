@@ -68,7 +68,8 @@ def can_send_nan(algorithm: Algorithm, problem: Problem) -> bool:
     """Whether a message that wants to be NaN, honestly encoded, is."""
     key = jax.random.key(0)
     x = problem.init(key)
-    broadcast = algorithm.server.broadcast(key, algorithm.server.start(x, 1))
+    n = problem.honest + problem.byzantine
+    broadcast = algorithm.server.broadcast(key, algorithm.server.start(x, n))
     message = algorithm.codec.encode(key, broadcast, jnp.full_like(x, jnp.nan))
     return not bool(jnp.isfinite(algorithm.codec.decode(broadcast, message)).all())
 
