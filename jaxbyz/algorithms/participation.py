@@ -47,8 +47,7 @@ class Invitation:
     """What the algorithm broadcasts, to those who are asked."""
 
     inner: Any
-    workers: jax.Array  # [m] increasing: who is asked
-    asked: jax.Array  # [n] bool: the same
+    asked: jax.Array  # [n] bool: who is
 
     def bits(self) -> int | jax.Array:
         """Those of the inner broadcast: a worker is asked by being sent it."""
@@ -102,10 +101,9 @@ def partial_participation(algorithm: Algorithm, *, workers: int, always: int = 0
     server, worker = algorithm.server, algorithm.worker
 
     # ---- who -------------------------------------------------------------------------------
-    def draw(key: Key, n: int) -> tuple[jax.Array, jax.Array]:
+    def draw(key: Key, n: int) -> jax.Array:
         drawn = jax.random.permutation(key, n - fixed)[: m - fixed]
-        asked = (jnp.arange(n) >= n - fixed).at[drawn].set(True)
-        return jnp.nonzero(asked, size=m)[0], asked
+        return (jnp.arange(n) >= n - fixed).at[drawn].set(True)
 
     # ---- worker ----------------------------------------------------------------------------
     def worker_init(key: Key, broadcast: Invitation, oracle: Oracle) -> tuple[Tree, Tree]:
@@ -129,9 +127,9 @@ def partial_participation(algorithm: Algorithm, *, workers: int, always: int = 0
     def broadcast(key: Key, state: PartialState) -> Invitation:
         n = state.n
         if m == n:  # the algorithm itself, with its key
-            return Invitation(server.broadcast(key, state.inner), jnp.arange(n), jnp.ones(n, bool))
+            return Invitation(server.broadcast(key, state.inner), jnp.ones(n, bool))
         inner_key, draw_key = jax.random.split(key)
-        return Invitation(server.broadcast(inner_key, state.inner), *draw(draw_key, n))
+        return Invitation(server.broadcast(inner_key, state.inner), draw(draw_key, n))
 
     def hello(
         key: Key, state: PartialState, broadcast: Invitation, messages: Tree
@@ -143,7 +141,7 @@ def partial_participation(algorithm: Algorithm, *, workers: int, always: int = 0
     def server_step(
         key: Key, state: PartialState, broadcast: Invitation, messages: Tree
     ) -> tuple[PartialState, ServerInfo]:
-        n, who = state.n, broadcast.workers
+        n, who = state.n, jnp.nonzero(broadcast.asked, size=m)[0]
         if m == n:
             inner, info = server.step(key, state.inner, broadcast.inner, messages)
             return PartialState(inner, n), info
