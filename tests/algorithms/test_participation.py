@@ -134,6 +134,29 @@ def test_absent_workers_are_not_computed_one_by_one():
     assert (runs[0][1], runs[1][1]) == (15, 6)
 
 
+@pytest.mark.long
+def test_devices_and_mappings_give_what_one_program_gives():
+    """Also a branch that is not taken on some device."""
+    problem = jb.problems.quadratics(honest=8, byzantine=0, dimension=3, noise=0.3)
+    method = jb.partial_participation(
+        jb.byz_dm21(
+            eta=0.5, compressor=jb.top_k(k=1), optimizer=optax.sgd(0.1),
+            aggregator=jb.aggregators.mean(),
+        ),
+        workers=5,
+    )  # fmt: skip
+    ways = (
+        {},
+        {"devices": jax.devices()},
+        {"devices": jax.devices(), "map_workers": jb.one_by_one},
+    )
+    one, *others = [jb.train(method, problem, rounds=6, progress=False, **way) for way in ways]
+    for other in others:
+        for name, values in one.columns.items():
+            # The same sums in a different program; a few float32 roundings per round.
+            np.testing.assert_allclose(other[name], values, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
 def test_attackers_see_those_who_took_part():
     """An attack that repeats what it sees of an absent worker repeats a present one's row."""
 
