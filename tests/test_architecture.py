@@ -217,6 +217,17 @@ def test_importing_starts_no_device(module):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent, env=without_flags())
 
 
+def test_importing_loads_nothing_that_waits_until_it_is_used():
+    """What takes long to import is imported by the functions that use it."""
+    late = ["flax.nnx", "matplotlib", "orbax", "pandas", "scipy.optimize", "sklearn", "tqdm"]
+    code = f"import sys, jaxbyz; sys.exit(str([name for name in {late} if name in sys.modules]))"
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT.parent, env=without_flags(), capture_output=True,
+        text=True,
+    ).stderr  # fmt: skip
+    assert said.strip() == "[]"
+
+
 def without_flags():
     return {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
 

@@ -3,7 +3,7 @@
     problem            the type, and what every problem must have. Start here.
     quadratics, noise  quadratic functions, all constants exact; gradient noise of known size
     logistic           logistic regression; `regularisers`, and `newton` for its optimum
-    classification, regression   labels and numbers by models: `models`, `networks`, `resnets`
+    classification, regression   by models: `models`, `networks`, `nnx_modules`, `resnets`
     per_sample         any loss of any parameters; chunks: sums over samples, a part at a time
     backdoor_rate      whether an attack with a trigger works
     division, width    data given as arrays: over workers, in the precision of the run

@@ -7,6 +7,7 @@ carries, and is refused.
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,7 +15,6 @@ import flax
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
 from jaxbyz import checks
 from jaxbyz.contracts import returned
@@ -52,16 +52,13 @@ def network_of(model: Any) -> Network:
     if isinstance(model, tuple) and len(model) == 2 and all(map(callable, model)):
         make, apply = model
         return Network(lambda key, inputs: make(key), apply)
-    if isinstance(model, nnx.Module):
-        graph, parameters = _split(model)
-        fixed = nnx.to_pure_dict(parameters)
-        return Network(lambda key, inputs: fixed, _applied(graph, parameters))
-    if _makes_nnx(model):
-        graph, shapes = _split(nnx.eval_shape(lambda: _made(model, jax.random.key(0))))
-        return Network(
-            lambda key, inputs: nnx.to_pure_dict(_split(_made(model, key))[1]),
-            _applied(graph, shapes),
-        )
+    asks = _asks_for_rngs(model)
+    # flax.nnx takes long to import. Whoever has made a module of it has imported it.
+    if asks or "flax.nnx" in sys.modules:
+        from jaxbyz.problems import nnx_modules
+
+        if asks or nnx_modules.is_made_of(model):
+            return Network(*nnx_modules.functions_of(model))
     made = not isinstance(model, type)
     if not (made and callable(getattr(model, "init", None)) and hasattr(model, "apply")):
         hint = "" if made else f": did you mean {model.__name__}(...)?"
@@ -72,68 +69,15 @@ def network_of(model: Any) -> Network:
     return Network(model.init, model.apply, getattr(model, "calibrate", None), True)
 
 
-def _makes_nnx(model: Any) -> bool:
-    """Whether it is a class of nnx, or a function with an argument `rngs`."""
-    target, *_ = _call_of(model)
-    if isinstance(target, type):
-        return issubclass(target, nnx.Module)
-    if not callable(target) or hasattr(target, "apply"):
+def _asks_for_rngs(model: Any) -> bool:
+    """Whether it is a function with an argument `rngs`, which makes a module of flax.nnx."""
+    target = model.func if isinstance(model, functools.partial) else model
+    if isinstance(target, type) or not callable(target) or hasattr(target, "apply"):
         return False
     try:
         return "rngs" in inspect.signature(target).parameters
     except (TypeError, ValueError):
         return False
-
-
-def _call_of(model: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """What is called in the end, and the arguments that are given already."""
-    if isinstance(model, functools.partial):
-        return model.func, model.args, model.keywords
-    return model, (), {}
-
-
-def _made(make: Callable[..., Any], key: Key) -> nnx.Module:
-    target, given, named = _call_of(make)
-    is_class = isinstance(target, type)  # the call of a class of nnx takes anything
-    signature = inspect.signature(target.__init__ if is_class else target)
-    try:
-        signature.bind(*((None,) if is_class else ()), *given, **{**named, "rngs": None})
-    except TypeError as error:
-        raise ValueError(
-            f"model must be made of rngs alone, got {checks.said(target)} ({error}): give the "
-            "other arguments by functools.partial"
-        ) from None
-    made = make(rngs=nnx.Rngs(key))
-    if not isinstance(made, nnx.Module):
-        raise ValueError(f"model(rngs) must make a module of flax.nnx, got {checks.said(made)}")
-    return made
-
-
-def _split(module: nnx.Module) -> tuple[Any, Any]:
-    """Structure and parameters; refused where there is anything else."""
-    graph, parameters, others = nnx.split(module, nnx.Param, ...)  # type: ignore[misc]
-    names = {type(leaf).__name__ for leaf in _variables(others)}
-    if kinds := sorted("array" if "Array" in n or "Shape" in n else n for n in names):
-        raise ValueError(
-            f"model must keep all its variables in nnx.Param, got {kinds} too: running statistics, "
-            "counters, random numbers and plain arrays are neither learned nor sent"
-        )
-    return graph, parameters
-
-
-def _applied(graph: Any, like: Any) -> Callable[[Any, Any], Any]:
-    """A module of nnx as a function of its parameters, nested dictionaries, and inputs."""
-
-    def apply(variables: Any, inputs: Any) -> Any:
-        state = jax.tree.map(lambda leaf: leaf, like)  # a copy, to be filled
-        nnx.replace_by_pure_dict(state, variables)
-        return nnx.merge(graph, state)(inputs)
-
-    return apply
-
-
-def _variables(state: Any) -> list[Any]:
-    return jax.tree.leaves(state, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
 
 
 def template_of(

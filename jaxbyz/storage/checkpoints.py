@@ -19,16 +19,18 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from jaxbyz.contracts.callers import warn
 from jaxbyz.storage.arrays import set_aside
 from jaxbyz.storage.locks import Lock
 from jaxbyz.storage.paths import made
+
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
 
 KEPT = 2
 LARGEST = 2**24  # bytes of a file of texts
@@ -91,7 +93,7 @@ class Checkpoints:
         # What is empty is known by its shape; orbax does not write it.
         some = {name: leaf for name, leaf in leaves.items() if leaf.size}
         with _orbax() as writer:
-            writer.save(partial / ARRAYS, args=ocp.args.StandardSave(some))
+            writer.save(partial / ARRAYS, some)
         about = self.identity._asdict() | {"record": list(record), "rounds": done}
         _write(partial / ABOUT, about)
         _write(partial / DIGESTS, _digests(partial, _files(partial)))
@@ -143,7 +145,7 @@ class Checkpoints:
                 f"round {done}; the damaged ones are kept under names that end in .damaged"
             )
         with _orbax() as reader:
-            stored = reader.restore(folder / ARRAYS, args=ocp.args.StandardRestore())
+            stored = reader.restore(folder / ARRAYS)
         shapes, structure = jax.tree.flatten(like)
         leaves = [_shaped(stored.get(f"state {i}"), shape) for i, shape in enumerate(shapes)]
         names = enumerate(about["record"])
@@ -171,6 +173,8 @@ class Checkpoints:
 
 def _orbax() -> ocp.Checkpointer:
     """Of this process alone: it does not wait for others."""
+    import orbax.checkpoint as ocp  # takes long to import, and most runs write no checkpoint
+
     alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
     handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
     return ocp.Checkpointer(handler, multiprocessing_options=alone)

@@ -13,6 +13,7 @@ BENCHMARKS = (
     "top_k",
     "conv_round",
     "compile_time",
+    "import_time",
 )
 
 
