@@ -19,6 +19,7 @@ from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import streams
 from jaxbyz.simulation import RoundInfo, SimulationState, session
 from jaxbyz.simulation.agreement import agreed
+from jaxbyz.storage.programs import compiled_once
 
 
 class Effect(NamedTuple):
@@ -121,5 +122,5 @@ def _run(
 
     one = session(algorithm, problem, attack, record=look)
     keys = [stream[0] for stream in streams([seed])]
-    records = jax.jit(lambda keys, data: one.run(keys, rounds, data)[2])
+    records = compiled_once(lambda keys, data: one.run(keys, rounds, data)[2])
     return jax.tree.map(np.asarray, records(keys, one.simulation.data))

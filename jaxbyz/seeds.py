@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz import checks
@@ -31,8 +30,12 @@ def seed_list(
 
 def streams(seeds: Sequence[int]) -> list[jax.Array]:
     """One stream of keys per seed and purpose: initial model, round 0, rounds; each [S]."""
+    return list(_streams(np.asarray(seeds, np.uint32)))
 
+
+@jax.jit
+def _streams(seeds: jax.Array) -> jax.Array:
     def of_one(seed: jax.Array) -> jax.Array:
         return jax.random.split(jax.random.key(seed, impl="threefry2x32"), 3)
 
-    return list(jax.jit(jax.vmap(of_one, out_axes=1))(jnp.asarray(seeds, jnp.uint32)))
+    return jax.vmap(of_one, out_axes=1)(seeds)

@@ -1,6 +1,5 @@
 """One program for all step sizes and seeds of a method; attack and rule are arguments of it."""
 
-import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from jaxbyz.simulation.rounds import assemble
 from jaxbyz.simulation.sessions import Counted, session
 from jaxbyz.storage.arrays import Damaged, set_aside
 from jaxbyz.storage.fingerprints import fingerprint
+from jaxbyz.storage.programs import Program
 
 Method = Callable[[Any, Aggregator], Algorithm]  # (step size, rule) -> algorithm
 
@@ -138,27 +138,26 @@ def _program(make: Method, race: Race, grid: np.ndarray) -> _Program:
     apart = [(step, tuple(key[i] for key in keys)) for i, step in enumerate(steps)]
     runs = [(steps, keys)] if race.map_runs is not None else apart
     traced = jax.jit(whole).trace(choice, *runs[0], worlds[0], problem.test)
-    lowered = functools.cache(traced.lower)  # not if all is there already
-    compiled = functools.cache(lambda: lowered().compile())
+    found = Program(traced, (choice, *runs[0], worlds[0], problem.test))
 
     def call(attack: int, rule: int) -> Any:
         which = jnp.int32(attack), jnp.int32(rule)
-        program = compiled()
+        program = found.compile()
         # A run that diverges is part of a race; its NaN stops nothing.
         with jax.debug_nans(False), jax.debug_infs(False):
-            found = [
+            results = [
                 jax.tree.map(np.asarray, program(which, *given, worlds[attack], problem.test))
                 for given in runs
             ]
         if race.map_runs is not None:
-            return found[0]
-        return jax.tree.map(lambda *parts: np.stack(parts), *found)
+            return results[0]
+        return jax.tree.map(lambda *parts: np.stack(parts), *results)
 
     def mark(attack: int, rule: int) -> str:
         seeds = np.array(race.seeds)
         return fingerprint(traced.jaxpr, attack, rule, steps, worlds[attack], problem.test, seeds)
 
-    return _Program(lowered, compiled, call, mark)
+    return _Program(found.lower, found.compile, call, mark)
 
 
 def _all_curves(

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxbyz.core import Algorithm, Attack
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation import assemble
+from jaxbyz.storage.programs import Program
 
 ROUNDS = 20
 # What makes the messages runs once: time spent on making it fast is lost.
@@ -62,10 +63,14 @@ class ServerClock:
             return jax.lax.fori_loop(0, ROUNDS, one, server)
 
         self._data = simulation.data
-        prepared = jax.jit(prepare).lower(self._data)
+        traced = jax.jit(prepare).trace(self._data)
+        prepared = Program(traced, (self._data,), compiler=HASTE)
         # Messages are made when they are timed: those of all methods at once may be too large.
-        served = jax.jit(serve).lower(jnp.int32(0), *prepared.out_info)
-        self._programs = functools.cache(lambda: (prepared.compile(HASTE), served.compile()))
+        given = jnp.int32(0), *traced.out_info
+        served = Program(jax.jit(serve).trace(*given), given)
+        for program in (prepared, served):
+            program.lower()
+        self._programs = functools.cache(lambda: (prepared.compile(), served.compile()))
 
     def compile(self) -> None:
         """Compile now, in whichever thread this is."""

@@ -11,6 +11,7 @@ from jaxbyz.seeds import streams
 from jaxbyz.simulation.devices import put, sharding_of_state
 from jaxbyz.simulation.sessions import Session, columns_of
 from jaxbyz.simulation.state import SimulationState
+from jaxbyz.storage.programs import compiled_once
 
 
 class Compiled(NamedTuple):
@@ -27,6 +28,8 @@ def compiled(
     one: Session, seeds: Sequence[int], map_seeds: Callable[..., Any] = jax.vmap
 ) -> Compiled:
     """A session mapped over seeds, on its devices; each function is compiled when it is called.
+
+    Programs are compiled once in a process (`jaxbyz.storage.programs`).
 
     >>> import jaxbyz as jb, optax
     >>> problem = jb.problems.quadratics(honest=4, byzantine=0, dimension=3)
@@ -52,11 +55,11 @@ def compiled(
         return map_seeds(lambda x: one.measure(x, data, test))(xs)
 
     # A program of its own: it is the slowest to compile, and the same for every algorithm.
-    models = jax.jit(map_seeds(one.problem.init))
+    models = compiled_once(map_seeds(one.problem.init))
     state_at, known_at = (None, None) if mesh is None else sharding_of_state(mesh)
-    begin = jax.jit(start, out_shardings=(state_at, known_at))
-    go = jax.jit(advance, static_argnums=0, out_shardings=(state_at, known_at))
-    look = jax.jit(measure, out_shardings=known_at)
+    begin = compiled_once(start, out_shardings=(state_at, known_at))
+    go = compiled_once(advance, static_argnums=0, out_shardings=(state_at, known_at))
+    look = compiled_once(measure, out_shardings=known_at)
 
     def watched() -> list[str]:
         columns_of(one.measure, one.problem)

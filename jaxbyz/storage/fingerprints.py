@@ -10,8 +10,12 @@ import numpy as np
 from jax.extend import core
 
 
-def fingerprint(program: Any, *trees: Any) -> str:
-    """A digest of a traced program (a closed jaxpr), the library, and the arrays it is run on.
+def fingerprint(program: core.ClosedJaxpr, *trees: Any) -> str:
+    """A digest of a traced program, the library, and the arrays it is run on.
+
+    Programs have the same digest if they have the same equations on the same constants. Constants
+    that a program does not use do not count, and neither does which of the programs inside it are
+    one Python object: both depend on what else the process has traced before.
 
     >>> import jax.numpy as jnp
     >>> double, triple = (jax.make_jaxpr(lambda x, c=c: c * x)(1.0) for c in (2, 3))
@@ -21,9 +25,7 @@ def fingerprint(program: Any, *trees: Any) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name in ("jaxbyz", "jax", "jaxlib"):
         digest.update(f"{name} {importlib.metadata.version(name)} ".encode())
-    # Addresses of Python objects in the text differ from process to process.
-    digest.update(re.sub(r"0x[0-9a-f]+", "", str(program.jaxpr)).encode())
-    digest.update(_inside(program, {}))
+    digest.update(_value(program, {}))
     for leaf in jax.tree.leaves(trees):
         digest.update(_array(leaf))
     return digest.hexdigest()
@@ -36,26 +38,44 @@ def _array(value: Any) -> bytes:
     return hashlib.blake2b(f"{array.shape}{array.dtype} ".encode() + array.tobytes()).digest()
 
 
-def _inside(value: Any, known: dict[int, bytes]) -> bytes:
-    """All arrays in a program. The program's text leaves them out, or rounds and shortens them."""
-    if id(value) in known:  # programs within programs are often the same
-        return known[id(value)]
+def _value(value: Any, known: dict[int, bytes]) -> bytes:
+    """A parameter of an equation: programs and arrays by what they hold, all else by its text."""
     if isinstance(value, core.ClosedJaxpr):
-        parts = [_inside(value.jaxpr, known), *map(_array, value.consts)]
-    elif isinstance(value, core.Jaxpr):
-        literals = [
-            _array(atom.val)
-            for atom in (*value.outvars, *(v for eqn in value.eqns for v in eqn.invars))
-            if isinstance(atom, core.Literal)
-        ]
-        inner = [_inside(part, known) for eqn in value.eqns for part in eqn.params.values()]
-        parts = [*literals, *inner]
-    elif isinstance(value, tuple | list):
-        return b"".join(_inside(part, known) for part in value)
-    elif isinstance(value, np.ndarray | np.generic | jax.Array):
+        return _program(value.jaxpr, value.consts, known)
+    if isinstance(value, core.Jaxpr):
+        return _program(value, (), known)
+    if isinstance(value, tuple | list):
+        return b"(" + b",".join(_value(part, known) for part in value) + b")"
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
         return _array(value)
-    else:
-        return b""
+    # Addresses of Python objects in the text differ from process to process.
+    return re.sub(r"0x[0-9a-f]+", "", str(value)).encode()
+
+
+def _program(program: core.Jaxpr, constants: Any, known: dict[int, bytes]) -> bytes:
+    """Its equations, with variables by the order in which they appear."""
+    if id(program) in known and not constants:  # programs within programs are often the same
+        return known[id(program)]
+    names: dict[Any, str] = {}
+
+    def name(atom: Any) -> bytes:
+        if isinstance(atom, core.Literal):
+            return f"{atom.aval} ".encode() + _array(atom.val)
+        return names.setdefault(atom, f"{len(names)}:{atom.aval}").encode()
+
+    parts = [name(variable) for variable in program.invars]
+    for equation in program.eqns:
+        parts.append(equation.primitive.name.encode())
+        parts += map(name, equation.invars)
+        parts += [b"->", *map(name, equation.outvars)]
+        for key, value in sorted(equation.params.items()):
+            parts += [key.encode(), _value(value, known)]
+    parts += [b"returns", *map(name, program.outvars)]
+    used = set(names)
+    for variable, constant in zip(program.constvars, constants, strict=bool(constants)):
+        if variable in used:
+            parts += [name(variable), _array(constant)]
     found = hashlib.blake2b(b" ".join(parts)).digest()
-    known[id(value)] = found
+    if not constants:
+        known[id(program)] = found
     return found

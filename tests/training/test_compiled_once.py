@@ -1,0 +1,138 @@
+"""Equal programs are compiled once in a process; programs that may differ are not mixed up."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxbyz as jb
+from jaxbyz.storage import programs
+from jaxbyz.storage.programs import compiled_once
+
+
+@pytest.fixture
+def compilations(monkeypatch):
+    """How often a lowered program was compiled since the last look."""
+    monkeypatch.setattr(programs, "_programs", programs._programs.__class__())
+    made = []
+    compiling = jax.stages.Lowered.compile
+
+    def counted(self, *arguments):
+        made.append(1)
+        return compiling(self, *arguments)
+
+    monkeypatch.setattr(jax.stages.Lowered, "compile", counted)
+
+    def count():
+        found = len(made)
+        made.clear()
+        return found
+
+    return count
+
+
+def parts(step=0.1):
+    """Everything anew, as a user's cell that is run a second time makes it."""
+    problem = jb.problems.quadratics(honest=3, byzantine=1, dimension=4)
+    rule = jb.trimmed_mean()
+    return jb.rosdhb(k=2, momentum=0.5, optimizer=optax.sgd(step), aggregator=rule), problem
+
+
+def train(step=0.1, **changed):
+    options = {"attack": jb.sign_flip(), "rounds": 4, "evaluate_every": 2, "seeds": 2} | changed
+    return jb.train(*parts(step), **options)["loss"]
+
+
+def test_the_second_call_of_train_compiles_nothing(compilations):
+    first = train()
+    assert compilations() == 4  # initial models, round 0, rounds, evaluators
+    np.testing.assert_array_equal(train(seeds=[0, 1]), first)
+    assert compilations() == 0
+    assert (train(seeds=[5, 6]) != first).any()  # seeds are arguments
+    assert compilations() == 0
+    assert (train(step=0.2) != first).any()
+    assert compilations() == 1  # the rounds
+    with jax.enable_x64(True):
+        assert train().dtype == float
+    assert compilations() >= 1
+
+
+def test_the_second_call_of_compare_and_effect_compiles_nothing(compilations):
+    def race():
+        return jb.compare(
+            {"RoSDHB": lambda step: parts(step)[0]}, parts()[1], attacks=[jb.sign_flip()],
+            steps=[0.1, 0.2], rounds=4, evaluate_every=2, seeds=1, tuning_seeds=1,
+        )  # fmt: skip
+
+    first = race().rows("round")
+    assert compilations() == 3  # the runs; the messages and the server that is timed
+    again = race().rows("round")
+    assert [line.values.tolist() for line in again] == [line.values.tolist() for line in first]
+    assert compilations() == 0
+    rows = [jb.effect(*parts(), jb.sign_flip(), rounds=2).rows for _ in range(2)]
+    np.testing.assert_array_equal(*rows)
+    assert compilations() == 2  # with the attack and without it
+
+
+def test_results_of_the_same_numbers_keep_their_names(compilations):
+    for name in ("a", "b"):
+        assert list(compiled_once(lambda x, name=name: {name: x + 1})(1.0)) == [name]
+    assert compilations() == 2
+
+
+def test_arguments_of_other_types_shapes_and_devices_are_other_programs(compilations):
+    double = compiled_once(lambda x: 2 * x)
+    for x in (1, 1.0, jnp.ones(2), jnp.ones(3), jax.device_put(jnp.ones(3), jax.devices()[1])):
+        assert (double(x) == 2 * x).all()
+        assert double(x).devices() == jnp.asarray(x).devices()
+    assert compilations() == 5
+
+
+def test_where_results_shall_lie_is_part_of_the_program(compilations):
+    for device in jax.devices()[:2]:
+        place = jax.sharding.SingleDeviceSharding(device)
+        assert compiled_once(lambda x: x + 1, out_shardings=place)(np.ones(2)).devices() == {device}
+    assert compilations() == 2
+
+
+@pytest.mark.parametrize("where", ["outside", "in a loop"])
+def test_callbacks_are_never_taken_for_each_other(compilations, where):
+    def calling(number):
+        def one(x):
+            shape = jax.ShapeDtypeStruct((), jnp.float32)
+            return jax.pure_callback(lambda x: np.float32(x + number), shape, x)
+
+        return (
+            one if where == "outside" else lambda x: jax.lax.fori_loop(0, 1, lambda _, y: one(y), x)
+        )
+
+    assert [compiled_once(calling(n))(jnp.float32(1)).item() for n in (1, 2)] == [2, 3]
+    assert compilations() == 2
+
+
+def test_constants_of_the_same_shape_are_other_programs(compilations):
+    for n in (1, 2):
+        numbers = jnp.full(3, float(n))
+        assert compiled_once(lambda x, numbers=numbers: x + numbers)(1.0).tolist() == [n + 1.0] * 3
+    assert compilations() == 2
+
+
+def test_within_a_program_and_without_jit_it_is_the_function(compilations):
+    double = compiled_once(lambda x: 2 * x)
+    assert jax.jit(double)(3) == 6
+    assert jax.vmap(double)(jnp.arange(2)).tolist() == [0, 2]
+    with jax.disable_jit():
+        assert double(3) == 6
+    assert compilations() == 0
+
+
+def test_the_program_that_was_not_used_for_longest_is_forgotten(compilations, monkeypatch):
+    monkeypatch.setattr(programs, "KEPT", 2)
+
+    def add(number):
+        return compiled_once(lambda x: x + number)(1)
+
+    for number, new in ((1, 1), (2, 1), (1, 0), (3, 1), (1, 0), (2, 1)):
+        assert add(number) == 1 + number
+        assert compilations() == new
