@@ -16,9 +16,10 @@ problem = jb.problems.classification(
     "digits", honest=8, byzantine=2, alpha=1.0, model=model, batch=20
 )
 average = jb.robust_sgd(optimizer=optax.sgd(STEP), aggregator=jb.trimmed_mean(f=2))
+options = dict(rounds=ROUNDS, seeds=SEEDS, evaluate=["test"])
 for steps in (1, 10):
     algorithm = jb.local_steps(average, steps=steps, step_size=STEP)
-    history = jb.train(algorithm, problem, attack=jb.ipm(), rounds=ROUNDS, seeds=SEEDS)
+    history = jb.train(algorithm, problem, attack=jb.ipm(), **options)
     accuracy = history["test_accuracy"].mean(axis=0)  # of all seeds, after every tenth round
     for done, value in zip(history.rounds, accuracy, strict=True):
         if done in (10, 20, ROUNDS):

@@ -26,5 +26,5 @@ class SmallX(nnx.Module):
 for model in (Small(), SmallX):
     problem = jb.problems.classification("digits", honest=5, byzantine=2, model=model)
     sgd = jb.robust_sgd(optimizer=optax.sgd(0.2), aggregator=jb.trimmed_mean(f=2), momentum=0.5)
-    history = jb.train(sgd, problem, attack=jb.ipm(), rounds=ROUNDS)
+    history = jb.train(sgd, problem, attack=jb.ipm(), rounds=ROUNDS, evaluate=["test"])
     print(f"{problem.dimension} parameters, test accuracy {history.final('test_accuracy'):.2f}")

@@ -7,7 +7,6 @@ import jaxbyz as jb
 from jaxbyz.testing import check_aggregator
 
 ROUNDS = 200
-SEEDS = 3
 
 
 def middle_three(rows):  # [n, d] -> [d]: the mean of the three middle values of each coordinate
@@ -23,5 +22,5 @@ problem = jb.problems.classification(
 )
 for name, each in {"middle three": rule, "mean": jb.mean()}.items():
     sgd = jb.robust_sgd(optimizer=optax.sgd(0.2), aggregator=each)
-    history = jb.train(sgd, problem, attack=jb.ipm(eps=3), rounds=ROUNDS, seeds=SEEDS)
+    history = jb.train(sgd, problem, attack=jb.ipm(eps=3), rounds=ROUNDS, evaluate=["test"])
     print(f"{name}: test accuracy {history.final('test_accuracy'):.2f}")

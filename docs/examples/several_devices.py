@@ -19,9 +19,9 @@ problem = jb.problems.classification("digits", honest=8, byzantine=3, model=mode
 algorithm = jb.rosdhb(
     ratio=0.1, momentum=0.9, optimizer=optax.sgd(0.3), aggregator=jb.trimmed_mean(f=3)
 )
-options = dict(attack=jb.alie(), rounds=ROUNDS, seeds=SEEDS)
+options = dict(attack=jb.alie(), rounds=ROUNDS, seeds=SEEDS, evaluate=["test"])
 one = jb.train(algorithm, problem, **options)
 several = jb.train(algorithm, problem, devices=jax.devices(), **options)
-difference = np.abs(one["loss"] - several["loss"]).max()
+difference = np.abs(one["test_loss"] - several["test_loss"]).max()
 print(f"{len(jax.devices())} devices, test accuracy {several.final('test_accuracy'):.2f}")
 print(f"the losses differ by at most {difference:.1e}")

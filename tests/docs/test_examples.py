@@ -45,7 +45,7 @@ SCRIPTS = {
     "own_loss": (dict(ROUNDS=100, SEEDS=1), [r"weights \[ ?0.[45]\d* +-0.[23]"], []),
     "own_model": (dict(ROUNDS=2), ["(1210 parameters, test accuracy #\\s+){2}"], []),
     "own_rule": (
-        dict(ROUNDS=2, SEEDS=1),
+        dict(ROUNDS=2),
         ["12 properties hold", "middle three: test accuracy #", "mean: test accuracy #"],
         [],
     ),
