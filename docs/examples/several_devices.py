@@ -1,4 +1,4 @@
-"""One run on several devices, which share the workers. Expect losses equal to 2e-7."""
+"""One run on several devices, which share the workers. Expect equal losses, but for rounding."""
 
 import os
 

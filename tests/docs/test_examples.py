@@ -40,7 +40,11 @@ SCRIPTS = {
         ["error of the rule #, without attack #", "IPM: test accuracy #", "furthest back: test"],
         [],
     ),
-    "own_compressor": (dict(ROUNDS=3), ["9 properties hold", "5760 bits a message, loss #"], []),
+    "own_compressor": (
+        dict(ROUNDS=3),
+        ["9 properties hold", r"5760 bits a message, loss \[\d"],
+        [],
+    ),
     "own_data": (dict(ROUNDS=3, SEEDS=1), ["test accuracy #", "uplink bits of a worker 1536$"], []),
     "own_loss": (dict(ROUNDS=100, SEEDS=1), [r"weights \[ ?0.[45]\d* +-0.[23]"], []),
     "own_model": (dict(ROUNDS=2), ["(1210 parameters, test accuracy #\\s+){2}"], []),
@@ -67,7 +71,7 @@ SCRIPTS = {
         [],
     ),
     "step_from_theory": (dict(ROUNDS=20, SEEDS=1), ["step size 0.02", "‖² #, bound #"], []),
-    "step_sizes": (dict(ROUNDS=10, SEEDS=1), ["method +0.05 +1", "3.0+ +# +#"], []),
+    "step_sizes": (dict(ROUNDS=10, SEEDS=1), ["method +0.1 +0.3 +1", "3.0+ +# +# +#"], []),
     "unequal_division": (
         dict(ROUNDS=2, SEEDS=1),
         [r"\[1027, 154, 171, 148\] samples, weighting size: test accuracy #"],
