@@ -26,10 +26,11 @@ from jaxbyz.algorithms.byz_ef21_momentum import byz_ef21_sgdm, byz_ef21_storm
 from jaxbyz.algorithms.byz_vr_dm21 import byz_vr_dm21
 from jaxbyz.algorithms.byz_vr_marina import byz_vr_marina, byz_vr_marina_no_sync
 from jaxbyz.algorithms.ef21 import ef21, ef21_sgd2m, ef21_sgdm, ef21_storm
+from jaxbyz.algorithms.estimates import compressed_codec
 from jaxbyz.algorithms.fltrust import fltrust
 from jaxbyz.algorithms.local_steps import local_steps
 from jaxbyz.algorithms.participation import partial_participation
-from jaxbyz.algorithms.robust_sgd import robust_sgd
+from jaxbyz.algorithms.robust_sgd import direct_server, robust_sgd
 from jaxbyz.algorithms.rosdhb import rosdhb
 from jaxbyz.algorithms.rosdhb_local import rosdhb_local
 
@@ -38,4 +39,6 @@ __all__ = [
     "byz_ef14", "byz_ef21", "byz_ef21_sgd", "byz_ef21_sgdm", "byz_ef21_storm", "byz_vr_dm21",
     "byz_vr_marina", "byz_vr_marina_no_sync", "ef21", "ef21_sgd2m", "ef21_sgdm", "ef21_storm",
     "fltrust", "local_steps", "partial_participation", "robust_sgd", "rosdhb", "rosdhb_local",
+    # for algorithms of one's own
+    "compressed_codec", "direct_server",
 ]  # fmt: skip

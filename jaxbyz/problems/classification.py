@@ -98,7 +98,8 @@ def classification(
             core's cache is faster: `LightNet` on MNIST takes half the time on one core with 60.
         partition_seed: of the division; it is the same for all seeds of a run.
 
-    `problem.unravel(x)` are the model's variables, `problem.predict(x, features)` its logits.
+    `problem.unravel(x)` are the model's variables, `problem.predict(x, features)` its logits, also
+    of such variables in place of x.
 
     Evaluators: "train" (loss, accuracy), "test" (test_loss, test_accuracy), "gradient"
     (gradient_norm = ‖∇f‖, which costs one full gradient).
@@ -178,6 +179,7 @@ def classification(
             lambda x, features: objective.logits(x, local, features),
             flat.shape[0],
             dataset.train_images.shape[1:],
+            template,
         ),
     )
 

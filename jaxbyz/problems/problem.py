@@ -6,6 +6,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from jaxbyz import checks
 from jaxbyz.core import Key, Oracle, Recipe, Tree
@@ -34,9 +36,9 @@ class Problem:
     evaluators: Mapping[str, Evaluator]
     classes: int | None = dataclasses.field(default=None, kw_only=True)  # of `labels` in `data`
     recipe: Recipe | None = dataclasses.field(default=None, kw_only=True)
-    # Where x are the parameters of a model: x [d] -> its variables, and (x, inputs) -> outputs.
+    # Where x are parameters of a model: x [d] -> its variables; (x or these, inputs) -> outputs.
     unravel: Callable[[jax.Array], Tree] | None = dataclasses.field(default=None, kw_only=True)
-    predict: Callable[[jax.Array, Any], Any] | None = dataclasses.field(default=None, kw_only=True)
+    predict: Callable[[Any, Any], Any] | None = dataclasses.field(default=None, kw_only=True)
 
 
 def gradient_of(problem: Problem) -> Callable[[jax.Array], jax.Array]:
@@ -85,23 +87,35 @@ jaxbyz.data.BinaryDataset(name, features, labels)
 
 
 def prediction(
-    function: Callable[[jax.Array, jax.Array], Any], d: int, shape: tuple[int, ...]
-) -> Callable[[jax.Array, Any], Any]:
+    function: Callable[[jax.Array, jax.Array], Any],
+    d: int,
+    shape: tuple[int, ...],
+    template: Tree,
+) -> Callable[[Any, Any], Any]:
     """(x, features) -> outputs, for parameters [d] and features [B >= 1, *shape] alone.
 
+    Instead of x [d] it takes the model's variables too, a tree of the form of `template`.
+
     >>> import jax.numpy as jnp
-    >>> double = prediction(lambda x, features: 2 * features, 3, (2,))
-    >>> double(jnp.ones(3), [[1.0, 2.0]]).tolist()
-    [[2.0, 4.0]]
+    >>> double = prediction(lambda x, features: 2 * features, 3, (2,), {"w": jnp.ones(3)})
+    >>> [double(x, [[1.0, 2.0]]).tolist() for x in (jnp.ones(3), {"w": jnp.ones(3)})]
+    [[[2.0, 4.0]], [[2.0, 4.0]]]
     >>> double(jnp.ones(3), [1.0, 2.0])
     Traceback (most recent call last):
     ValueError: features must have shape [B >= 1, 2], got (2,)
     """
 
-    def predict(x: jax.Array, features: Any) -> Any:
+    def form(variables: Tree) -> Any:
+        return str(jax.tree.structure(variables)), [*map(np.shape, jax.tree.leaves(variables))]
+
+    def predict(x: Any, features: Any) -> Any:
         if getattr(x, "shape", None) != (d,):
-            came = getattr(x, "shape", checks.said(x))
-            raise ValueError(f"x must be parameters [d] = [{d}], got {came}")
+            if form(x) != form(template):
+                came = getattr(x, "shape", checks.said(x))
+                raise ValueError(
+                    f"x must be parameters [d] = [{d}] or the model's variables, got {came}"
+                )
+            x = ravel_pytree(x)[0]
         features = jnp.asarray(features)
         if features.shape[1:] != shape or not features.shape[0]:
             wanted = ", ".join(["B >= 1", *map(str, shape)])

@@ -46,7 +46,7 @@ def regression(
         chunk: how many samples go through the model at a time.
 
     Evaluators: "train" (loss), "test" (test_loss, where there is a test), "gradient".
-    `problem.predict(x, features)` are the model's outputs.
+    `problem.predict(x, features)` are the model's outputs, also of its variables in place of x.
 
     Raises:
         ValueError: an argument out of range; arrays of other shapes; a model that gives other
@@ -69,7 +69,7 @@ def regression(
     if network.calibrate is not None:
         raise ValueError("model must need no statistics of batches here, got one that calibrates")
     some = jnp.asarray(train["features"][:1])
-    template_of(network, some, width, what="outputs")
+    template = template_of(network, some, width, what="outputs")
 
     def loss(variables: Any, sample: Any) -> jax.Array:
         found = network.apply(variables, sample["features"][None])[0]
@@ -88,6 +88,7 @@ def regression(
             lambda x, features: network.apply(unravel(x), features),
             made.dimension,
             train["features"].shape[1:],
+            template,
         ),
     )
 

@@ -302,9 +302,22 @@ def test_predictions_are_of_parameters_and_samples():
     for wrong in (FEATURES[0], FEATURES[:, 1:], FEATURES[:0]):
         with pytest.raises(ValueError, match=r"features must have shape \[B >= 1, 5\], got"):
             problem.predict(x, wrong)
-    for wrong in (x[None], x[1:], problem.unravel(x)):
-        with pytest.raises(ValueError, match=r"x must be parameters \[d\] = \[12\], got"):
+    variables = problem.unravel(x)
+    others = variables["params"], jax.tree.map(jnp.transpose, variables), None
+    for wrong in (x[None], x[1:], *others):
+        with pytest.raises(ValueError, match=r"x must be parameters \[d\] = \[12\] or the model's"):
             problem.predict(wrong, FEATURES)
+
+
+def test_predictions_are_of_variables_too_also_when_they_were_a_file():
+    problem = jb.problems.classification((FEATURES, LABELS), honest=4, model=Linear(2))
+    x = problem.init(jax.random.key(0))
+    variables = problem.unravel(x)
+    stored = flax.serialization.to_bytes(variables)
+    read = flax.serialization.from_bytes(variables, stored)  # NumPy arrays
+    wanted = problem.predict(x, FEATURES)
+    for given in (variables, read):
+        np.testing.assert_array_equal(problem.predict(given, FEATURES), wanted)
 
 
 def test_a_partition_needs_a_known_training_set():
