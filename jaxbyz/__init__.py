@@ -1,9 +1,9 @@
 """Byzantine-robust, communication-compressed distributed learning in JAX.
 
     training, comparison, effects, describe   what users call; callbacks, stopping: what they
-                                 hand over; history, plotting, frames, metrics: what comes out
-    simulation                   rounds and whole runs, as pure functions
-    algorithms                   a worker half and a server half each, which meet in messages
+                                 hand over; history, plotting, frames, metrics: what comes out;
+                                 grids: comparisons from a file
+    simulation, algorithms       rounds as pure functions; two halves, which meet in messages
     aggregators, attacks, compressors, problems, data   the parts that an algorithm meets or uses
     core, messages, contracts    the types; what is sent, with its bits; what parts promise
     storage                      files of results and checkpoints

@@ -39,6 +39,7 @@ LEVELS = {
     "algorithms": 3,
     "simulation": 4,
     "comparison": 5,
+    "grids": 5,
 }
 TRAINING = 5  # training, history, checkpoints, plotting, … : whatever else is at the top
 BESIDE = {"theory", "testing"}  # read everything, are read by nobody below paper_figs and tests
@@ -58,7 +59,8 @@ NOT_FOR_ALGORITHMS = {"attacks", "problems", "simulation", "theory"}
 WHERE = {
     "flax": lambda module: room(module) == "problems",
     "optax": lambda module: (
-        room(module) == "algorithms" or module == "jaxbyz.problems.classification"
+        room(module) == "algorithms"
+        or module in {"jaxbyz.problems.classification", "jaxbyz.grids.parts"}
     ),
     "orbax": lambda module: room(module) == "storage",
     "matplotlib": lambda module: level(module) == TRAINING,

@@ -97,6 +97,8 @@ def judged(
     for attack in attacks:
         same_classes(attack, problem)
     rounds = checks.count("rounds", rounds, minimum=1)
+    if evaluate_every is None:
+        evaluate_every = min(10, rounds)
     every = checks.count("evaluate_every", evaluate_every, minimum=1, maximum=rounds)
     if rounds % every:
         raise ValueError(f"rounds must be a multiple of evaluate_every = {every}, got {rounds}")

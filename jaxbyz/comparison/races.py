@@ -36,7 +36,7 @@ def compare(
     attacks: Sequence[Attack],
     steps: Sequence[float] | Mapping[str, Sequence[float]],
     rounds: int,
-    evaluate_every: int = 10,
+    evaluate_every: int | None = None,
     evaluate: Sequence[str] | None = None,
     seeds: int = 3,
     tuning_seeds: int = 2,
@@ -68,7 +68,8 @@ def compare(
         attacks: from `jaxbyz.attacks`, of different names.
         steps: the step sizes to try, for all methods or for each by its name.
         rounds: of every run.
-        evaluate_every: rounds between evaluations.
+        evaluate_every: rounds between evaluations, of which `rounds` is a multiple; None: 10, or
+            `rounds` if they are fewer.
         evaluate: names of the problem's evaluators; None: all of them.
         seeds: how many are reported.
         tuning_seeds: how many further seeds choose the step size; 0 only where every method has a
@@ -153,6 +154,30 @@ def compare_aggregators(
     >>> sorted(races)
     ['median', 'trimmed mean']
     """
+    plan, how = planned(methods, aggregators, problem, **options)
+    cells, clocks = _run_all(plan, **how)
+    report = (plan.budgets, plan.measure, plan.largest, plan.reported)
+    problem_name, names = plan.race.problem.name, tuple(methods)
+    races = {}
+    for i, name in enumerate(aggregators):
+        timed = {method: clock.seconds(i) for method, clock in clocks.items()}
+        seconds = {method: timed.get(method, float("nan")) for method in methods}
+        found = cells[name], seconds, plan.arguments(name)
+        races[name] = Comparison(problem_name, names, plan.attacks, plan.grids, *report, *found)
+    return races
+
+
+def planned(
+    methods: Mapping[str, Method],
+    aggregators: Mapping[str, Aggregator],
+    problem: Problem,
+    **options: Any,
+) -> tuple[Plan, dict[str, Any]]:
+    """What `compare_aggregators` would run with these arguments, and how; nothing is run.
+
+    Raises:
+        ValueError: as for `compare_aggregators`.
+    """
     require_named("methods", methods)
     require_named("aggregators", aggregators)
     if not aggregators:
@@ -164,17 +189,7 @@ def compare_aggregators(
     given = inspect.signature(compare).bind(methods, problem, **options)
     given.apply_defaults()
     plan = judged(aggregators=aggregators, **given.arguments)
-    how = {name: given.arguments[name] for name in ("parallel", "progress", "time_server")}
-    cells, clocks = _run_all(plan, **how)
-    report = (plan.budgets, plan.measure, plan.largest, plan.reported)
-    problem_name, names = plan.race.problem.name, tuple(methods)
-    races = {}
-    for i, name in enumerate(aggregators):
-        timed = {method: clock.seconds(i) for method, clock in clocks.items()}
-        seconds = {method: timed.get(method, float("nan")) for method in methods}
-        found = cells[name], seconds, plan.arguments(name)
-        races[name] = Comparison(problem_name, names, plan.attacks, plan.grids, *report, *found)
-    return races
+    return plan, {name: given.arguments[name] for name in ("parallel", "progress", "time_server")}
 
 
 def _run_all(

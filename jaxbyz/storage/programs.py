@@ -27,6 +27,7 @@ _SETTINGS = (
     "jax_threefry_partitionable",
     "jax_use_shardy_partitioner",
 )
+_DEBUGGING = ("jax_disable_jit", "jax_debug_nans", "jax_debug_infs")
 
 
 class Program:
@@ -101,8 +102,8 @@ def compiled_once(
     def call(*arguments: Any) -> Any:
         arrays = [each for i, each in enumerate(arguments) if i != static_argnums]
         inside = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arrays))
-        eager = getattr(jax.config, "jax_disable_jit", False)
-        if inside or eager:  # part of another program, or of none
+        # Part of another program, or of none; or JAX itself has to find what made a NaN.
+        if inside or any(getattr(jax.config, name, False) for name in _DEBUGGING):
             return jitted(*arguments)
         fixed = None if static_argnums is None else arguments[static_argnums]
         form = fixed, form_of(arrays)
