@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from every import for_every
 
 ROOT = Path(__file__).parents[1] / "jaxbyz"
 
@@ -98,7 +99,7 @@ def module_name(path):
 
 FILES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
-every = pytest.mark.parametrize("module", TREES)
+every = for_every("module", list(TREES))
 
 
 def room(module):

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from every import for_every
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "jaxbyz"
@@ -16,7 +17,7 @@ TREES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-every = pytest.mark.parametrize("file", TREES)
+every = for_every("file", list(TREES))
 
 # A word that no name may hold -> the word of the glossary.
 FORBIDDEN = {
@@ -164,7 +165,7 @@ def test_lines_of_a_body_are_counted():
 PACKAGES = [file for file in TREES if file.endswith("__init__.py")]
 
 
-@pytest.mark.parametrize("file", PACKAGES)
+@for_every("file", PACKAGES)
 def test_packages_say_what_is_in_them(file):
     said = ast.get_docstring(TREES[file])
     assert len(said.splitlines()) <= DOCSTRING
@@ -173,7 +174,7 @@ def test_packages_say_what_is_in_them(file):
 
 
 # One file for each algorithm; the top of the library names only where to go next.
-@pytest.mark.parametrize("file", sorted({*PACKAGES} - {"__init__.py", "algorithms/__init__.py"}))
+@for_every("file", sorted({*PACKAGES} - {"__init__.py", "algorithms/__init__.py"}))
 def test_packages_name_their_files(file):
     said = set(re.findall(r"[a-z_0-9]+", ast.get_docstring(TREES[file])))
     files = {path.stem for path in (PACKAGE / file).parent.glob("[a-z]*.py")}
@@ -201,3 +202,21 @@ def test_the_paths_of_a_gradient_and_a_claim_exist():
 def test_files_named_for_contributors_exist():
     files = re.findall(r"`((?:jaxbyz|tests|paper_figs)/[\w/.]+)`", CONTRIBUTING)
     assert not [file for file in files if "NAME" not in file and not (ROOT / file).exists()]
+
+
+def test_every_failure_is_named():
+    """`for_every` says what fails, and not what is skipped or passes."""
+
+    @for_every("number", [0, 1, 2, 3])
+    def test(number):
+        if number == 1:
+            pytest.skip("one")
+        assert number < 2, f"{number} is large"
+
+    with pytest.raises(AssertionError) as caught:
+        test()
+    said = str(caught.value)
+    assert "number = 2: 2 is large" in said
+    assert "number = 3: 3 is large" in said
+    assert "number = 0" not in said
+    assert "number = 1" not in said
