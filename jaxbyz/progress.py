@@ -12,6 +12,8 @@ from jaxbyz import checks
 class Bar:
     """A bar on stderr or in a notebook, or nothing.
 
+    Until the first units of work are done it says "compiling", which is what is waited for then.
+
     Args:
         wanted: True: a bar (needs tqdm); False: none; None: a bar if tqdm is installed and either
             stderr is a terminal or a notebook runs. A program without stderr gets none.
@@ -44,7 +46,9 @@ class Bar:
                 ) from error
             return
         if sys.stderr is not None or in_notebook():
-            self.bar = tqdm(total=total, initial=done, unit=unit, file=sys.stderr)
+            self.bar = tqdm(
+                total=total, initial=done, unit=unit, file=sys.stderr, desc="compiling"
+            )
 
     def __enter__(self) -> Bar:
         return self
@@ -56,6 +60,7 @@ class Bar:
     def advance(self, units: int, beside: dict[str, str]) -> None:
         """Move on, and show some words beside the bar."""
         if self.bar is not None:
+            self.bar.set_description_str("", refresh=False)
             self.bar.set_postfix(beside, refresh=False)
             self.bar.update(units)
 

@@ -150,6 +150,8 @@ def train(
             resumed = store.restore(like, rounds)
         if resumed is not None:
             done, states, stored = resumed
+        bar = stack.enter_context(Bar(progress, rounds, done))  # shown while programs are compiled
+        if resumed is not None:
             so_far.resume(done, states, stored)
             over = listener.begin(so_far.history)
         else:
@@ -161,7 +163,6 @@ def train(
             unseen = {name: np.full(len(chosen), np.nan) for name in watched}
             so_far.note(0, states, unseen | runs.measure(states))
         stack.enter_context(carrying(so_far.history))
-        bar = stack.enter_context(Bar(progress, rounds, done))
         if resumed is None:
             over = over or listener.evaluated(0, so_far.metrics.latest())
         for target in [*range(evaluate_every, rounds, evaluate_every), rounds]:

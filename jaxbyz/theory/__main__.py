@@ -11,7 +11,7 @@ import time
 
 import jax
 
-from jaxbyz.compiling import compile_quickly
+from jaxbyz.compiling import compile_quickly, keep_programs
 from jaxbyz.theory.audit import CLAIMS, FULL, QUICK, audit, chosen, line, markdown
 from jaxbyz.theory.reports import Status
 
@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(str(error))
     if given.quick:
         compile_quickly()
+    keep_programs()
     began = time.perf_counter()
     with jax.enable_x64(True):
         tell = None if given.markdown else lambda finding: print(line(finding), flush=True)

@@ -153,7 +153,10 @@ def test_chosen_evaluators(problem):
 def test_progress_bar_goes_to_stderr(problem, capsys):
     jb.train(rosdhb(), problem, rounds=4, evaluate_every=2, progress=True)
     printed = capsys.readouterr()
-    assert "4/4" in printed.err
+    lines = printed.err.split("\r")
+    assert lines[1].startswith("compiling")  # what is waited for at first
+    assert "4/4" in lines[-1]
+    assert "compiling" not in lines[-1]
     assert printed.out == ""
 
 
