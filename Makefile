@@ -12,8 +12,8 @@ NEEDS ?= .[dev]
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo figures test test-all test-short coverage bench audit mutants proofs lint hooks \
-	clean
+.PHONY: help demo figures test test-all test-short coverage bench audit mutants proofs notebooks lint \
+	hooks clean
 
 help:
 	@echo "make demo    train under attack and draw the picture (a few minutes)"
@@ -26,6 +26,7 @@ help:
 	@echo "make audit   every claim of the theory against every engine; ARGS=--quick for less"
 	@echo "make mutants   planted errors and who notices them, into tests/theory/MUTANTS.md"
 	@echo "make proofs   find the certificates of the theory anew (minutes)"
+	@echo "make notebooks  run the notebooks, and store what they show"
 	@echo "make lint    ruff and mypy"
 	@echo "make hooks   lint before every commit, by pre-commit"
 	@echo "make clean   remove the environment, caches and results"
@@ -71,6 +72,9 @@ mutants: $(VENV)/.installed
 proofs: $(VENV)/.installed
 	$(RUN) -m pip install --quiet --disable-pip-version-check --editable .[sdp]
 	$(RUN) -m jaxbyz.theory.proofs $(ARGS)
+
+notebooks: $(VENV)/.installed
+	$(RUN) tests/notebook_runs.py
 
 lint: $(VENV)/.installed
 	$(RUN) -m ruff format --check .

@@ -84,7 +84,8 @@ def test_the_source_distribution_has_everything(built):
     assert ours(ROOT / "jaxbyz") <= have
     for name in ("README.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE",
                  "Makefile", "pyproject.toml", ".ci/run", "tests/conftest.py",
-                 "notebooks/quickstart.ipynb", "paper_figs/gallery/README.md", "docs/examples/README.md"):  # fmt: skip
+                 "notebooks/quickstart.ipynb", "paper_figs/gallery/README.md",
+                 "docs/examples/README.md"):  # fmt: skip
         assert name in have
     assert not [name for name in have if "__pycache__" in name or "paper_figs/results" in name]
 
