@@ -16,6 +16,8 @@ from jaxbyz.compiling import keep_programs
 from jaxbyz.grids import GridError, grid_of, read, run_grid
 from jaxbyz.grids.results import means, write_pictures, write_summary, write_table
 from jaxbyz.grids.running import check, runs_of
+from jaxbyz.grids.tables import at
+from jaxbyz.storage.paths import made
 
 RACE = """Run a grid of comparisons that a TOML file describes: methods × rules × attacks × settings
 of the problem, each method at the step size that is best for it. Writes table.csv, summary.txt and
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     race = commands.add_parser("race", help="run a grid of comparisons", description=RACE)
     race.add_argument("grid", nargs="?", help="the TOML file; --example prints one with comments")
-    race.add_argument("--folder", help="for results (default: the name of the file, without .toml)")
+    race.add_argument("--folder", help="for results (default: the file's name without .toml)")
     race.add_argument("--dry-run", action="store_true", help="check the file, list the cells")
     race.add_argument("--example", action="store_true", help="print an example of a file")
     given = parser.parse_args(arguments)
@@ -64,7 +66,9 @@ def _race(file: Path, folder: str | None, dry_run: bool) -> int:
         for name in ("problems", "methods", "rules", "attacks"):
             print(f"{name}: {'; '.join(cell.label or '1' for cell in getattr(grid, name))}")
         return 0
-    place = Path(folder) if folder else file.with_suffix("")
+    beside = file.with_suffix("") if file.suffix else file.with_name(f"{file.name}-results")
+    with at("--folder"):
+        place = made("folder", folder or beside)
     found = []
     for compared in run_grid(grid, place):
         found.append(compared)

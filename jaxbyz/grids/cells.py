@@ -38,7 +38,8 @@ def grid_of(sections: Mapping[str, Any]) -> Grid:
     """The cells of a file that `read` has read.
 
     Raises:
-        GridError: an unknown entry of [race]; a method without step sizes.
+        GridError: an unknown entry of [race]; a method without step sizes; two cells that would
+            have the same label, under which results are kept.
 
     >>> sections = {"problem": {"name": "quadratics", "byzantine": [1, 2]},
     ...             "methods": {"SGD": {"name": "robust_sgd"}}, "rules": {"mean": {"name": "mean"}},
@@ -70,7 +71,10 @@ def grid_of(sections: Mapping[str, Any]) -> Grid:
         named = ((label, label_of(section, label), table) for label, table in labelled)
         return [cell for each in named for cell in expanded(*each)]
 
-    return Grid(problems, methods, cells_of("rules"), cells_of("attacks"), steps, race)
+    grid = Grid(problems, methods, cells_of("rules"), cells_of("attacks"), steps, race)
+    for cells in (grid.problems, grid.methods, grid.rules, grid.attacks):
+        _require_labels(cells)
+    return grid
 
 
 def expanded(label: str, where: str, table: Mapping[str, Any]) -> list[Cell]:
@@ -92,6 +96,18 @@ def expanded(label: str, where: str, table: Mapping[str, Any]) -> list[Cell]:
         texts += [f"{name.removesuffix('.name')}={_text(value)}" for name, value in words.items()]
         cells.append(Cell(", ".join(texts), where, words, _filled(table, chosen, ())))
     return cells
+
+
+def _require_labels(cells: list[Cell]) -> None:
+    """Raise where two cells have one label: the results of one would stand for both."""
+    seen: dict[str, str] = {}
+    for cell in cells:
+        if cell.label in seen:
+            raise GridError(
+                f"{cell.where} must make cells of labels that no other has, got {cell.label!r}, "
+                f"which {seen[cell.label]} makes too: choose another label"
+            )
+        seen[cell.label] = cell.where
 
 
 def _axes(table: Mapping[str, Any], above: tuple[str, ...]) -> Any:
@@ -118,4 +134,6 @@ def _filled(
 def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return " ".join(str(each) for each in value.values())
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):  # in full where six digits are not all of it
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return str(value)

@@ -94,6 +94,12 @@ Its compressors are ...
     }
     if "f" in parameters and "f" not in found:
         found["f"] = None  # the problem's
+    for name, parameter in parameters.items():
+        single = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if single and parameter.default is parameter.empty and name not in {*found, *given}:
+            raise GridError(
+                f"{where} must have {name} = ..., an argument of {table['name']}, got none"
+            )
     with at(where):
         return function(**found, **given)
 
@@ -109,7 +115,10 @@ def algorithm(where: str, table: Mapping[str, Any], step: jax.Array | float, rul
     chosen = table.get("optimizer", "sgd")
     optimizer = part("GradientTransformation", f"{where} optimizer", chosen, **rate)
     found: Algorithm = part("Algorithm", where, own, optimizer=optimizer, aggregator=rule)
-    for i, wrapper in enumerate(table.get("around", [])):
+    around = table.get("around", [])
+    if not isinstance(around, list):
+        raise GridError(f"{where} around must be a list of tables, got {around!r}")
+    for i, wrapper in enumerate(around):
         found = part("Algorithm", f"{where} around[{i}]", wrapper, algorithm=found)
     return found
 

@@ -155,6 +155,11 @@ MISTAKES = {
         "[problem] byzantine must be a list of different values, got []"
     ),
     ("k = [2, 6]", "k = [2, 2]"): "[methods.RoSDHB] k must be a list of different values",
+    ("[methods.DM21]", '[methods."RoSDHB, k=2"]'): (
+        "[methods.\"RoSDHB, k=2\"] must make cells of labels that no other has, got 'RoSDHB, k=2'"
+    ),
+    ("eta = 0.5\n", ""): "[methods.DM21] must have eta = ..., an argument of byz_dm21, got none",
+    ("k = [2, 6]", "k = 2\naround = 3"): "[methods.RoSDHB] around must be a list of tables, got 3",
     ("momentum = 0.5", "momentum = 1.5"): "[methods.RoSDHB]: ",
     ("momentum = 0.5", "momentum = { name = 'x' }"): "[methods.RoSDHB] momentum must be no table",
     ('{ name = "top_k", k = 2 }', '{ name = "topk" }'): (
@@ -187,6 +192,30 @@ def test_a_mistake_is_one_sentence_that_names_its_place(tmp_path, capsys, change
     assert MISTAKES[change] in said
     assert said.startswith(f"{file}: ")
     assert said.count("\n") == 1
+
+
+def test_values_that_differ_late_have_labels_that_differ():
+    made = cells.expanded("a", "[rules.a]", {"tau": [1.0000001, 1.0000002, 0.1]})
+    assert [cell.label for cell in made] == ["a, tau=1.0000001", "a, tau=1.0000002", "a, tau=0.1"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, capsys):
+    file = tmp_path / "grid.toml"
+    file.write_text(GRID)
+    assert main(["race", str(file), "--folder", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert "--folder: folder must be a folder" in said
+    assert said.count("\n") == 1
+
+
+def test_the_results_of_a_file_without_a_suffix_lie_beside_it(tmp_path, monkeypatch):
+    (tmp_path / "grid").write_text(GRID)
+    places = []
+    monkeypatch.setattr("jaxbyz.__main__.check", lambda grid: None)
+    monkeypatch.setattr("jaxbyz.__main__.write_pictures", lambda folder, found: [])
+    monkeypatch.setattr("jaxbyz.__main__.run_grid", lambda grid, place: places.append(place) or [])
+    assert main(["race", str(tmp_path / "grid")]) == 0
+    assert places == [tmp_path / "grid-results"]
 
 
 def test_a_file_that_is_not_there_and_no_file(tmp_path, capsys):
