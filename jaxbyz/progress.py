@@ -46,9 +46,7 @@ class Bar:
                 ) from error
             return
         if sys.stderr is not None or in_notebook():
-            self.bar = tqdm(
-                total=total, initial=done, unit=unit, file=sys.stderr, desc="compiling"
-            )
+            self.bar = tqdm(total=total, initial=done, unit=unit, file=sys.stderr, desc="compiling")
 
     def __enter__(self) -> Bar:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from jaxbyz.tables import html_table, spread
@@ -36,18 +37,22 @@ def summary(race: Comparison) -> str:
 def table(race: Comparison, budget: str) -> str:
     """One budget as aligned text, methods from best to worst under every attack."""
     width = max(map(len, (*race.methods, "method")))
+    wide = max(16, *map(len, race.attacks)) + 2
+    timed = not all(math.isnan(seconds) for seconds in race.server_seconds.values())
     lines = [
         title(race, budget),
-        f"{'attack':<18}{'method':<{width}}  {'mean':>11} {'lowest':>11} {'highest':>11}"
-        f"  {'step':<10}{'server ms':>9}",
+        f"{'attack':<{wide}}{'method':<{width}}  {'mean':>11} {'lowest':>11} {'highest':>11}"
+        f"  {'step':<10}{'server ms' if timed else ''}".rstrip(),
     ]
     for row in race.rows(budget):
         step = f"{row.step:.4g}{' *' if row.at_end else ''}"
-        lines.append(
-            f"{row.attack:<18}{row.method:<{width}}  {row.values.mean():>11.4g}"
+        server = f"{1e3 * row.server_seconds:>9.3f}" if timed else ""
+        line = (
+            f"{row.attack:<{wide}}{row.method:<{width}}  {row.values.mean():>11.4g}"
             f" {row.values.min():>11.4g} {row.values.max():>11.4g}  {step:<10}"
-            f"{1e3 * row.server_seconds:>9.3f}{'' if row.used_up else '  (not used up)'}"
+            f"{server}{'' if row.used_up else '  (not used up)'}"
         )
+        lines.append(line.rstrip())
     lines.append("* the end of the grid of step sizes")
     return "\n".join(lines)
 

@@ -53,6 +53,11 @@ def grid_of(sections: Mapping[str, Any]) -> Grid:
     known("[race]", race, RACE, "entries")
     if "rounds" not in race:
         raise GridError("[race] must have rounds = a number of rounds, got none")
+    if "measure" in race and "largest" not in race:
+        raise GridError(
+            f"[race] must have largest = true or false beside measure = {race['measure']!r}: "
+            "whether larger values are better"
+        )
     common = race.pop("steps", None)
     methods, steps = [], {}
     for label, table in sections["methods"].items():

@@ -6,6 +6,7 @@ step sizes is part of the method's name there. A grid that got further methods, 
 of the problem's arguments, makes those runs alone.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -20,6 +21,7 @@ from jaxbyz.grids.cells import Cell, Grid
 from jaxbyz.grids.parts import algorithm, part, rule
 from jaxbyz.grids.tables import GridError, at
 from jaxbyz.problems import Problem
+from jaxbyz.storage.locks import Lock
 from jaxbyz.storage.paths import made
 
 MARK = " #"  # between the label of a method and its digest
@@ -65,9 +67,22 @@ def run_grid(
         tell: what happens, one line at a time.
 
     Raises:
-        ValueError: as for `compare_aggregators`.
+        ValueError: as for `compare_aggregators`; another process works in the folder.
     """
-    stored = made("folder", folder) / "runs"
+    place = made("folder", folder)
+    with contextlib.closing(_Held(place)):
+        yield from _run_all(grid, place / "runs", tell)
+
+
+class _Held:
+    """The folder, which is this process's alone until it is closed."""
+
+    def __init__(self, folder: Path):
+        with at("--folder"):
+            self.close = Lock(folder).release
+
+
+def _run_all(grid: Grid, stored: Path, tell: Callable[[str], None]) -> Iterator[Compared]:
     for i, cell in enumerate(grid.problems):
         tell(f"problem {i + 1} of {len(grid.problems)}: {cell.label or cell.table['name']}")
         methods, rules, attacks = _parts(grid)

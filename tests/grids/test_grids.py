@@ -13,24 +13,19 @@ import pytest
 import jaxbyz as jb
 from jaxbyz.__main__ import main
 from jaxbyz.grids import cells, parts, tables
+from jaxbyz.storage.locks import Lock
 
 GRID = """
 [problem]
 name = "quadratics"
 honest = 5
-byzantine = [1, 2]
+byzantine = [1]
 dimension = 6
 
 [methods.RoSDHB]
 name = "rosdhb"
 momentum = 0.5
 k = [2, 6]
-
-[methods.DM21]
-name = "byz_dm21"
-eta = 0.5
-compressor = { name = "top_k", k = 2 }
-steps = [0.2]
 
 [rules.median]
 name = "coordinate_median"
@@ -51,6 +46,14 @@ tuning_seeds = 1
 evaluate = ["loss"]
 budgets = { round = 4, uplink_bits = 300 }
 """
+DM21 = """
+[methods.DM21]
+name = "byz_dm21"
+eta = 0.5
+compressor = { name = "top_k", k = 2 }
+steps = [0.2]
+"""
+FULL = GRID.replace("byzantine = [1]", "byzantine = [1, 2]") + DM21
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +73,14 @@ def lines(folder):
 def test_the_table_has_every_cell_and_the_numbers_are_those_of_compare(ran):
     table = lines(ran)
     # problems × methods × rules × attacks × budgets × reported seeds
-    assert len(table) == 2 * 3 * 2 * 1 * 2 * 2
+    assert len(table) == 1 * 2 * 2 * 1 * 2 * 2
     assert list(table[0])[:6] == [
         "problem.byzantine", "method.k", "method", "rule", "attack", "budget"
     ]  # fmt: skip
-    problem = jb.problems.quadratics(honest=5, byzantine=2, dimension=6)
+    problem = jb.problems.quadratics(honest=5, byzantine=1, dimension=6)
     race = jb.compare(
         {"RoSDHB": lambda step: jb.rosdhb(
-            k=2, momentum=0.5, optimizer=optax.sgd(step), aggregator=jb.coordinate_median(2))},
+            k=2, momentum=0.5, optimizer=optax.sgd(step), aggregator=jb.coordinate_median(1))},
         problem, attacks=[jb.ipm()], steps=[0.1, 0.3], rounds=4, evaluate_every=2, seeds=2,
         tuning_seeds=1, evaluate=["loss"], budgets={"round": 4, "uplink_bits": 300},
         time_server=False,
@@ -86,7 +89,7 @@ def test_the_table_has_every_cell_and_the_numbers_are_those_of_compare(ran):
         mine = [
             line for line in table
             if (line["problem.byzantine"], line["method.k"], line["rule"], line["budget"])
-            == ("2", "2", "median", budget)
+            == ("1", "2", "median", budget)
         ]  # fmt: skip
         (row,) = race.rows(budget)
         assert [float(line["step"]) for line in mine] == [row.step] * 2
@@ -100,31 +103,43 @@ def test_the_summary_and_the_pictures_are_there(ran):
     assert "#" not in text
     pictures = sorted(path.name for path in (ran / "grid" / "pictures").iterdir())
     # problems × budgets × (methods + rules × attacks)
-    assert len(pictures) == 2 * 2 * (3 + 2)
+    assert len(pictures) == 1 * 2 * (2 + 2)
     assert "byzantine=1__round__rules__RoSDHB__k=2.png" in pictures
 
 
 def test_what_was_run_is_not_run_again_and_further_cells_are_added(ran, capsys):
     before = {path: path.stat().st_mtime_ns for path in (ran / "grid" / "runs").rglob("*.npz")}
     table = lines(ran)
-    changed = GRID.replace("byzantine = [1, 2]", "byzantine = [1, 2, 0]")
-    changed = changed.replace("steps = [0.2]", "steps = [0.2, 0.4]")
+    changed = GRID.replace("byzantine = [1]", "byzantine = [1, 0]").replace("[2, 6]", "[2]") + DM21
     (ran / "grid.toml").write_text(changed)
     with pytest.warns(UserWarning, match="does nothing"):
         assert main(["race", str(ran / "grid.toml")]) == 0
     after = {path: path.stat().st_mtime_ns for path in (ran / "grid" / "runs").rglob("*.npz")}
     assert before.items() <= after.items()
-    # Three methods with no Byzantine worker, and one with other step sizes with one and two.
-    assert len(after) - len(before) == 3 * 2 + 2 * 2
-    kept = [line for line in lines(ran) if line["method"] != "DM21"]
-    assert [line for line in table if line["method"] != "DM21"] == [
-        line for line in kept if line["problem.byzantine"] != "0"
-    ]
+    # Two rules: a further method, and both methods with no Byzantine worker.
+    assert len(after) - len(before) == 2 + 2 * 2
+
+    def rosdhb(table):
+        wanted = {"problem.byzantine": "1", "method": "RoSDHB, k=2"}
+        return [
+            {name: line[name] for name in ("rule", "budget", "step", "seed", "loss")}
+            for line in table
+            if wanted.items() <= line.items()
+        ]
+
+    assert rosdhb(lines(ran)) == rosdhb(table) != []
     (ran / "grid.toml").write_text(GRID)
 
 
+def test_two_processes_do_not_write_in_one_folder(ran, capsys):
+    lock = Lock(ran / "grid")
+    assert main(["race", str(ran / "grid.toml")]) == 2
+    assert "--folder: " in capsys.readouterr().err
+    lock.release()
+
+
 def test_a_dry_run_lists_the_cells_and_runs_nothing(tmp_path, capsys):
-    (tmp_path / "grid.toml").write_text(GRID)
+    (tmp_path / "grid.toml").write_text(FULL)
     assert main(["race", str(tmp_path / "grid.toml"), "--dry-run"]) == 0
     said = capsys.readouterr().out.splitlines()
     # (2 step sizes for two methods, 1 for the third) × problems × rules × attacks × seeds
@@ -176,6 +191,7 @@ MISTAKES = {
     ("rounds = 4\n", ""): "[race] must have rounds",
     ("steps = [0.1, 0.3]\n", ""): "[methods.RoSDHB] must have steps = [...]",
     ("steps = [0.1, 0.3]\n", "steps = [-1.0]\n"): "steps must be positive finite numbers",
+    ("seeds = 2", 'seeds = 2\nmeasure = "loss"'): "[race] must have largest = true or false",
     ("seeds = 2", "seed = 2"): "[race] has no 'seed': did you mean 'seeds'?",
     ('["loss"]', '["lost"]'): "evaluate must be a list of names among",
     ("round = 4,", "rounds = 4,"): "budgets must name columns among",
@@ -186,7 +202,7 @@ MISTAKES = {
 @pytest.mark.parametrize("change", MISTAKES, ids=lambda change: change[1][:30])
 def test_a_mistake_is_one_sentence_that_names_its_place(tmp_path, capsys, change):
     file = tmp_path / "grid.toml"
-    file.write_text(GRID.replace(*change, 1))
+    file.write_text(FULL.replace(*change, 1))
     assert main(["race", str(file), "--dry-run"]) == 2
     said = capsys.readouterr().err
     assert MISTAKES[change] in said
