@@ -12,12 +12,13 @@ NEEDS ?= .[dev]
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo figures test test-all test-short coverage bench audit mutants proofs lint hooks \
-	clean
+.PHONY: help demo figures docs test test-all test-short coverage bench audit mutants proofs lint \
+	hooks clean
 
 help:
 	@echo "make demo    train under attack and draw the picture (a few minutes)"
 	@echo "make figures every figure at its smallest scale, and a page that shows them"
+	@echo "make docs    the site, into docs/_build/html"
 	@echo "make test    the tests"
 	@echo "make test-all  the same, with every case of the long tables"
 	@echo "make test-short  a short subset, in one process"
@@ -42,6 +43,17 @@ demo: $(VENV)/.installed
 
 figures: $(VENV)/.installed
 	$(RUN) -m paper_figs all --quick --processes 2 $(ARGS)
+
+# Sphinx and its theme, beside what the other targets need.
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/.installed
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable .[docs]
+	@touch $@
+
+# Warnings are errors, and so is a link that leads nowhere.
+docs: $(VENV)/.installed $(VENV)/.installed-docs
+	$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
+	PYTHONPATH=docs $(RUN) -m build_steps.links docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 test: $(VENV)/.installed
 	$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -81,5 +93,5 @@ hooks: $(VENV)/.installed
 	$(RUN) -m pre_commit install
 
 clean:
-	rm -rf $(VENV) .jax_cache .pytest_cache .ruff_cache .mypy_cache paper_figs/results \
+	rm -rf $(VENV) docs/_build .jax_cache .pytest_cache .ruff_cache .mypy_cache paper_figs/results \
 		"$${XDG_CACHE_HOME:-$$HOME/.cache}/jaxbyz-tests" .coverage coverage.txt coverage.json

@@ -1,0 +1,5 @@
+"""To be written."""
+
+
+def connect(app):
+    pass

@@ -1,0 +1,5 @@
+"""To be written."""
+
+
+def pages():
+    return {"index.md": "# tables\n"}
