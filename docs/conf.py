@@ -4,6 +4,7 @@ What stands elsewhere in the repository, or in the code, is brought in by `build
 Sphinx looks for pages: notebooks, gallery, reference and tables. git ignores those folders.
 """
 
+import importlib.metadata
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,11 @@ HERE = Path(__file__).parent
 # `build_steps` lies here; the library and the figures one folder up; the tests' catalogue in tests.
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "tests")]
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# The tables compile some programs that run once: no optimisation, which takes a quarter of the time.
+flags = [os.environ.get("XLA_FLAGS", ""), "--xla_backend_optimization_level=0"]
+if importlib.metadata.version("jaxlib").startswith("0.10."):
+    flags.append("--xla_cpu_use_fusion_emitters=false")
+os.environ["XLA_FLAGS"] = " ".join(flags).strip()
 
 import jaxbyz  # noqa: E402
 
@@ -53,15 +59,12 @@ nb_execution_mode = "off"
 # An empty section is no error.
 suppress_warnings = ["toc.empty_glob"]
 
-# Signatures have defaults as the source writes them, and types stand beside the arguments.
-autodoc_preserve_defaults = True
-autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
+# Signatures stand as the source writes them (`build_steps.docstrings`).
+autodoc_typehints = "none"
+autodoc_class_signature = "separated"
 autodoc_member_order = "bysource"
 add_module_names = False
 maximum_signature_line_length = 80
 python_display_short_literal_types = True
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
-# In docstrings `name` is code, and a link where it is a public name.
-default_role = "py:obj"

@@ -1,5 +1,116 @@
-"""To be written."""
+"""The gallery: pictures of all figures with their verdicts, and a page for each figure.
+
+Everything comes from the committed results in `paper_figs/gallery`.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from build_steps.sources import ROOT
+from build_steps.tables import markdown
+from paper_figs.frame.pages import MARKS, verdicts
+
+GALLERY = ROOT / "paper_figs" / "gallery"
+FIGURES = ROOT / "paper_figs" / "figures"
+# The first part of a figure's name -> a heading; the others come last.
+PARTS = {
+    "rosdhb": "RoSDHB",
+    "dm21": "Byz-DM21 and Byz-VR-DM21",
+    "dasha": "Other methods",
+    "marina": "Other methods",
+    "": "Rules, attacks, compressors and bits",
+}
 
 
-def pages():
-    return {"index.md": "# gallery\n"}
+def pages(folder: Path = GALLERY) -> dict[str, str | Path]:
+    """File name -> a text, or the picture to copy."""
+    found = {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")}
+    made: dict[str, str | Path] = {"index.md": _index(found)}
+    for name, told in found.items():
+        made[f"{name}.md"] = _figure(name, told)
+        made[f"{name}.png"] = folder / f"{name}.png"
+    return made
+
+
+def _index(found: dict[str, Any]) -> str:
+    lines = [
+        "# Gallery",
+        "",
+        "Every figure as `python -m paper_figs NAME --gallery` made it, on the data that its title "
+        "names. Each holds claims against its curves. *T* claims are theorems and identities, "
+        "which must hold; *E* claims are what a paper observed, and may come out differently. "
+        "A figure leads to its claims, numbers and settings.",
+        "",
+    ]
+    for heading, names in _by_part(found):
+        lines += [f"## {heading}", "", '<div class="gallery">']
+        for name in names:
+            told = found[name]
+            lines += [
+                f'<a class="figure" href="{name}.html">',
+                f'<img src="../_images/{name}.png" alt="" loading="lazy" width="320">',
+                f"<strong>{_html(told['title'])}</strong>",
+                f"<span>{_html(verdicts(told['findings']))}</span>",
+                "</a>",
+            ]
+        lines += ["</div>", ""]
+    lines += ["```{toctree}", ":hidden:", "", *(n for _, names in _by_part(found) for n in names)]
+    return "\n".join([*lines, "```", ""])
+
+
+def _by_part(found: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Headings, each with its figures."""
+    of = {name: PARTS.get(name.split("_")[0], PARTS[""]) for name in sorted(found)}
+    for heading in dict.fromkeys(PARTS.values()):
+        names = [name for name, its in of.items() if its == heading]
+        if names:
+            yield heading, names
+
+
+def _figure(name: str, told: dict[str, Any]) -> str:
+    source = ast.parse((FIGURES / f"{name}.py").read_text("utf-8"))
+    seconds = told["seconds"]["run"]
+    findings = [
+        [f["kind"], f"{MARKS[f['verdict']]} {f['verdict']}", _text(f["claim"]), _text(f["numbers"])]
+        for f in told["findings"]
+    ]
+    return "\n".join(
+        [
+            f"# {told['title']}",
+            "",
+            f"```{{image}} {name}.png",
+            f":alt: {told['title']}",
+            "```",
+            "",
+            ast.get_docstring(source) or "",
+            "",
+            f"Made by `python -m paper_figs {name} --gallery` in {seconds:,.0f} s, at the scale "
+            f"*{told['scale']}*, revision {told['revision']}, JAX {told['versions']['jax']}, "
+            f"{told['device']}. Specification, step sizes and intervals are in "
+            f"`paper_figs/gallery/{name}.json`.",
+            "",
+            "## Verdicts",
+            "",
+            f"{verdicts(told['findings'])}.",
+            "",
+            markdown(["kind", "verdict", "claim", "numbers"], findings),
+            "",
+        ]
+    )
+
+
+def _text(value: Any) -> str:
+    """Plain text: nothing in it is markup."""
+    text = str(value)
+    for sign in "\\`*_<$[":
+        text = text.replace(sign, f"\\{sign}")
+    return text
+
+
+def _html(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
