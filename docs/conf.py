@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 # `build_steps` lies here; the library and the figures one folder up; the tests' catalogue in tests.
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "tests")]
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# The tables compile some programs that run once: no optimisation, which takes a quarter of the time.
+# The tables compile programs that run once: not optimised, in a quarter of the time.
 flags = [os.environ.get("XLA_FLAGS", ""), "--xla_backend_optimization_level=0"]
 if importlib.metadata.version("jaxlib").startswith("0.10."):
     flags.append("--xla_cpu_use_fusion_emitters=false")
@@ -30,6 +30,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "myst_nb",
+    "sphinx_copybutton",
     "build_steps",
 ]
 exclude_patterns = ["_build", "examples", "build_steps", "**/.ipynb_checkpoints"]
@@ -49,7 +50,9 @@ html_theme_options = {
     "show_navbar_depth": 1,
     "home_page_in_toc": True,
 }
-html_last_updated_fmt = None
+html_context = {"default_mode": "auto"}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 # Mathematics is MathML, which browsers draw themselves: no script is fetched.
 html_math_renderer = "mathml"

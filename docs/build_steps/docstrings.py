@@ -90,25 +90,23 @@ def _goes_on(lines: Sequence[str], i: int, doctest: bool, table: bool) -> bool:
 
 
 def _escaped(text: str) -> str:
-    """Text without markup but bullets; `code` is a literal.
+    r"""Text without markup but bullets; `code` is a literal.
 
-    >>> _escaped("* x* and |y_| of `a`")
-    '* x\\\\* and \\\\|y\\\\_\\\\| of ``a``'
+    >>> print(_escaped("x* and |y_| of `a`, `k`-subsets of `b`s"))
+    x\* and \|y\_\| of ``a``, ``k``-subsets of ``b``\ s
     """
     pieces = re.split(r"`+([^`]+)`+", text)
     for i, piece in enumerate(pieces):
         if i % 2:
-            pieces[i] = f"``{' '.join(piece.split())}``"
+            # A literal ends before a space or punctuation only.
+            begins = "\\ " if re.search(r"\w$", pieces[i - 1]) else ""
+            ends = "\\ " if re.match(r"\w", pieces[i + 1]) else ""
+            pieces[i] = f"{begins}``{' '.join(piece.split())}``{ends}"
             continue
         piece = piece.replace("\\", "\\\\")
         piece = re.sub(r"(?m)(?<!^)(?<!^    )\*|\*(?! )|\|", lambda m: "\\" + m[0], piece)
         pieces[i] = re.sub(r"(?<=\w)_(?!\w)", r"\\_", piece)
-    # A literal ends before a space or punctuation only: `k`-subset.
-    return re.sub(
-        r"(``[^`]+``)(?=\w)|(?<=\w)(``[^`]+``)",
-        lambda m: f"{m[1]}\\ " if m[1] else f"\\ {m[2]}",
-        "".join(pieces),
-    )
+    return "".join(pieces)
 
 
 def _docstring(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:

@@ -6,13 +6,16 @@ Everything comes from the committed results in `paper_figs/gallery`.
 from __future__ import annotations
 
 import ast
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from build_steps.sources import ROOT
-from build_steps.tables import markdown
+from build_steps.texts import markdown
 from paper_figs.frame.pages import MARKS, verdicts
 
 GALLERY = ROOT / "paper_figs" / "gallery"
@@ -27,14 +30,25 @@ PARTS = {
 }
 
 
-def pages(folder: Path = GALLERY) -> dict[str, str | Path]:
-    """File name -> a text, or the picture to copy."""
+def pages(folder: Path = GALLERY) -> dict[str, str | bytes | Path]:
+    """File name -> a text, a picture, or a picture to copy."""
     found = {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")}
-    made: dict[str, str | Path] = {"index.md": _index(found)}
+    made: dict[str, str | bytes | Path] = {"index.md": _index(found)}
     for name, told in found.items():
         made[f"{name}.md"] = _figure(name, told)
         made[f"{name}.png"] = folder / f"{name}.png"
+        made[f"{name}_small.webp"] = thumbnail(folder / f"{name}.png")
     return made
+
+
+def thumbnail(picture: Path, width: int = 560) -> bytes:
+    """A small picture, for twice the dots of its place on the page."""
+    with Image.open(picture) as image:
+        small = image.convert("RGB")
+        small.thumbnail((width, width))
+        written = io.BytesIO()
+        small.save(written, "WEBP", quality=70, method=6)
+    return written.getvalue()
 
 
 def _index(found: dict[str, Any]) -> str:
@@ -48,17 +62,18 @@ def _index(found: dict[str, Any]) -> str:
         "",
     ]
     for heading, names in _by_part(found):
-        lines += [f"## {heading}", "", '<div class="gallery">']
+        lines += [f"## {heading}", "", "::::{container} gallery"]
         for name in names:
             told = found[name]
+            said = verdicts(told["findings"])
             lines += [
-                f'<a class="figure" href="{name}.html">',
-                f'<img src="../_images/{name}.png" alt="" loading="lazy" width="320">',
-                f"<strong>{_html(told['title'])}</strong>",
-                f"<span>{_html(verdicts(told['findings']))}</span>",
-                "</a>",
+                ":::{container} figure-card",
+                f"[![]({name}_small.webp) **{_text(told['title'])}**]({name}.md)",
+                "",
+                said,
+                ":::",
             ]
-        lines += ["</div>", ""]
+        lines += ["::::", ""]
     lines += ["```{toctree}", ":hidden:", "", *(n for _, names in _by_part(found) for n in names)]
     return "\n".join([*lines, "```", ""])
 
@@ -110,7 +125,3 @@ def _text(value: Any) -> str:
     for sign in "\\`*_<$[":
         text = text.replace(sign, f"\\{sign}")
     return text
-
-
-def _html(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -13,10 +13,12 @@ import re
 from build_steps import docstrings
 from build_steps.names import GROUPS, Public, of_page, public
 
-# Read by users who write parts; the others are internal, though the types mention them.
-INTRODUCTIONS = {
-    "running": "What most users call, as `jb.NAME` after `import jaxbyz as jb`.",
-}
+# `jaxbyz` lists its names by kind; these come first, and the files that define them tell nothing.
+FIRST = (
+    "train", "History", "StopTraining", "RunDiverged", "compare", "compare_aggregators",
+    "Comparison", "effect", "Effect", "describe", "Description", "describe_table",
+    "DescriptionTable", "plot_histories", "plot_rules",
+)  # fmt: skip
 
 
 def pages() -> dict[str, str]:
@@ -39,23 +41,32 @@ def _index() -> str:
 
 
 def _page(page: str) -> str:
-    title, _ = GROUPS[page]
+    title, modules = GROUPS[page]
     lines = [f".. _reference-{page}:", "", *_title(title, "=")]
-    if page in INTRODUCTIONS:
-        lines += [*docstrings.plain([INTRODUCTIONS[page]]), ""]
     for module, names in of_page(page):
         lines += [f".. py:module:: {module}", f".. py:currentmodule:: {module}", ""]
-        told = inspect.getdoc(importlib.import_module(module)) or ""
-        if page not in INTRODUCTIONS:
-            lines += [*docstrings.plain([told.split("\n\n")[0]]), ""]
         shown = [one for one in names if not _is_module(one)]
         elsewhere = [one for one in shown if one.home != one.full]
         here = [one for one in shown if one.home == one.full]
-        lines += _table([one for one in shown if page != "running" or one in here])
         if page == "running":
-            lines += _parts(elsewhere)
-        lines += _described(module, here)
+            here.sort(key=lambda one: FIRST.index(one.name) if one.name in FIRST else len(FIRST))
+            lines += _top(here, elsewhere)
+            continue
+        told = inspect.getdoc(importlib.import_module(module)) or ""
+        if len(modules) > 1:
+            lines += _title(module, "-")
+        lines += [*docstrings.plain(told.split("\n\n")[0].split("\n")), ""]
+        lines += [*_table(shown), *_described(module, here, "~" if len(modules) > 1 else "-")]
     return "\n".join(lines) + "\n"
+
+
+def _top(here: list[Public], elsewhere: list[Public]) -> list[str]:
+    """The names of `jaxbyz` itself; those of parts are told of, and described elsewhere."""
+    said = ["What most users call, as `jb.NAME` after `import jaxbyz as jb`.", ""]
+    lines = [*docstrings.plain(said), *_table(here), *_parts(elsewhere)]
+    for one in here:
+        lines += _entry(one)
+    return lines
 
 
 def _parts(names: list[Public]) -> list[str]:
@@ -67,7 +78,7 @@ def _parts(names: list[Public]) -> list[str]:
     return [*lines, ""]
 
 
-def _described(module: str, names: list[Public]) -> list[str]:
+def _described(module: str, names: list[Public], line: str) -> list[str]:
     """The descriptions, in the order of the list, files together."""
     files: dict[str, list[Public]] = {}
     for one in names:
@@ -75,13 +86,13 @@ def _described(module: str, names: list[Public]) -> list[str]:
     lines: list[str] = []
     for file, ones in files.items():
         if len(files) > 1 or file != module:
-            lines += _about(file)
+            lines += _about(file, line)
         for one in ones:
             lines += _entry(one)
     return lines
 
 
-def _about(file: str) -> list[str]:
+def _about(file: str, line: str) -> list[str]:
     """A heading, and what the file's docstring says of all that is in it."""
     told = inspect.getdoc(importlib.import_module(file)) or file
     first = told.split("\n\n")[0].replace("\n", " ").rstrip(".")
@@ -89,7 +100,7 @@ def _about(file: str) -> list[str]:
     rest = told if first != heading else told.partition("\n\n")[2]
     return [
         "",
-        *_title(docstrings.plain([heading])[0], "-"),
+        *_title(docstrings.plain([heading])[0], line),
         *docstrings.plain(rest.split("\n")),
         "",
     ]
@@ -144,11 +155,18 @@ def _table(names: list[Public]) -> list[str]:
 
 
 def _first_sentence(one: Public) -> str:
+    """What its docstring says first, or that of its file, where a name alone says too little."""
     value = one.value
     if not (inspect.isclass(value) or inspect.isfunction(value)):
         return docstrings.plain([_comment(one) or _kind(value)])[0]
-    told = (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ")
+    told, of_file = _start(value), _start(importlib.import_module(_file(one)))
+    if len(told) < 20 and of_file.startswith(told.rstrip(".")):
+        told = of_file
     return docstrings.plain([told])[0] if told else one.name
+
+
+def _start(value: object) -> str:
+    return (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ")
 
 
 def _link(one: Public) -> str:

@@ -34,8 +34,8 @@ def notebooks(folder: Path = ROOT / "notebooks") -> dict[str, str | Path]:
     return {"index.md": index, **{f"{name}.ipynb": path for name, path in found.items()}}
 
 
-def place(folder: Path, pages: Mapping[str, str | Path]) -> None:
-    """Make a folder hold these files: a text is written, a path is copied.
+def place(folder: Path, pages: Mapping[str, str | bytes | Path]) -> None:
+    """Make a folder hold these files: a path is copied, a text or bytes written.
 
     A file that is as it shall be stays as it is, since Sphinx reads what is newer anew.
     """
@@ -45,6 +45,8 @@ def place(folder: Path, pages: Mapping[str, str | Path]) -> None:
             path.unlink()
     for name, page in pages.items():
         target = folder / name
-        wanted = page.read_bytes() if isinstance(page, Path) else page.encode()
+        if isinstance(page, Path):
+            page = page.read_bytes()
+        wanted = page.encode() if isinstance(page, str) else page
         if not target.exists() or target.read_bytes() != wanted:
             target.write_bytes(wanted)
