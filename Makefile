@@ -44,15 +44,17 @@ demo: $(VENV)/.installed
 figures: $(VENV)/.installed
 	$(RUN) -m paper_figs all --quick --processes 2 $(ARGS)
 
-# Sphinx and its theme, beside what the other targets need.
+# Sphinx and what it needs, without the library: that is installed, and two installs of one folder
+# at a time meet in its egg-info.
 $(VENV)/.installed-docs: pyproject.toml | $(VENV)/.installed
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable .[docs]
+	$(RUN) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+		| xargs $(RUN) -m pip install --quiet --disable-pip-version-check
 	@touch $@
 
-# Warnings are errors, and so is a link that leads nowhere.
+# Warnings are errors; so are a link that leads nowhere and a public name without a description.
 docs: $(VENV)/.installed $(VENV)/.installed-docs
 	$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
-	PYTHONPATH=docs $(RUN) -m build_steps.links docs/_build/html
+	PYTHONPATH=docs:. $(RUN) -m build_steps.check docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 test: $(VENV)/.installed

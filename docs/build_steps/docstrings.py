@@ -174,7 +174,7 @@ def signature(function: Any) -> tuple[str, str | None] | None:
 
     >>> from jaxbyz import trimmed_mean
     >>> signature(trimmed_mean)
-    ('(f: int | None = None, trim: int | None = None)', 'Aggregator')
+    ('(f: int | None=None, trim: int | None=None)', 'Aggregator')
     """
     try:
         source = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))

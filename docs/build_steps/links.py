@@ -1,4 +1,4 @@
-"""Every internal link and anchor of a built site: `python -m build_steps.links FOLDER`.
+"""Every internal link and anchor of a built site, and what its pages load.
 
 Links of pages, pictures, scripts and style sheets must lead to a file of the site, and what follows
 `#` to an element of that page. Nothing is fetched: links to other sites are not followed, but a
@@ -7,8 +7,7 @@ script, style sheet or picture from another site is an error, since the site mus
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -19,7 +18,7 @@ PARTS = {"img": "src", "script": "src", "link": "href", "source": "src", "video"
 NOT_LOADED = {"canonical", "author", "copyright", "license", "next", "prev", "search", "index"}
 
 
-class _Page(HTMLParser):
+class Page(HTMLParser):
     """The anchors of a page, its links, and what a browser loads for it."""
 
     def __init__(self) -> None:
@@ -29,6 +28,7 @@ class _Page(HTMLParser):
         self.loaded: list[tuple[int, str]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what an element says."""
         given = dict(attrs)
         self.anchors.update(value for key in ("id", "name") if (value := given.get(key)))
         line = self.getpos()[0]
@@ -41,35 +41,33 @@ class _Page(HTMLParser):
             (self.links if named & NOT_LOADED else self.loaded).append((line, part))
 
 
-def read(path: Path) -> _Page:
+def read(path: Path) -> Page:
     """Parse a page."""
-    page = _Page()
+    page = Page()
     page.feed(path.read_text(encoding="utf-8"))
     page.close()
     return page
 
 
-def _html_files(root: Path) -> list[Path]:
-    """The pages; in `_static` a theme has templates that end on .html too."""
-    files = sorted(root.rglob("*.html"))
-    return [path for path in files if "_static" not in path.relative_to(root).parts]
-
-
-def dead(folder: Path) -> Iterator[str]:
-    """What is wrong: one text for each dead link, "page:line: link: reason"."""
-    pages = {path: read(path) for path in _html_files(folder.resolve())}
-    if not pages:
-        yield f"{folder}: no pages"
+def read_site(folder: Path) -> dict[Path, Page]:
+    """All pages by their paths; in `_static` a theme has templates that end on .html too."""
     root = folder.resolve()
+    files = sorted(root.rglob("*.html"))
+    return {path: read(path) for path in files if "_static" not in path.relative_to(root).parts}
+
+
+def dead(root: Path, pages: Mapping[Path, Page]) -> Iterator[str]:
+    """What is wrong: one text for each dead link, "page:line: link: reason"."""
     for path, page in pages.items():
-        for line, link in [*page.links, *page.loaded]:
-            reason = _reason(link, path, root, pages, (line, link) in page.loaded)
-            if reason:
-                yield f"{path.relative_to(root)}:{line}: {link}: {reason}"
+        for links, loaded in ((page.links, False), (page.loaded, True)):
+            for line, link in links:
+                reason = _reason(link, path, root.resolve(), pages, loaded)
+                if reason:
+                    yield f"{path.relative_to(root.resolve())}:{line}: {link}: {reason}"
 
 
 def _reason(
-    link: str, path: Path, root: Path, pages: dict[Path, _Page], loaded: bool
+    link: str, path: Path, root: Path, pages: Mapping[Path, Page], loaded: bool
 ) -> str | None:
     """Why a link leads nowhere; None if it does not."""
     parts = urlsplit(link)
@@ -86,18 +84,6 @@ def _reason(
         return "leads out of the site"
     if not target.is_file():
         return "no such file"
-    anchor = unquote(parts.fragment)
-    if anchor and target in pages and anchor not in pages[target].anchors:
+    if target in pages and unquote(parts.fragment) not in pages[target].anchors:
         return "no such anchor"
     return None
-
-
-def main(arguments: list[str]) -> int:
-    """Print what is wrong."""
-    wrong = list(dead(Path(arguments[0])))
-    print("\n".join(wrong) if wrong else "every internal link leads somewhere")
-    return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from types import ModuleType
 
 from build_steps import docstrings
 from build_steps.names import GROUPS, Public, of_page, public
@@ -57,6 +58,9 @@ def _page(page: str) -> str:
             lines += _title(module, "-")
         lines += [*docstrings.plain(told.split("\n\n")[0].split("\n")), ""]
         lines += [*_table(shown), *_described(module, here, "~" if len(modules) > 1 else "-")]
+        for one in names:
+            if _is_module(one) and not any(one.value.__name__ in m for _, m in GROUPS.values()):
+                lines += _module(one.value)
     return "\n".join(lines) + "\n"
 
 
@@ -76,6 +80,13 @@ def _parts(names: list[Public]) -> list[str]:
         links = ", ".join(_link(one) for one in names if one.page == page)
         lines += [f"- :doc:`{GROUPS[page][0].lower()} <{page}>`: {links}"]
     return [*lines, ""]
+
+
+def _module(module: ModuleType) -> list[str]:
+    """A module that is public as a whole, and what it says of itself first."""
+    name = module.__name__
+    text = docstrings.plain([f"`{name}`: {_start(module)}"])
+    return [f".. py:module:: {name}", "   :no-index-entry:", "", *text, ""]
 
 
 def _described(module: str, names: list[Public], line: str) -> list[str]:
