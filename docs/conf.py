@@ -33,6 +33,7 @@ extensions = [
     "sphinx_copybutton",
     "build_steps",
 ]
+# `examples` are programs, of which pages show parts.
 exclude_patterns = ["_build", "examples", "build_steps", "**/.ipynb_checkpoints"]
 
 html_theme = "sphinx_book_theme"
@@ -59,8 +60,6 @@ html_math_renderer = "mathml"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"
-# An empty section is no error.
-suppress_warnings = ["toc.empty_glob"]
 
 # Signatures stand as the source writes them (`build_steps.docstrings`).
 autodoc_typehints = "none"

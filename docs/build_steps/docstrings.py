@@ -111,6 +111,8 @@ def _escaped(text: str) -> str:
 
 def _docstring(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     lines[:] = plain(lines)
+    if what in ("property", "attribute", "data"):
+        lines.insert(0, "")  # else napoleon takes what stands before a colon for a type
     if what in ("class", "exception"):
         lines += fields(value)
 

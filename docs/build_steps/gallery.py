@@ -91,7 +91,11 @@ def _figure(name: str, told: dict[str, Any]) -> str:
     source = ast.parse((FIGURES / f"{name}.py").read_text("utf-8"))
     seconds = told["seconds"]["run"]
     findings = [
-        [f["kind"], f"{MARKS[f['verdict']]} {f['verdict']}", _text(f["claim"]), _text(f["numbers"])]
+        [
+            f"{f['kind']} {MARKS[f['verdict']]} {f['verdict']}",
+            _text(f["claim"]),
+            _text(f["numbers"]),
+        ]
         for f in told["findings"]
     ]
     return "\n".join(
@@ -113,7 +117,7 @@ def _figure(name: str, told: dict[str, Any]) -> str:
             "",
             f"{verdicts(told['findings'])}.",
             "",
-            markdown(["kind", "verdict", "claim", "numbers"], findings),
+            markdown(["verdict", "claim", "numbers"], findings),
             "",
         ]
     )
