@@ -12,12 +12,13 @@ NEEDS ?= .[dev]
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo figures test test-all test-short coverage bench audit mutants proofs notebooks lint \
-	hooks clean
+.PHONY: help demo figures docs test test-all test-short coverage bench audit mutants proofs notebooks \
+	lint hooks clean
 
 help:
 	@echo "make demo    train under attack and draw the picture (a few minutes)"
 	@echo "make figures every figure at its smallest scale, and a page that shows them"
+	@echo "make docs    the site, into docs/_build/html"
 	@echo "make test    the tests"
 	@echo "make test-all  the same, with every case of the long tables"
 	@echo "make test-short  a short subset, in one process"
@@ -43,6 +44,19 @@ demo: $(VENV)/.installed
 
 figures: $(VENV)/.installed
 	$(RUN) -m paper_figs all --quick --processes 2 $(ARGS)
+
+# Sphinx and what it needs, without the library: that is installed, and two installs of one folder
+# at a time meet in its egg-info.
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/.installed
+	$(RUN) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+		| xargs $(RUN) -m pip install --quiet --disable-pip-version-check
+	@touch $@
+
+# Warnings are errors; so are a link that leads nowhere and a public name without a description.
+docs: $(VENV)/.installed $(VENV)/.installed-docs
+	$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
+	PYTHONPATH=docs:. $(RUN) -m build_steps.check docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 test: $(VENV)/.installed
 	$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -85,5 +99,5 @@ hooks: $(VENV)/.installed
 	$(RUN) -m pre_commit install
 
 clean:
-	rm -rf $(VENV) .jax_cache .pytest_cache .ruff_cache .mypy_cache paper_figs/results \
+	rm -rf $(VENV) docs/_build .jax_cache .pytest_cache .ruff_cache .mypy_cache paper_figs/results \
 		"$${XDG_CACHE_HOME:-$$HOME/.cache}/jaxbyz-tests" .coverage coverage.txt coverage.json

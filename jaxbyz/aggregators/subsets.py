@@ -24,7 +24,7 @@ from jaxbyz.core import Aggregator
 # [chunk, n, n] numbers of one chunk of subsets.
 CHUNK_NUMBERS = 2**18
 RANKS = 2**31 - 1  # ranks are 32-bit integers
-DERIVED = "derived here: two chosen sets reciprocal n-2f rows"
+DERIVED = "derived here: the chosen set and S share n-2f rows"
 
 
 @part
