@@ -27,8 +27,11 @@ GIVEN: dict[str, Any] = {
 ALSO: dict[str, dict[str, Any]] = {"robust_sgd": {"one_minus_momentum": 0.1}}
 # Without them the method does not exist.
 MOMENTA = {name: {"one_minus_momentum": 0.1} for name in ("rosdhb", "rosdhb_local")}
-# Around an algorithm, or with data at the server: not in a table of methods with one rule.
-NOT_ALONE = ("fltrust", "local_steps", "partial_participation")
+# Around an algorithm, with data at the server, or pieces of an own algorithm: not in a table of
+# methods with one rule.
+NOT_ALONE = (
+    "compressed_codec", "direct_server", "fltrust", "local_steps", "partial_participation"
+)  # fmt: skip
 BITS = (
     "method", "needs of its compressor", "message", "uplink bits", "downlink bits", "hello bits"
 )  # fmt: skip
