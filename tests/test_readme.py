@@ -1,4 +1,4 @@
-"""The README says what is true: its example runs as printed, its commands exist."""
+"""README and handbook say what is true: their examples run as printed, their commands exist."""
 
 import re
 from pathlib import Path
@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+HANDBOOK = (ROOT / "docs" / "handbook.md").read_text(encoding="utf-8")
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(text):
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,8 @@ def no_windows():
 
 
 def test_the_six_lines_run_as_printed():
-    first, parts, checked, failing, race, theory = blocks("python")
+    first, parts, checked, failing, race, theory = blocks(HANDBOOK)
+    assert blocks(README) == [first, parts]
     names = {}
     exec(first, names)
     history = names["history"]
@@ -55,5 +57,13 @@ def test_the_six_lines_run_as_printed():
 
 def test_make_has_the_commands():
     makefile = (ROOT / "Makefile").read_text()
-    for command in re.findall(r"make (\w+)", README):
+    for command in re.findall(r"make (\w+)", README + HANDBOOK):
         assert re.search(rf"^{command}:", makefile, flags=re.MULTILINE), command
+
+
+def test_the_readme_is_short_and_leads_to_what_is_there():
+    assert len(README.splitlines()) < 130
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert len(links) > 15
+    for link in links:
+        assert link.startswith("https://arxiv.org/") or (ROOT / link).exists(), link
