@@ -1,10 +1,13 @@
 """Logistic regression of two classes: finite sums over workers, with constants.
 
-    f_i(x) = (1/m) Σ_j log(1 + exp(-y_ij a_ijᵀx)) + r(x),   f = (1/h) Σ f_i,   y = ±1
+    f_i(x) = (c_i/m_i) Σ_j log(1 + exp(-y_ij a_ijᵀx)) + r(x),   f = (1/h) Σ f_i,   y = ±1
+
+Worker i has m_i samples. c_i is 1 where workers count the same, h m_i/Σ m_i where samples do.
 
 The second derivative of log(1 + exp(-t)) lies in (0, 1/4] and is 1/4 at 0, where that of the
-regulariser is largest too. With A_i [m, d] the samples of worker i, B_i = A_iᵀA_i/(4m) + most I the
-Hessian of f_i at 0, and [least, most] the range of r'':
+regulariser is largest too. With A_i [m_i, d] the samples of worker i, B_i = c_i A_iᵀA_i/(4m_i) +
+most I the Hessian of f_i at 0, and [least, most] the range of r''; "mean" is over workers, and
+within one over its samples:
 
 | constant | value                                                               |               |
 |----------|---------------------------------------------------------------------|---------------|
@@ -12,9 +15,9 @@ Hessian of f_i at 0, and [least, most] the range of r'':
 | L_i      | largest eigenvalue of B_i                                           | exact, at 0   |
 | μ        | least (ridge)                                                       | exact, at ∞   |
 | L̃²       | largest eigenvalue of mean (L_i + least) B_i - least L_i I          | upper bound   |
-| ℓ²       | largest eigenvalue of mean ‖a‖² a aᵀ / (16 b)                       | upper bound   |
-| σ²       | mean ‖a‖² / b                                                       | upper bound   |
-| L_w      | max ‖a‖²/4 + most                                                   | exact, at 0   |
+| ℓ²       | largest eigenvalue of mean c_i² ‖a‖² a aᵀ / (16 b)                  | upper bound   |
+| σ²       | mean c_i² ‖a‖² / b                                                  | upper bound   |
+| L_w      | max c_i ‖a‖²/4 + most                                               | exact, at 0   |
 
 L̃: an average H of Hessians of f_i has its eigenvalues in [least, L_i], so that
 (H - least)(H - L_i) ⪯ 0, hence H² ⪯ (L_i + least) H - least L_i, and H ⪯ B_i. The bound lies
@@ -35,13 +38,14 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.contracts.constructors import part
-from jaxbyz.core import Key, Oracle
+from jaxbyz.core import Oracle
 from jaxbyz.data import BinaryDataset, load_binary, validate_binary
 from jaxbyz.data.loading import by_name
 from jaxbyz.problems.division import divide
 from jaxbyz.problems.newton import logistic_minimiser
 from jaxbyz.problems.problem import Problem, check_workers, require_data
 from jaxbyz.problems.regularisers import Regulariser, ridge
+from jaxbyz.problems.samples import at, counted, drawn, owned, parted, summed, together, weighted
 from jaxbyz.problems.width import on_device
 
 
@@ -59,25 +63,60 @@ class LabelledVectors(NamedTuple):
 class Logistic(Problem):
     """A logistic regression with its constants, in float64 on the host.
 
-    `Oracle.draw` returns `batch` positions in 0..samples-1 (uniform, with replacement; all of
-    them in order if batch is None), and `Oracle.grad(positions, x)` the mean of the gradients of
-    these samples, each with the regulariser: a table [samples, d] can be kept by position.
+    `Oracle.draw` returns `batch` positions in 0..m_i-1 (uniform, with replacement; all positions
+    in order if batch is None), and `Oracle.grad(positions, x)` the mean of the gradients of these
+    samples, each times c_i and with the regulariser: a table [m, d] can be kept by position.
+    Arrays have m, the largest m_i, samples of each worker; a worker's own come first.
     """
 
     features: np.ndarray  # [h, m, d]
     signs: np.ndarray  # [h, m] y, -1 or +1
+    shares: np.ndarray  # [h] c_i
     regulariser: Regulariser
-    batch: int | None  # b
+    sizes: np.ndarray = dataclasses.field(kw_only=True)  # [h] m_i
 
     @property
     def samples(self) -> int:
-        """Samples of each worker, m."""
-        return self.features.shape[1]
+        """Samples of each worker, m.
+
+        Raises:
+            ValueError: workers have different numbers of samples.
+        """
+        least, most = int(self.sizes.min()), int(self.sizes.max())
+        if least < most:
+            raise ValueError(
+                f"samples must be one number for all workers, got {least}..{most}: read sizes"
+            )
+        return most
+
+    @functools.cached_property
+    def _each(self) -> list[np.ndarray]:
+        """A_i [m_i, d] of every worker."""
+        return [rows[:size] for rows, size in zip(self.features, self.sizes, strict=True)]
+
+    @functools.cached_property
+    def _counts(self) -> np.ndarray:
+        """What a sample of worker i counts in f, in units of 1/Σ m_i, [h]."""
+        counts: np.ndarray = self.shares * self.sizes.sum() / (self.honest * self.sizes)
+        return counts
+
+    @property
+    def _signed(self) -> list[np.ndarray]:
+        """y_ij a_ij, [m_i, d] of every worker."""
+        return [
+            signs[: len(rows), None] * rows
+            for rows, signs in zip(self._each, self.signs, strict=True)
+        ]
+
+    def _spread(self, numbers: np.ndarray) -> np.ndarray:
+        """One number of each worker [h] for all its samples, [Σ m_i]."""
+        return np.repeat(numbers, self.sizes)
 
     @functools.cached_property
     def _curvatures(self) -> np.ndarray:
-        """A_iᵀA_i / (4m), [h, d, d]."""
-        return np.stack([rows.T @ rows for rows in self.features]) / (4 * self.samples)
+        """c_i A_iᵀA_i / (4 m_i), [h, d, d]."""
+        products = np.stack([rows.T @ rows for rows in self._each])
+        return products / (4 * self.sizes / self.shares)[:, None, None]
 
     @property
     def smoothness(self) -> float:
@@ -109,22 +148,25 @@ class Logistic(Problem):
         """An ℓ with mean E‖s_i(x) - s_i(y) - ∇f_i(x) + ∇f_i(y)‖² ≤ ℓ² ‖x - y‖²; 0 without draws."""
         if self.batch is None:
             return 0.0
-        rows = self.features.reshape(-1, self.dimension)
-        weighted = rows * np.linalg.norm(rows, axis=1, keepdims=True)
-        largest = np.linalg.eigvalsh(weighted.T @ weighted / len(rows)).max()
+        rows = np.concatenate(self._each)
+        scale = self._spread(np.sqrt(self.shares * self._counts))
+        scaled = rows * (np.linalg.norm(rows, axis=1) * scale)[:, None]
+        largest = np.linalg.eigvalsh(scaled.T @ scaled / len(rows)).max()
         return float(np.sqrt(largest / (16 * self.batch)))
 
     @property
     def worst_sample_smoothness(self) -> float:
         """L_w, the largest smoothness of one sample's loss; attained at 0."""
-        return float((self.features**2).sum(axis=2).max() / 4 + self.regulariser.most)
+        longest = np.array([(rows**2).sum(axis=1).max() for rows in self._each])
+        return float((self.shares * longest).max() / 4 + self.regulariser.most)
 
     @property
     def noise_variance(self) -> float:
         """A σ² with mean E‖s_i(x) - ∇f_i(x)‖² ≤ σ² for all x; 0 without draws."""
         if self.batch is None:
             return 0.0
-        return float((self.features**2).sum(axis=2).mean() / self.batch)
+        squares = (np.concatenate(self._each) ** 2).sum(axis=1)
+        return float((self._spread(self.shares * self._counts) * squares).mean() / self.batch)
 
     @functools.cached_property
     def optimum(self) -> np.ndarray:
@@ -138,15 +180,18 @@ class Logistic(Problem):
                 "optimum needs a ridge with weight > 0, got a regulariser with second "
                 f"derivatives in [{self.regulariser.least}, {self.regulariser.most}]"
             )
-        rows = (self.signs[..., None] * self.features).reshape(-1, self.dimension)
-        return logistic_minimiser(rows, self.regulariser.most)
+        return logistic_minimiser(
+            np.concatenate(self._signed), self.regulariser.most, self._spread(self._counts)
+        )
 
     @property
     def minimum(self) -> float:
         """The value f* = f(optimum); ValueError as for `optimum`."""
         x = self.optimum
-        losses = np.logaddexp(0, -self.signs * (self.features @ x))
-        return float(losses.mean() + self.regulariser.most / 2 * x @ x)
+        losses = np.logaddexp(0, -np.concatenate([rows @ x for rows in self._signed]))
+        return float(
+            (self._spread(self._counts) * losses).mean() + self.regulariser.most / 2 * x @ x
+        )
 
 
 @part
@@ -158,11 +203,14 @@ def logistic(
     byzantine: int = 0,
     regulariser: Regulariser | None = None,
     alpha: float | None = None,
-    partition: np.ndarray | None = None,
+    partition: Any = None,
+    weighting: str = "equal",
     batch: int | None = None,
     partition_seed: int = 0,
 ) -> Logistic:
-    """Logistic regression on samples that honest workers share out equally.
+    """Logistic regression on samples that honest workers share out.
+
+    f_i(x) = (1/m_i) Σ_j log(1 + exp(-y_ij a_ijᵀx)) + r(x),   f = (1/h) Σ f_i.
 
     Args:
         data: "synthetic" (needs no file), "breast_cancer" (comes with scikit-learn), "a9a",
@@ -176,7 +224,11 @@ def logistic(
         regulariser: `ridge(weight)` or `nonconvex(weight)`; None: ridge(0.01).
         alpha: Dirichlet parameter of the division; None: i.i.d.
         partition: sample positions [h, m] instead of alpha, for example from `label_sorted`, or
-            all positions for every worker.
+            all positions for every worker; or h lists of different lengths m_i, as
+            `data.dirichlet_unequal`, `data.power_law` or `data.by_owner` make them.
+        weighting: of workers with different numbers of samples. "equal": f_i is the mean over a
+            worker's samples, as above. "size": that mean times h m_i/Σ m_i, so that f is the mean
+            over all samples. r(x) counts the same for every worker.
         batch: samples in one draw; None: all local data, so that gradients are deterministic.
         partition_seed: of the division; it is the same for all seeds of a run.
 
@@ -204,51 +256,59 @@ def logistic(
             f"regulariser must be a jaxbyz regulariser, got {checks.said(regulariser)}: give for "
             "instance jaxbyz.problems.ridge(0.1)"
         )
-    partition = divide(dataset.labels, honest, alpha, partition, partition_seed)
-    m, d = partition.shape[1], dataset.features.shape[1]
-    if batch is not None:
-        batch = checks.count("batch", batch, minimum=1)
+    division = divide(dataset.labels, honest, alpha, partition, partition_seed, weighting)
+    batch = division.batch(batch, replace=True)
+    d = dataset.features.shape[1]
 
     def margins(x: jax.Array, rows: LabelledVectors) -> jax.Array:  # y aᵀx, [m]
         scores = jnp.matmul(rows.features, x, precision="highest")
         return jnp.where(rows.labels == 1, scores, -scores)
 
-    def gradient(rows: LabelledVectors, x: jax.Array) -> jax.Array:
-        weights = jax.nn.sigmoid(-margins(x, rows))  # -d/dt log(1 + exp(-t))
-        pull = jnp.where(rows.labels == 1, weights, -weights) / rows.labels.shape[0]
+    def gradient(data: Any, x: jax.Array) -> jax.Array:
+        rows, weights = parted(data)
+        pull = jax.nn.sigmoid(-margins(x, rows))  # -d/dt log(1 + exp(-t))
+        pull = jnp.where(rows.labels == 1, pull, -pull) / counted(data)
+        if weights is not None:
+            pull = pull * weights
         return regulariser.slope(x) - jnp.matmul(pull, rows.features, precision="highest")
 
-    def oracle(local: LabelledVectors) -> Oracle:
-        def draw(key: Key) -> jax.Array:  # positions [b]
-            return jnp.arange(m) if batch is None else jax.random.randint(key, (batch,), 0, m)
+    def oracle(local: Any) -> Oracle:
+        return Oracle(
+            lambda x: gradient(local, x),
+            lambda key: drawn(key, local, batch, replace=True),
+            lambda places, x: gradient(at(places, local), x),
+            owned(local),
+        )
 
-        def on_positions(positions: jax.Array, x: jax.Array) -> jax.Array:
-            return gradient(LabelledVectors(local.features[positions], local.labels[positions]), x)
-
-        return Oracle(lambda x: gradient(local, x), draw, on_positions)
-
-    def everything(data: LabelledVectors) -> LabelledVectors:  # the honest workers' data as one set
-        return LabelledVectors(data.features.reshape(-1, d), data.labels.reshape(-1))
-
-    def on_train(x: jax.Array, data: LabelledVectors, test: None) -> dict[str, jax.Array]:
-        rows = everything(data)
+    def on_train(x: jax.Array, data: Any, test: None) -> dict[str, jax.Array]:
+        everything = together(data)
+        rows, weights = parted(everything)
         margin = margins(x, rows)
         # A score of 0 counts as the class -1, whose label is the smaller.
         correct = jnp.where(rows.labels == 1, margin > 0, margin >= 0)
-        loss = jnp.logaddexp(0.0, -margin).mean() + regulariser.value(x)
-        return {"loss": loss, "accuracy": correct.mean(dtype=x.dtype)}
+        losses = jnp.logaddexp(0.0, -margin)
+        if weights is None:
+            loss, accuracy = losses.mean(), correct.mean(dtype=x.dtype)
+        else:
+            loss, accuracy = (
+                summed(values, everything) / counted(everything) for values in (losses, correct)
+            )
+        return {"loss": loss + regulariser.value(x), "accuracy": accuracy}
 
-    def of_gradient(x: jax.Array, data: LabelledVectors, test: None) -> dict[str, jax.Array]:
-        return {"gradient_norm": jnp.linalg.norm(gradient(everything(data), x))}
+    def of_gradient(x: jax.Array, data: Any, test: None) -> dict[str, jax.Array]:
+        return {"gradient_norm": jnp.linalg.norm(gradient(together(data), x))}
 
-    features = np.asarray(dataset.features, np.float64)[partition]  # [h, m, d]
-    signs = np.asarray(dataset.labels)[partition]  # [h, m]
+    features = np.asarray(dataset.features, np.float64)[division.places]  # [h, m, d]
+    signs = np.asarray(dataset.labels)[division.places]  # [h, m]
     return Logistic(
         name=dataset.name,
         honest=honest,
         byzantine=byzantine,
         dimension=d,
-        data=LabelledVectors(on_device("features", features), jnp.asarray((signs + 1) // 2)),
+        data=weighted(
+            LabelledVectors(on_device("features", features), jnp.asarray((signs + 1) // 2)),
+            division,
+        ),
         test=None,
         oracle=oracle,
         classes=2,
@@ -256,6 +316,8 @@ def logistic(
         evaluators={"train": on_train, "gradient": of_gradient},
         features=features,
         signs=signs,
+        shares=division.shares,
+        sizes=division.sizes,
         regulariser=regulariser,
         batch=batch,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.core import Key, Oracle, Recipe, Tree
@@ -37,6 +38,10 @@ class Problem:
     # Where x are the parameters of a model: x [d] -> its variables, and (x, inputs) -> outputs.
     unravel: Callable[[jax.Array], Tree] | None = dataclasses.field(default=None, kw_only=True)
     predict: Callable[[jax.Array, Any], Any] | None = dataclasses.field(default=None, kw_only=True)
+    # Where the oracle draws samples: how many each honest worker has, [h], and how many are drawn
+    # (None: all of them).
+    sizes: np.ndarray | None = dataclasses.field(default=None, kw_only=True)
+    batch: int | None = dataclasses.field(default=None, kw_only=True)
 
 
 def gradient_of(problem: Problem) -> Callable[[jax.Array], jax.Array]:
