@@ -43,11 +43,15 @@ class Oracle(NamedTuple):
 
     `draw` returns a batch as a value, so that its gradient can be computed at two points, as
     STORM, PAGE and MARINA do. A problem with full local gradients draws all local data.
+
+    Where batches are positions of samples [b], `owned` says which of the positions 0..m-1 are
+    samples of this worker; m is the largest number of samples that a worker has.
     """
 
     full: Callable[[Array], Array]  # x [d] -> ∇f_i(x) [d], over all local data
     draw: Callable[[Key], Tree]  # key -> batch
     grad: Callable[[Tree, Array], Array]  # (batch, x [d]) -> [d], unbiased for full(x)
+    owned: Any = None  # [m] bool; None: batches are no positions
 
 
 class Codec(NamedTuple):

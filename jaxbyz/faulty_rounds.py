@@ -86,9 +86,8 @@ def whole(oracle: Oracle) -> Oracle:
     def checked(gradient: jax.Array) -> jax.Array:
         return jnp.where(jnp.isfinite(gradient).all(), gradient, jnp.nan)
 
-    return Oracle(
+    return oracle._replace(
         full=lambda x: checked(oracle.full(x)),
-        draw=oracle.draw,
         grad=lambda batch, x: checked(oracle.grad(batch, x)),
     )
 

@@ -402,9 +402,9 @@ MISTAKES = {
         "partition must hold indices in 0..1499, got 1..2000"),
     "division by another weighting": (lambda: images(weighting="samples"),
         'weighting must be "equal" or "size", got \'samples\''),
-    "division of rows of different lengths": (
-        lambda: jb.problems.logistic("synthetic", honest=2, partition=[[1], [1, 2]]),
-        "partition must have shape [honest, m] = [2, m >= 1], got a list of 2"),
+    "division of lists of lists": (
+        lambda: jb.problems.logistic("synthetic", honest=2, partition=[[[1], [1, 2]], [1]]),
+        "partition must have shape [honest, m] = [2, m >= 1] or be 2 lists, got a list of 2"),
     "division by name": (lambda: images(partition="iid"), "partition must have", "the text 'iid'"),
     "root of data without files": (lambda: images(root="data"),
         "root must be None for 'digits', which reads no files, got root='data'"),

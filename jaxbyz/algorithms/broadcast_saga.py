@@ -43,8 +43,11 @@ def saga(samples: int) -> Estimator:
 
     Its state is the table, [m, d]. A gradient that is not finite at the start has 0 there instead.
 
+    Of workers with fewer samples, the rows that no sample belongs to count nothing.
+
     Raises:
-        ValueError: samples < 1; when traced, draws that are not a vector of integers.
+        ValueError: samples < 1; when traced, draws that are not a vector of integers, or a problem
+            whose workers have another number of samples at most.
 
     >>> oracle = Oracle(lambda x: x, lambda key: jnp.array([1]), lambda j, x: j.mean() * x)
     >>> table, _ = saga(samples=3).init(jax.random.key(0), jnp.ones(1), oracle)
@@ -60,9 +63,13 @@ def saga(samples: int) -> Estimator:
 
     def init(key: Key, x: jax.Array, oracle: Oracle) -> tuple[jax.Array, jax.Array]:
         _require_positions(jax.eval_shape(oracle.draw, key))
+        if oracle.owned is not None and oracle.owned.shape[0] != m:
+            raise ValueError(
+                f"samples must be {oracle.owned.shape[0]}, the most that a worker has, got {m}"
+            )
         table = jax.lax.map(lambda sample: gradient_of(oracle, sample, x), jnp.arange(m))
         table = jnp.where(jnp.isfinite(table).all(axis=1, keepdims=True), table, 0)
-        return table, table.mean(axis=0)
+        return table, _mean(table, oracle.owned)
 
     def step(
         key: Key, table: jax.Array, x: jax.Array, oracle: Oracle
@@ -71,10 +78,19 @@ def saga(samples: int) -> Estimator:
         _require_positions(drawn)
         old = table[drawn]  # [b, d]
         new = jax.vmap(lambda sample: gradient_of(oracle, sample, x))(drawn)
-        estimate = (new - old).mean(axis=0) + table.mean(axis=0)
+        owned = oracle.owned
+        among = owned[drawn] if isinstance(owned, jax.Array) else None
+        estimate = _mean(new - old, among) + _mean(table, owned)
         return table.at[drawn].set(new), estimate
 
     return Estimator(init, step)
+
+
+def _mean(rows: jax.Array, owned: Any) -> jax.Array:
+    """Of the rows [m, d] of a worker's own samples; None: of all."""
+    if not isinstance(owned, jax.Array):  # all of them
+        return rows.mean(axis=0)
+    return jnp.where(owned[:, None], rows, 0).sum(axis=0) / owned.sum()
 
 
 def _require_positions(drawn: Any) -> None:
@@ -103,12 +119,13 @@ def broadcast_saga(
         aggregator: the robust rule F on the n estimates ĝ_i; `geometric_median()` is the published
             one.
         compressor: unbiased, for instance `seeded_rand_k(ratio=0.1)`.
-        samples: m, how many samples every worker has; it stores as many vectors.
+        samples: m, how many samples every worker has, or the most that one has; it stores as many
+            vectors.
         rate: a in (0, 1], at most 1/(1+ω) when d is known; default 1/(1+ω).
 
     Raises:
         ValueError: an argument outside its range; a compressor without ω; when traced, a problem
-            whose draws are not indices of samples.
+            whose draws are not indices of samples, or that has another number of them.
 
     >>> import jaxbyz as jb
     >>> broadcast_saga(compressor=jb.seeded_rand_k(ratio=0.1), samples=50, optimizer=optax.sgd(0.1),

@@ -40,7 +40,8 @@ def backdoor(
         trigger: features [B, ...] -> the same with the trigger, of one shape and dtype.
         target: the class, 0..C-1.
         fraction: the share of a Byzantine worker's samples that get the trigger, in (0, 1], spread
-            evenly; the others teach what is right, so that nothing is suspected.
+            evenly; the others teach what is right, so that nothing is suspected. Where workers have
+            different numbers of samples, one with fewer than 1/fraction of them may get none.
         scale: of the messages, > 0; may be traced.
 
     Raises:

@@ -226,8 +226,8 @@ def _curves(
 
 def _gradients(algorithm: Algorithm, problem: Problem) -> tuple[float, float]:
     """Expected gradients of single samples, mean over workers: at the start, and in a round."""
-    all_of = getattr(problem, "samples", 1)
-    drawn = getattr(problem, "batch", None) or all_of
+    all_of = 1 if problem.sizes is None else float(problem.sizes.mean())
+    drawn = problem.batch or all_of
     cost = describe(algorithm, problem.dimension)
     n = problem.honest + problem.byzantine
     share = 1.0 if cost.workers_in_a_round is None else cost.workers_in_a_round / n

@@ -2,11 +2,11 @@
 
     problem            the type, and what every problem must have. Start here.
     quadratics, noise  quadratic functions, all constants exact; gradient noise of known size
-    logistic           logistic regression; `regularisers`, and `newton` for its optimum
+    logistic           logistic regression; logistic_constants, regularisers, newton (its optimum)
     classification, regression   by models: `models`, `networks`, `nnx_modules`, `resnets`
-    per_sample         any loss of any parameters; chunks: sums over samples, a part at a time
+    per_sample         any loss of any parameters; finite_sums, chunks: means and sums over samples
     backdoor_rate      whether an attack with a trigger works
-    division, width    data given as arrays: over workers, in the precision of the run
+    division, samples  who has which samples, and how many; width: in the precision of the run
 
 Imported by the simulation, comparison, testing and users; never by algorithms, rules or attacks.
 It imports `data`, the core and contracts. No other package imports flax.
@@ -16,7 +16,8 @@ from jaxbyz.deprecations import renamed
 from jaxbyz.problems import models, resnets
 from jaxbyz.problems.backdoor_rate import with_backdoor_rate
 from jaxbyz.problems.classification import Samples, classification
-from jaxbyz.problems.logistic import LabelledVectors, Logistic, logistic
+from jaxbyz.problems.logistic import LabelledVectors, logistic
+from jaxbyz.problems.logistic_constants import Logistic
 from jaxbyz.problems.noise import SineSample, sine_noise
 from jaxbyz.problems.per_sample import from_loss
 from jaxbyz.problems.problem import Problem, gradient_of

@@ -6,23 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-
-def length(samples: Any) -> int:
-    """How many samples there are.
-
-    >>> length({"rows": jnp.zeros((3, 2)), "labels": jnp.zeros(3)})
-    3
-    """
-    return jax.tree.leaves(samples)[0].shape[0]
-
-
-def together(data: Any) -> Any:
-    """The honest workers' data [h, m, ...] as one set [h m, ...].
-
-    >>> together(jnp.zeros((2, 3, 4))).shape
-    (6, 4)
-    """
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data)
+from jaxbyz.problems.samples import length
 
 
 def wide(numbers: jax.Array) -> jax.Array:

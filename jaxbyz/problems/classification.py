@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,14 +13,14 @@ from jax.flatten_util import ravel_pytree
 
 from jaxbyz import checks
 from jaxbyz.contracts.constructors import part
-from jaxbyz.core import Key, Oracle
 from jaxbyz.data import Dataset, load, validate
 from jaxbyz.data.loading import by_name
-from jaxbyz.problems.chunks import summed_in_chunks, together, wide
-from jaxbyz.problems.division import divide_unevenly
+from jaxbyz.problems.division import divide
+from jaxbyz.problems.finite_sums import FiniteSum
 from jaxbyz.problems.models import MLP, LightNet
 from jaxbyz.problems.networks import Network, network_of, template_of
 from jaxbyz.problems.problem import Problem, check_workers, prediction, require_data
+from jaxbyz.problems.samples import together, weighted
 from jaxbyz.problems.width import on_device
 
 
@@ -30,27 +29,6 @@ class Samples(NamedTuple):
 
     images: jax.Array  # [m, H, W, C], or other features [m, ...]
     labels: jax.Array  # [m]
-
-    @property
-    def weights(self) -> Any:
-        """None: all samples count the same."""
-        return None
-
-
-class WeightedSamples(NamedTuple):
-    """The same with weights w_j of the loss (1/m) Σ_j w_j loss_j.
-
-    Workers of fewer samples than m have rows that count nothing.
-    """
-
-    images: jax.Array  # [m, ...]
-    labels: jax.Array  # [m]
-    weights: jax.Array  # [m]
-
-
-class _Sums(NamedTuple):
-    loss: jax.Array  # [] Σ over samples, with their weights
-    correct: jax.Array  # [] number of samples classified rightly, with their weights
 
 
 @part
@@ -68,9 +46,9 @@ def classification(
     chunk: int = 500,
     partition_seed: int = 0,
 ) -> Problem:
-    """Cross-entropy of a model on labelled features that honest workers share out equally.
+    """Cross-entropy of a model on labelled features that honest workers share out.
 
-    f_i(x) = (1/m) Σ_j cross-entropy(model(x, feature_ij), label_ij),  f = (1/h) Σ f_i.
+    f_i(x) = (1/m_i) Σ_j cross-entropy(model(x, feature_ij), label_ij),  f = (1/h) Σ f_i.
 
     Args:
         data: "digits" (comes with scikit-learn), "mnist", "fashion_mnist", "cifar10",
@@ -131,32 +109,23 @@ def classification(
     )
     network = None if model is None else network_of(model)
     dataset = validate(by_name(load, data, root))
-    division = divide_unevenly(
-        dataset.train_labels, honest, alpha, partition, partition_seed, weighting
-    )
-    places, weights = division.places, division.weights
-    images = on_device("train_images", dataset.train_images[places])
-    if batch is not None:
-        batch = checks.count("batch", batch, minimum=1)
-        least = places.shape[1] if division.sizes is None else int(division.sizes.min())
-        if batch > least:
-            raise ValueError(f"batch must be <= {least} local samples, got {batch}")
+    division = divide(dataset.train_labels, honest, alpha, partition, partition_seed, weighting)
+    batch = division.batch(batch)
     if network is None:
         default = LightNet if dataset.train_images.ndim == 4 else MLP
         network = network_of(default(dataset.classes))
-    if network.calibrate is not None and weights is not None:
+    if network.calibrate is not None and division.weights is not None:
         raise ValueError(
             "model must need no statistics of batches where workers have different numbers of "
             "samples, got one that calibrates"
         )
     template = template_of(network, dataset.train_images, dataset.classes)
     flat, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
-    objective = _CrossEntropy(network, unravel, batch, chunk)
+    mean = _cross_entropy(network, unravel, batch, chunk)
     some = dataset.train_images[:1]
-    local: Any = Samples(images, jnp.asarray(dataset.train_labels[places]))
-    if weights is not None:
-        width = jax.dtypes.canonicalize_dtype(float)
-        local = WeightedSamples(images, local.labels, jnp.asarray(weights, width))
+    images = on_device("train_images", dataset.train_images[division.places])
+    labels = jnp.asarray(dataset.train_labels[division.places])
+    local = weighted(Samples(images, labels), division)
     return Problem(
         name=dataset.name,
         honest=honest,
@@ -166,96 +135,45 @@ def classification(
         test=Samples(
             on_device("test_images", dataset.test_images), jnp.asarray(dataset.test_labels)
         ),
-        oracle=objective.oracle,
+        oracle=mean.oracle,
         init=lambda key: ravel_pytree(network.init(key, jnp.asarray(some)))[0],
         evaluators={
-            "train": objective.on_train,
-            "test": objective.on_test,
-            "gradient": objective.gradient_norm,
+            "train": mean.evaluator(held_out=False),
+            "test": mean.evaluator(held_out=True),
+            "gradient": mean.gradient_norm,
         },
         classes=dataset.classes,
         unravel=unravel,
         predict=prediction(
-            lambda x, features: objective.logits(x, local, features),
+            lambda x, features: jnp.asarray(network.apply(mean.evaluated_with(x, local), features)),
             flat.shape[0],
             dataset.train_images.shape[1:],
             template,
         ),
+        sizes=division.sizes,
+        batch=batch,
     )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _CrossEntropy:
-    """The loss of a model as a function of flat parameters x [d]; only it knows their pytree."""
+def _cross_entropy(
+    network: Network, unravel: Callable[[jax.Array], Any], batch: int | None, chunk: int
+) -> FiniteSum:
+    """Of a model's logits, with the column "accuracy"."""
 
-    network: Network
-    unravel: Callable[[jax.Array], Any]  # x [d] -> the module's variables
-    batch: int | None
-    chunk: int
+    def columns(names: tuple[str, ...], variables: Any, samples: Samples) -> dict[str, jax.Array]:
+        del names
+        logits = jnp.asarray(network.apply(variables, samples.images))
+        loss = optax.softmax_cross_entropy_with_integer_labels(logits, samples.labels)
+        return {"loss": loss, "accuracy": logits.argmax(axis=1) == samples.labels}
 
-    def oracle(self, local: Samples) -> Oracle:
-        """What one worker may ask of its samples."""
+    calibrate = network.calibrate
 
-        def draw(key: Key) -> Samples | WeightedSamples:
-            if self.batch is None:
-                return local
-            m = local.labels.shape[0]
-            if local.weights is None:
-                rows = jax.random.choice(key, m, (self.batch,), replace=False)
-                return Samples(local.images[rows], local.labels[rows])
-            counts = local.weights > 0
-            size = counts.sum()
-            # Among the rows that count all subsets are equally likely, and the mean of a draw is
-            # that of all of them.
-            rows = jax.random.choice(key, m, (self.batch,), replace=False, p=counts / size)
-            return WeightedSamples(
-                local.images[rows], local.labels[rows], local.weights[rows] * (size / m)
-            )
+    def calibrated(x: jax.Array, data: Samples) -> Any:
+        """Statistics of batches are recomputed, see `resnets`."""
+        assert calibrate is not None
+        return calibrate(unravel(x), together(data).images, chunk)
 
-        return Oracle(lambda x: self.gradient(local, x), draw, self.gradient)
-
-    def gradient(self, samples: Samples, x: jax.Array) -> jax.Array:
-        """Of the mean loss over samples, [d]."""
-        slope = jax.grad(lambda x, part: self._sums(self.unravel(x), part).loss)
-        total = summed_in_chunks(lambda part: slope(x, part), samples, self.chunk)
-        return (total / samples.labels.shape[0]).astype(x.dtype)
-
-    def on_train(self, x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
-        """Loss and accuracy on the honest workers' data."""
-        measured = self._measure(x, data, together(data))
-        return dict(zip(("loss", "accuracy"), measured, strict=True))
-
-    def on_test(self, x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
-        """Loss and accuracy on what is held out."""
-        measured = self._measure(x, data, test)
-        return dict(zip(("test_loss", "test_accuracy"), measured, strict=True))
-
-    def gradient_norm(self, x: jax.Array, data: Samples, test: Samples) -> dict[str, jax.Array]:
-        """‖∇f‖ of the honest objective."""
-        return {"gradient_norm": jnp.linalg.norm(self.gradient(together(data), x))}
-
-    def logits(self, x: jax.Array, data: Samples, features: jax.Array) -> jax.Array:
-        """Of features [B, ...], as the model is evaluated, [B, classes]."""
-        return jnp.asarray(self.network.apply(self._for_evaluation(x, data), features))
-
-    def _for_evaluation(self, x: jax.Array, data: Samples) -> Any:
-        """The model's variables; statistics of batches are recomputed, see `resnets`."""
-        variables = self.unravel(x)
-        if self.network.calibrate is None:
-            return variables
-        return self.network.calibrate(variables, together(data).images, self.chunk)
-
-    def _sums(self, variables: Any, samples: Samples) -> _Sums:
-        logits = jnp.asarray(self.network.apply(variables, samples.images))
-        losses = wide(optax.softmax_cross_entropy_with_integer_labels(logits, samples.labels))
-        correct = logits.argmax(axis=1) == samples.labels
-        if samples.weights is None:
-            return _Sums(losses.sum(), correct.sum())
-        return _Sums((losses * samples.weights).sum(), (correct * samples.weights).sum())
-
-    def _measure(
-        self, x: jax.Array, data: Samples, samples: Samples
-    ) -> tuple[jax.Array, jax.Array]:
-        variables = self._for_evaluation(x, data)
-        total = summed_in_chunks(lambda part: self._sums(variables, part), samples, self.chunk)
-        return total.loss / samples.labels.shape[0], total.correct / samples.labels.shape[0]
+    return FiniteSum(
+        columns, ("loss", "accuracy"), unravel, batch, chunk, whole=True,
+        calibrated=None if calibrate is None else calibrated,
+    )  # fmt: skip

@@ -1,13 +1,13 @@
 """Any loss of any parameters, as a mean over the samples of honest workers.
 
-    f_i(x) = (1/m) Σ_j loss(parameters, sample_ij),    f = (1/h) Σ f_i
+    f_i(x) = (1/m_i) Σ_j loss(parameters, sample_ij),    f = (1/h) Σ f_i
 
 Parameters may be any pytree of floats; x are all of them in one vector.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,10 +18,11 @@ from jax.flatten_util import ravel_pytree
 
 from jaxbyz import checks
 from jaxbyz.contracts import returned
-from jaxbyz.core import Key, Oracle
-from jaxbyz.problems.chunks import length, summed_in_chunks, together, wide
+from jaxbyz.core import Key
 from jaxbyz.problems.division import divide
+from jaxbyz.problems.finite_sums import FiniteSum
 from jaxbyz.problems.problem import Problem, check_workers
+from jaxbyz.problems.samples import weighted
 from jaxbyz.problems.width import on_device
 
 Parameters = Any
@@ -38,7 +39,8 @@ def from_loss(
     test: Any = None,
     evaluate: Mapping[str, Loss] | None = None,
     batch: int | None = None,
-    partition: np.ndarray | None = None,
+    partition: Any = None,
+    weighting: str = "equal",
     partition_seed: int = 0,
     chunk: int = 500,
     classes: int | None = None,
@@ -46,7 +48,7 @@ def from_loss(
 ) -> Problem:
     """A problem of your own: how parameters start, the loss of one sample, and samples.
 
-    f_i(x) = (1/m) Σ_j loss(parameters, sample_ij),  f = (1/h) Σ f_i.
+    f_i(x) = (1/m_i) Σ_j loss(parameters, sample_ij),  f = (1/h) Σ f_i.
 
     Args:
         init: key -> parameters, a pytree of floats.
@@ -58,7 +60,11 @@ def from_loss(
         test: samples [M, ...] that are held out, of the form of `data`.
         evaluate: name -> a function like `loss`, whose means are columns too.
         batch: samples in one draw, without replacement; None: all of a worker.
-        partition: positions of samples [h, m], as many for each worker.
+        partition: positions of samples [h, m]; or h lists of different lengths m_i, as
+            `data.power_law` or `data.by_owner` make them.
+        weighting: of workers with different numbers of samples. "equal": f_i is the mean over a
+            worker's samples, as above. "size": that mean times h m_i/Σ m_i, so that f is the mean
+            over all samples.
         partition_seed: of the division, the same for all seeds of a run.
         chunk: how many samples go through the loss at a time.
         classes: of a field `labels` of `data`, a NamedTuple, for attacks that change labels.
@@ -85,12 +91,11 @@ def from_loss(
     columns = {"loss": loss, **_columns(evaluate)}
     classes = None if classes is None else checks.count("classes", classes, minimum=1)
     count = _length("data", data)
-    places = divide(np.zeros(count, int), honest, None, partition, partition_seed)
-    if batch is not None:
-        batch = checks.count("batch", batch, 1, places.shape[1])
+    division = divide(count, honest, None, partition, partition_seed, weighting)
+    batch = division.batch(batch)
     template = _parameters(init)
     flat, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
-    local = jax.tree.map(lambda leaf: _on_device("data", np.asarray(leaf)[places]), data)
+    local = jax.tree.map(lambda leaf: _on_device("data", np.asarray(leaf)[division.places]), data)
     if test is not None:
         _length("test", test)
         test = jax.tree.map(lambda leaf: _on_device("test", np.asarray(leaf)), test)
@@ -99,14 +104,21 @@ def from_loss(
             raise ValueError(f"test must have samples as data, {forms[0]}, got {forms[1]}")
     for column, function in columns.items():
         _check_loss(column, function, template, jax.tree.map(lambda leaf: leaf[0], local))
-    mean = _Means(columns, unravel, batch, chunk)
-    evaluators = {"train": mean.on_train, "gradient": mean.gradient_norm}
+
+    def every(names: tuple[str, ...], parameters: Any, samples: Any) -> dict[str, jax.Array]:
+        return {
+            name: jax.vmap(functools.partial(columns[name], parameters))(samples) for name in names
+        }
+
+    mean = FiniteSum(every, tuple(columns), unravel, batch, chunk)
+    evaluators = {"train": mean.evaluator(held_out=False), "gradient": mean.gradient_norm}
     if test is not None:
-        evaluators["test"] = mean.on_test
+        evaluators["test"] = mean.evaluator(held_out=True)
     return Problem(
-        name=name, honest=honest, byzantine=byzantine, dimension=flat.shape[0], data=local,
-        test=test, oracle=mean.oracle, init=lambda key: ravel_pytree(init(key))[0],
-        evaluators=evaluators, classes=classes, unravel=unravel,
+        name=name, honest=honest, byzantine=byzantine, dimension=flat.shape[0],
+        data=weighted(local, division), test=test, oracle=mean.oracle,
+        init=lambda key: ravel_pytree(init(key))[0], evaluators=evaluators, classes=classes,
+        unravel=unravel, sizes=division.sizes, batch=batch,
     )  # fmt: skip
 
 
@@ -203,60 +215,3 @@ def _check_loss(name: str, function: Loss, template: Parameters, local: Any) -> 
             ) from error
     if getattr(found, "shape", None) != () or not jnp.issubdtype(found.dtype, jnp.floating):
         raise ValueError(f"{name} must give one floating-point number, got {found}")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Means:
-    """Means of functions of one sample, as functions of flat parameters x [d]."""
-
-    columns: Mapping[str, Loss]
-    unravel: Callable[[jax.Array], Parameters]
-    batch: int | None
-    chunk: int
-
-    def oracle(self, local: Any) -> Oracle:
-        """What one worker may ask of its samples."""
-
-        def draw(key: Key) -> jax.Array:  # positions [b], so that a table of gradients can be kept
-            m = length(local)
-            if self.batch is None:
-                return jnp.arange(m)
-            return jax.random.choice(key, m, (self.batch,), replace=False)
-
-        def on_positions(places: jax.Array, x: jax.Array) -> jax.Array:
-            return self.gradient(jax.tree.map(lambda leaf: leaf[places], local), x)
-
-        return Oracle(lambda x: self.gradient(local, x), draw, on_positions)
-
-    def gradient(self, samples: Any, x: jax.Array) -> jax.Array:
-        """Of the mean loss over samples, [d]."""
-        slope = jax.grad(lambda x, part: self._sum("loss", x, part))
-        total = summed_in_chunks(lambda part: slope(x, part), samples, self.chunk)
-        return (total / length(samples)).astype(x.dtype)
-
-    def _sum(self, column: str, x: jax.Array, samples: Any) -> jax.Array:
-        parameters = self.unravel(x)
-        return wide(
-            jax.vmap(lambda sample: self.columns[column](parameters, sample))(samples)
-        ).sum()
-
-    def means(self, x: jax.Array, samples: Any, prefix: str) -> dict[str, jax.Array]:
-        """Of all columns."""
-
-        def sums(part: Any) -> dict[str, jax.Array]:
-            return {prefix + name: self._sum(name, x, part) for name in self.columns}
-
-        total = summed_in_chunks(sums, samples, self.chunk)
-        return {name: value / length(samples) for name, value in total.items()}
-
-    def on_train(self, x: jax.Array, data: Any, test: Any) -> dict[str, jax.Array]:
-        """On the honest workers' samples."""
-        return self.means(x, together(data), "")
-
-    def on_test(self, x: jax.Array, data: Any, test: Any) -> dict[str, jax.Array]:
-        """On what is held out."""
-        return self.means(x, test, "test_")
-
-    def gradient_norm(self, x: jax.Array, data: Any, test: Any) -> dict[str, jax.Array]:
-        """‖∇f‖ of the honest objective."""
-        return {"gradient_norm": jnp.linalg.norm(self.gradient(together(data), x))}

@@ -39,6 +39,10 @@ class Problem:
     # Where x are parameters of a model: x [d] -> its variables; (x or these, inputs) -> outputs.
     unravel: Callable[[jax.Array], Tree] | None = dataclasses.field(default=None, kw_only=True)
     predict: Callable[[Any, Any], Any] | None = dataclasses.field(default=None, kw_only=True)
+    # Where the oracle draws samples: how many each honest worker has, [h], and how many are drawn
+    # (None: all of them).
+    sizes: np.ndarray | None = dataclasses.field(default=None, kw_only=True)
+    batch: int | None = dataclasses.field(default=None, kw_only=True)
 
 
 def gradient_of(problem: Problem) -> Callable[[jax.Array], jax.Array]:

@@ -26,22 +26,25 @@ def regression(
     test: tuple[Any, Any] | None = None,
     model: Any = None,
     batch: int | None = None,
-    partition: np.ndarray | None = None,
+    partition: Any = None,
+    weighting: str = "equal",
     partition_seed: int = 0,
     chunk: int = 500,
 ) -> Problem:
     """Half the squared distance of a model's outputs from targets, over honest workers.
 
-    f_i(x) = (1/m) Σ_j ½ ‖model(x, feature_ij) - target_ij‖²,  f = (1/h) Σ f_i.
+    f_i(x) = (1/m_i) Σ_j ½ ‖model(x, feature_ij) - target_ij‖²,  f = (1/h) Σ f_i.
 
     Args:
         data: features [N, ...] and targets [N] or [N, p], floats; normalise both before.
-        honest: h, the workers among whom the samples are divided equally.
+        honest: h, the workers among whom the samples are divided.
         byzantine: f, workers besides these.
         test: the same of what is held out.
         model: features [B, ...] -> outputs [B, p], as for `classification`; default an `MLP`.
         batch: samples in one draw; None: all of a worker.
-        partition: positions of samples [h, m]; None: at random.
+        partition: positions of samples [h, m], or h lists of them; None: equally, at random.
+        weighting: "equal" or "size", of workers with different numbers of samples, as for
+            `from_loss`.
         partition_seed: of that division.
         chunk: how many samples go through the model at a time.
 
@@ -77,8 +80,8 @@ def regression(
 
     made = from_loss(
         lambda key: network.init(key, some), loss, train, honest=honest, byzantine=byzantine,
-        test=held, batch=batch, partition=partition, partition_seed=partition_seed, chunk=chunk,
-        name="regression",
+        test=held, batch=batch, partition=partition, weighting=weighting,
+        partition_seed=partition_seed, chunk=chunk, name="regression",
     )  # fmt: skip
     unravel = made.unravel
     assert unravel is not None

@@ -78,8 +78,8 @@ def _asked_off_the_mesh(oracle: Ask) -> Ask:
     grad = off_the_mesh(lambda entry, batch, x: oracle(entry).grad(batch, x))
 
     def of(entry: Tree) -> Oracle:
-        return Oracle(
-            lambda x: full(entry, x), oracle(entry).draw, lambda batch, x: grad(entry, batch, x)
+        return oracle(entry)._replace(
+            full=lambda x: full(entry, x), grad=lambda batch, x: grad(entry, batch, x)
         )
 
     return of

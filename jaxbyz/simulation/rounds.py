@@ -29,6 +29,7 @@ from jaxbyz.core import Algorithm, Attack, Codec, Key, Oracle, ServerInfo, Tree,
 from jaxbyz.faulty_rounds import answering, beginning
 from jaxbyz.messages import bit_words
 from jaxbyz.problems.problem import Problem
+from jaxbyz.problems.samples import parted, with_samples
 from jaxbyz.simulation.absence import stand_ins, staying_away
 from jaxbyz.simulation.agreement import agreed
 from jaxbyz.simulation.placement import Placement, here
@@ -279,6 +280,8 @@ def _with_byzantine_data(problem: Problem, attack: Attack) -> Tree:
         return problem.data
     victims = jnp.arange(problem.byzantine) % problem.honest
     copies = jax.tree.map(lambda leaf: jnp.asarray(leaf)[victims], problem.data)
-    poisoned = attack.poison(copies)
-    returned.poisoned(attack.name, poisoned, copies, getattr(problem, "classes", None))
-    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), problem.data, poisoned)
+    samples, _ = parted(copies)  # what they count is not for the attack to change
+    poisoned = attack.poison(samples)
+    returned.poisoned(attack.name, poisoned, samples, getattr(problem, "classes", None))
+    theirs = with_samples(copies, poisoned)
+    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), problem.data, theirs)

@@ -32,8 +32,8 @@ def with_factors(problem: Problem) -> Problem:
         def times(gradient: jax.Array) -> jax.Array:
             return jnp.where(factor == 1, gradient, gradient * factor.astype(gradient.dtype))
 
-        return Oracle(
-            lambda x: times(asked.full(x)), asked.draw, lambda batch, x: times(asked.grad(batch, x))
+        return asked._replace(
+            full=lambda x: times(asked.full(x)), grad=lambda batch, x: times(asked.grad(batch, x))
         )
 
     return dataclasses.replace(

@@ -416,7 +416,7 @@ WRONG_LOSSES = {
         (FEATURES, LABELS), honest=2, test=(FEATURES[:, 1:], LABELS)),
         "test must have samples as data"),
     "batch": (lambda: jb.problems.from_loss(start, hinge, ROWS, honest=4, batch=16),
-              r"batch must be an integer in 1\.\.15"),
+              "batch must be <= 15 local samples, got 16"),
     "targets": (lambda: jb.problems.regression((FEATURES, LABELS[1:]), honest=2),
                 r"features \[N, ...\] and targets"),
     "widths": (lambda: jb.problems.regression(

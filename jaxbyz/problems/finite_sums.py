@@ -1,0 +1,86 @@
+"""Means over samples, as functions of flat parameters x [d]; for models and losses of any kind."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxbyz.core import Oracle
+from jaxbyz.problems.chunks import summed_in_chunks, wide
+from jaxbyz.problems.problem import Evaluator
+from jaxbyz.problems.samples import at, counted, drawn, owned, parted, summed, together
+
+Columns = dict[str, jax.Array]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FiniteSum:
+    """The mean of the column "loss" over samples, with oracle and evaluators.
+
+    `data` are samples or `Weighted`, of one worker where no other is said.
+    """
+
+    # (names, variables, samples [m, ...]) -> these columns of every sample, [m] each
+    columns: Callable[[tuple[str, ...], Any, Any], Columns]
+    names: tuple[str, ...]  # of all columns
+    unravel: Callable[[jax.Array], Any]  # x [d] -> variables
+    batch: int | None
+    chunk: int
+    # Without a batch size, a draw is the samples themselves: none of them is copied.
+    whole: bool = False
+    # (x, all workers' data) -> the variables to evaluate with, where `unravel` is not all
+    calibrated: Callable[[jax.Array, Any], Any] | None = None
+
+    def oracle(self, local: Any) -> Oracle:
+        """What one worker may ask; a draw is positions, so that a table of gradients can be kept.
+
+        Of a position that is none of the worker's samples nothing is counted.
+        """
+
+        def full(x: jax.Array) -> jax.Array:
+            return self.gradient(local, x)
+
+        if self.whole and self.batch is None:
+            return Oracle(full, lambda key: local, self.gradient)
+        return Oracle(
+            full,
+            lambda key: drawn(key, local, self.batch, replace=False),
+            lambda places, x: self.gradient(at(places, local), x),
+            owned(local),
+        )
+
+    def gradient(self, data: Any, x: jax.Array) -> jax.Array:
+        """Of the mean loss, [d]."""
+        slope = jax.grad(lambda x, part: self._sums(("loss",), self.unravel(x), part)["loss"])
+        total = summed_in_chunks(lambda part: slope(x, part), data, self.chunk)
+        return (total / counted(data)).astype(x.dtype)
+
+    def evaluated_with(self, x: jax.Array, data: Any) -> Any:
+        """Variables to evaluate with; data are all workers'."""
+        return self.unravel(x) if self.calibrated is None else self.calibrated(x, data)
+
+    def evaluator(self, *, held_out: bool) -> Evaluator:
+        """Means of all columns over the honest workers' samples, or those that are held out."""
+
+        def means(x: jax.Array, data: Any, test: Any) -> Columns:
+            samples, prefix = (test, "test_") if held_out else (together(data), "")
+            variables = self.evaluated_with(x, data)
+            total = summed_in_chunks(
+                lambda part: self._sums(self.names, variables, part), samples, self.chunk
+            )
+            return {prefix + name: total[name] / counted(samples) for name in self.names}
+
+        return means
+
+    def gradient_norm(self, x: jax.Array, data: Any, test: Any) -> Columns:
+        """‖∇f‖ of the honest objective."""
+        return {"gradient_norm": jnp.linalg.norm(self.gradient(together(data), x))}
+
+    def _sums(self, names: tuple[str, ...], variables: Any, data: Any) -> Columns:
+        samples, _ = parted(data)
+        found = self.columns(names, variables, samples)
+        return {name: summed(wide(found[name]), data) for name in names}
