@@ -99,5 +99,6 @@ hooks: $(VENV)/.installed
 	$(RUN) -m pre_commit install
 
 clean:
-	rm -rf $(VENV) docs/_build .jax_cache .pytest_cache .ruff_cache .mypy_cache paper_figs/results \
+	rm -rf docs/_build docs/gallery docs/notebooks docs/reference docs/tables
+	rm -rf $(VENV) .jax_cache .pytest_cache .ruff_cache .mypy_cache paper_figs/results \
 		"$${XDG_CACHE_HOME:-$$HOME/.cache}/jaxbyz-tests" .coverage coverage.txt coverage.json

@@ -14,7 +14,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.addnodes import desc_signature, pending_xref
 
-from build_steps.names import Public, by_text, public
+from build_steps.names import Public, by_text, is_function, public
 
 
 def connect(app: Any) -> None:
@@ -46,7 +46,7 @@ def _described(node: nodes.Node) -> Any:
 def _meant(name: str, by: Any) -> Public | None:
     file = sys.modules.get(getattr(by, "__module__", ""))
     value = getattr(file, name, None)
-    if inspect.isclass(value) or inspect.isfunction(value):
+    if inspect.isclass(value) or is_function(value):
         return next((one for one in public().values() if one.value is value), None)
     return by_text()(name)
 

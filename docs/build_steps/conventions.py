@@ -51,11 +51,11 @@ RULES = (
         "jb.aggregators.smoothed_weiszfeld(8, nu=0.1)",
     ),
     Convention(
-        "ByzFL", "\"geometric median\": 3 steps of RFA, ν = 0.1",
+        "byzfl", "\"geometric median\": 3 steps of RFA, ν = 0.1",
         "jb.aggregators.smoothed_weiszfeld(3, nu=0.1)",
     ),
     Convention(
-        "ByzFL", "centered clipping: one step, τ = 100",
+        "byzfl", "centered clipping: one step, τ = 100",
         "jb.aggregators.centered_clipping(tau=100.0, iterations=1)",
     ),
     Convention(
@@ -68,13 +68,13 @@ ATTACKS = (
         "codes of Byz-VR-MARINA, Byz-DASHA-PAGE and Byz-DM21", "IPM (FOE): v = -0.1 μ",
         "jb.attacks.ipm(0.1)",
     ),
-    Convention("ByzFL", "IPM with τ = 2: v = -2 μ", "jb.attacks.ipm(2.0)"),
+    Convention("byzfl", "IPM with τ = 2: v = -2 μ", "jb.attacks.ipm(2.0)"),
     Convention(
         "older codes", "\"empire factor\" t: v = μ - t μ, for instance t = 1.1",
         "jb.attacks.ipm(1.1 - 1)",
     ),
     Convention(
-        "ByzFL", "ALIE: v = μ + 1.5 σ, whatever n and f are",
+        "byzfl", "ALIE: v = μ + 1.5 σ, whatever n and f are",
         "jb.attacks.alie(z=1.5, sign=1)",
     ),
     Convention(
@@ -112,7 +112,8 @@ def page() -> str:
             "",
             "One name, several definitions: what a library or the public code of a paper does, and "
             "how to write the same here. n workers, of which f are Byzantine and h = n - f honest; "
-            "μ and σ are the mean and the standard deviation of the honest vectors.",
+            "μ and σ are the mean and the standard deviation of the honest vectors. "
+            "[Coming from byzfl](../coming_from_byzfl.md) has the other parts of that library.",
             "",
             "## Rules",
             "",

@@ -80,9 +80,18 @@ def listed(module: types.ModuleType) -> list[str]:
         name
         for name, value in vars(module).items()
         if not name.startswith("_")
-        and (inspect.isclass(value) or inspect.isfunction(value))
+        and (inspect.isclass(value) or is_function(value))
         and value.__module__ == module.__name__
     ]
+
+
+def is_function(value: Any) -> bool:
+    """Whether it is a function, perhaps a decorated one, as by `jax.jit`."""
+    return (
+        not inspect.isclass(value)
+        and callable(value)
+        and (inspect.isfunction(inspect.unwrap(value)))
+    )
 
 
 @functools.cache
@@ -100,7 +109,7 @@ def public() -> dict[str, Public]:
             if inspect.ismodule(value):
                 of = next((p for p, (_, mods) in GROUPS.items() if value.__name__ in mods), page)
                 here = here._replace(page=of, home=f"module-{value.__name__}")
-            elif inspect.isclass(value) or inspect.isfunction(value):
+            elif inspect.isclass(value) or is_function(value):
                 first = homes.setdefault(id(value), here)
                 here = here._replace(page=first.page, home=first.home)
             found[here.full] = here

@@ -6,13 +6,15 @@ file with what its docstring says of all in it.
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
 import inspect
 import re
 from types import ModuleType
 
 from build_steps import docstrings
-from build_steps.names import GROUPS, Public, of_page, public
+from build_steps.names import GROUPS, Public, is_function, of_page, public
 
 # `jaxbyz` lists its names by kind; these come first, and the files that define them tell nothing.
 FIRST = (
@@ -122,44 +124,50 @@ def _entry(one: Public) -> list[str]:
     if inspect.isclass(value):
         kind = "autoexception" if issubclass(value, BaseException) else "autoclass"
         return [f".. {kind}:: {one.name}", "   :members:", ""]
-    if inspect.isfunction(value):
+    if is_function(value):
         return [f".. autofunction:: {one.name}", ""]
-    said = _comment(one) or f"{_kind(value)}."
-    return [
-        f".. py:data:: {one.name}",
-        "",
-        *(f"   {line}" for line in docstrings.plain([said])),
-        "",
-    ]
+    text = docstrings.plain([_told(one)])
+    return [f".. py:data:: {one.name}", "", *(f"   {line}" for line in text), ""]
 
 
-def _kind(value: object) -> str:
-    if isinstance(value, tuple) and value and not isinstance(value[0], int | float):
-        return f"{len(value)} values of the type `{type(value[0]).__name__}`"
-    return f"`{value!r}`" if isinstance(value, str | int | float | tuple) else type(value).__name__
-
-
-def _comment(one: Public) -> str | None:
-    """The comment beside the assignment, if the name is assigned where it is listed or defined."""
-    for module in (one.module, _file(one)):
-        source = inspect.getsource(importlib.import_module(module))
-        found = re.search(rf"^{one.name}\b[^\n=]*=[^\n#]*#\s*(.+)$", source, re.MULTILINE)
-        if found:
-            return f"{_kind(one.value)}: {found[1]}"
-    return None
+def _told(one: Public) -> str:
+    """A constant: what its file says of it in a comment, and its value where that is short."""
+    value, source = one.value, inspect.getsource(importlib.import_module(_file(one)))
+    found = re.search(
+        rf"((?:^#[^\n]*\n)*)^{one.name}\b[^\n=]*= ([^\n]*?)(?:  # ([^\n]*))?$", source, re.MULTILINE
+    )
+    if found is None:
+        return f"A `{type(value).__name__}`."
+    above, written, beside = found.groups()
+    said = beside or " ".join(line.lstrip("# ") for line in above.splitlines())
+    said = f"{said[:1].upper()}{said[1:].rstrip('.')}. " if said else ""
+    if isinstance(value, tuple | dict) and not hasattr(value, "_fields"):
+        entries = list(value.values()) if isinstance(value, dict) else value
+        return f"{said}{len(value)} values of the type `{type(entries[0]).__name__}`."
+    return f"{said}`{written}`"
 
 
 def _file(one: Public) -> str:
     """The module that defines it."""
-    value = one.value
-    return getattr(inspect.unwrap(value) if callable(value) else value, "__module__", one.module)
+    if inspect.isclass(one.value) or is_function(one.value):
+        return str(inspect.unwrap(one.value).__module__)
+    module = one.module
+    while True:
+        tree = ast.parse(inspect.getsource(importlib.import_module(module)))
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        origin = [node for node in imports if any(one.name == name.name for name in node.names)]
+        if not origin:
+            return module
+        module = importlib.util.resolve_name(
+            "." * origin[0].level + (origin[0].module or ""), module
+        )
 
 
 def _table(names: list[Public]) -> list[str]:
     """Name, and the first sentence of its docstring."""
     if not names:
         return []
-    lines = [".. list-table::", "   :class: names", "   :widths: 30 70", ""]
+    lines = [".. list-table::", "   :class: names", "   :widths: auto", ""]
     for one in names:
         lines += [f"   * - {_link(one)}", f"     - {_first_sentence(one)}"]
     return [*lines, ""]
@@ -168,8 +176,8 @@ def _table(names: list[Public]) -> list[str]:
 def _first_sentence(one: Public) -> str:
     """What its docstring says first, or that of its file, where a name alone says too little."""
     value = one.value
-    if not (inspect.isclass(value) or inspect.isfunction(value)):
-        return docstrings.plain([_comment(one) or _kind(value)])[0]
+    if not (inspect.isclass(value) or is_function(value)):
+        return docstrings.plain([_told(one)])[0]
     told, of_file = _start(value), _start(importlib.import_module(_file(one)))
     if len(told) < 20 and of_file.startswith(told.rstrip(".")):
         told = of_file

@@ -38,6 +38,15 @@ def test_every_public_name_has_one_entry():
     assert {f"jaxbyz.{name}" for name in jb.__all__} <= set(names.public())
 
 
+def test_what_can_be_called_is_no_number():
+    """A jitted function too has a signature: `aggregators.replace_rejected`. Types are no calls."""
+    values = re.findall(r"^\.\. py:data:: (\w+)$", "\n".join(reference.pages().values()), re.M)
+    assert values
+    by_name = {one.name: one.value for one in names.public().values()}
+    called = {name for name in values if callable(by_name[name])}
+    assert called == {"Adversary", "Engine"}
+
+
 def test_one_thing_under_two_names_is_described_once():
     public = names.public()
     assert public["jaxbyz.rosdhb"].home == "jaxbyz.algorithms.rosdhb"
@@ -63,7 +72,7 @@ def test_code_in_texts_is_understood(text, home):
 
 def test_signatures_can_be_read():
     for one in names.public().values():
-        if inspect.isfunction(one.value):
+        if names.is_function(one.value):
             written, result = docstrings.signature(one.value)
             assert " at 0x" not in written, one.full
             assert result is not None, one.full
