@@ -82,6 +82,9 @@ def logistic(
     >>> problem = logistic("synthetic", honest=4, byzantine=1, regulariser=ridge(0.1))
     >>> problem.dimension, problem.samples, problem.strong_convexity
     (30, 300, 0.1)
+    >>> lists = [[0, 1, 2], [3], [4, 5]]
+    >>> logistic("synthetic", honest=3, partition=lists, weighting="size").sizes.tolist()
+    [3, 1, 2]
     """
     honest, byzantine = check_workers(honest, byzantine)
     if isinstance(data, tuple) and len(data) == 2:

@@ -84,6 +84,10 @@ def from_loss(
     ...                  rows, honest=2)
     >>> line.dimension, line.unravel(jnp.array([3.0]))["slope"].item()
     (1, 3.0)
+    >>> uneven = from_loss(lambda key: jnp.zeros(()), lambda x, y: (x - y) ** 2 / 2, rows["a"],
+    ...                    honest=2, partition=[[1], [2, 4]])
+    >>> uneven.evaluators["gradient"](jnp.zeros(1), uneven.data, None)["gradient_norm"].item()
+    2.0
     """
     honest, byzantine = check_workers(honest, byzantine)
     chunk = checks.count("chunk", chunk, minimum=1)

@@ -2,7 +2,8 @@
 
 Samples are a pytree of arrays [m, ...]. All workers' arrays have the same length. Where workers
 have different numbers of samples, the data of each are `Weighted`: those with few are filled up
-with samples that count nothing. In all other cases the data are the samples themselves.
+with samples that count nothing, so that memory and time are those of h times the largest number.
+In all other cases the data are the samples themselves.
 """
 
 from __future__ import annotations
