@@ -2,8 +2,8 @@
 
 python docs/byzfl_outcomes.py > docs/byzfl_outcomes.json
 
-Not a test: `tests/docs/test_byzfl_table.py` holds the table of docs/coming_from_byzfl.md against these numbers
-without byzfl.
+Not a test: `tests/docs/test_byzfl_table.py` holds the table of docs/coming_from_byzfl.md against
+these numbers without byzfl.
 """
 
 import json
