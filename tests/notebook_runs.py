@@ -26,7 +26,11 @@ def ran(path, kernel=None):
     client = nbclient.NotebookClient(
         notebook, km=kernel, timeout=300, kernel_name="python3", record_timing=False
     )
-    client.execute()
+    try:
+        client.execute()
+    finally:
+        if kernel is not None and client.kc is not None:
+            client.kc.stop_channels()  # the kernel goes on without this client
     del notebook.cells[0]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code, 1):
@@ -50,6 +54,7 @@ def start():
 def stop(kernel):
     """End it."""
     nbclient.util.run_sync(kernel.shutdown_kernel)(now=True)
+    nbclient.util.run_sync(kernel.cleanup_resources)()
 
 
 def _joined(outputs):
