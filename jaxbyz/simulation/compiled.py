@@ -9,7 +9,7 @@ import jax
 from jaxbyz.core import Tree
 from jaxbyz.seeds import streams
 from jaxbyz.simulation.devices import put, sharding_of_state
-from jaxbyz.simulation.sessions import Session, columns_of
+from jaxbyz.simulation.sessions import Session
 from jaxbyz.simulation.state import SimulationState
 from jaxbyz.storage.programs import compiled_once
 
@@ -62,10 +62,11 @@ def compiled(
     look = compiled_once(measure, out_shardings=known_at)
 
     def watched() -> list[str]:
-        columns_of(one.measure, one.problem)
+        xs = models.eval_shape(model_keys)
+        look.eval_shape(xs, data, test)
         if one.watch is None:
             return []
-        states, _ = jax.eval_shape(start, start_keys, jax.eval_shape(models, model_keys), data)
+        states, _ = jax.eval_shape(start, start_keys, xs, data)
         _, (_, seen) = jax.eval_shape(functools.partial(advance, 1), round_keys, states, data)
         return list(seen)
 

@@ -48,20 +48,23 @@ def _value(value: Any, known: dict[int, bytes]) -> bytes:
         return b"(" + b",".join(_value(part, known) for part in value) + b")"
     if isinstance(value, np.ndarray | np.generic | jax.Array):
         return _array(value)
+    text = str(value)
     # Addresses of Python objects in the text differ from process to process.
-    return re.sub(r"0x[0-9a-f]+", "", str(value)).encode()
+    return (re.sub(r"0x[0-9a-f]+", "", text) if "0x" in text else text).encode()
 
 
 def _program(program: core.Jaxpr, constants: Any, known: dict[int, bytes]) -> bytes:
     """Its equations, with variables by the order in which they appear."""
     if id(program) in known and not constants:  # programs within programs are often the same
         return known[id(program)]
-    names: dict[Any, str] = {}
+    names: dict[Any, bytes] = {}
 
     def name(atom: Any) -> bytes:
         if isinstance(atom, core.Literal):
             return f"{atom.aval} ".encode() + _array(atom.val)
-        return names.setdefault(atom, f"{len(names)}:{atom.aval}").encode()
+        if atom not in names:
+            names[atom] = f"{len(names)}:{atom.aval}".encode()
+        return names[atom]
 
     parts = [name(variable) for variable in program.invars]
     for equation in program.eqns:

@@ -78,9 +78,7 @@ class Program:
         return program
 
 
-def compiled_once(
-    function: Callable[..., Any], static_argnums: int | None = None, **options: Any
-) -> Callable[..., Any]:
+class compiled_once:
     """`jax.jit(function, ...)` that compiles no program which this process already has.
 
     Args:
@@ -95,23 +93,33 @@ def compiled_once(
     >>> len(_programs)
     1
     """
-    jitted = jax.jit(function, static_argnums=static_argnums, **options)
-    kinds = tuple(jax.tree.leaves(tuple(options.items()))), str(jax.tree.structure(options))
-    programs: dict[Any, Any] = {}  # by the form of the arguments: looked up without tracing
 
-    def call(*arguments: Any) -> Any:
-        arrays = [each for i, each in enumerate(arguments) if i != static_argnums]
+    def __init__(
+        self, function: Callable[..., Any], static_argnums: int | None = None, **options: Any
+    ):
+        self._jitted = jax.jit(function, static_argnums=static_argnums, **options)
+        self._static = static_argnums
+        leaves, structure = jax.tree.flatten(options)
+        self._kinds = tuple(leaves), str(structure)
+        self._found: dict[Any, Any] = {}  # by the form of the arguments: looked up untraced
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the function returns."""
+        arrays = [each for i, each in enumerate(arguments) if i != self._static]
         inside = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arrays))
         # Part of another program, or of none; or JAX itself has to find what made a NaN.
         if inside or any(getattr(jax.config, name, False) for name in _DEBUGGING):
-            return jitted(*arguments)
-        fixed = None if static_argnums is None else arguments[static_argnums]
+            return self._jitted(*arguments)
+        fixed = None if self._static is None else arguments[self._static]
         form = fixed, form_of(arrays)
-        if form not in programs:
-            programs[form] = Program(jitted.trace(*arguments), arrays, kinds).compile()
-        return programs[form](*arrays)
+        if form not in self._found:
+            traced = self._jitted.trace(*arguments)
+            self._found[form] = Program(traced, arrays, self._kinds).compile()
+        return self._found[form](*arrays)
 
-    return call
+    def eval_shape(self, *arguments: Any) -> Any:
+        """The shapes of what it returns; what is traced for this, a call does not trace again."""
+        return self._jitted.eval_shape(*arguments)
 
 
 def form_of(arguments: Any) -> Any:
