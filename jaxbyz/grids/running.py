@@ -19,12 +19,10 @@ from jaxbyz.comparison import Comparison, compare_aggregators, planned
 from jaxbyz.core import Aggregator, Attack
 from jaxbyz.grids.cells import Cell, Grid
 from jaxbyz.grids.parts import algorithm, part, rule
-from jaxbyz.grids.tables import GridError, at
+from jaxbyz.grids.tables import MARK, GridError, at
 from jaxbyz.problems import Problem
 from jaxbyz.storage.locks import Lock
 from jaxbyz.storage.paths import made
-
-MARK = " #"  # between the label of a method and its digest
 
 
 class Compared(NamedTuple):

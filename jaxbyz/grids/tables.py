@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from jaxbyz import checks
 from jaxbyz.storage.paths import expanded
 
+MARK = " #"  # between the label of a method and the digest of its section, in stored runs
 SECTIONS = ("problem", "methods", "rules", "attacks", "race")
 LARGEST = 2**20  # bytes of a file that somebody has written
 
@@ -79,6 +81,7 @@ def at(where: str) -> Iterator[None]:
     except (ValueError, TypeError, FileNotFoundError, ImportError) as error:
         plain = isinstance(error, ValueError)
         said = " ".join(str(error).split()) if plain else checks.first_line(error)
+        said = re.sub(rf"{MARK}[0-9a-f]{{8}}", "", said)
         raise GridError(f"{where}: {said}") from error
 
 

@@ -207,6 +207,7 @@ def test_a_mistake_is_one_sentence_that_names_its_place(tmp_path, capsys, change
     said = capsys.readouterr().err
     assert MISTAKES[change] in said
     assert said.startswith(f"{file}: ")
+    assert "#" not in said  # what names of stored runs hold
     assert said.count("\n") == 1
 
 
