@@ -192,6 +192,9 @@ MISTAKES = {
     ("steps = [0.1, 0.3]\n", ""): "[methods.RoSDHB] must have steps = [...]",
     ("steps = [0.1, 0.3]\n", "steps = [-1.0]\n"): "steps must be positive finite numbers",
     ("seeds = 2", 'seeds = 2\nmeasure = "loss"'): "[race] must have largest = true or false",
+    ("tuning_seeds = 1", "tuning_seeds = 0"): (
+        "got 0 with several for ['RoSDHB, k=2', 'RoSDHB, k=6']"
+    ),
     ("seeds = 2", "seed = 2"): "[race] has no 'seed': did you mean 'seeds'?",
     ('["loss"]', '["lost"]'): "evaluate must be a list of names among",
     ("round = 4,", "rounds = 4,"): "budgets must name columns among",
