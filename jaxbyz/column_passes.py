@@ -6,6 +6,10 @@ such an array is computed for a block of columns at a time.
 XLA sums a long row on one core, one number after another. So the columns are cut into FOLDS strips,
 and the strips are added entry by entry, which uses vector instructions on all cores. The result is
 a sixteenth as wide. It is folded again, until some hundred columns are left to be summed.
+
+Where a program is divided over devices (`jaxbyz.partitioned`), a block of columns would belong to
+some of them, and the others would wait. There all columns are taken at once, and folded on every
+device.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +17,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+from jaxbyz.partitioned import in_shards, shards
 
 BLOCK = 8192
 FOLDS = 16
@@ -29,7 +35,7 @@ def over_columns(
     >>> over_columns(lambda start, width: start + jnp.arange(width), 5, block=2).tolist()
     [0, 1, 2, 3, 4]
     """
-    if d <= block:
+    if d <= block or shards() > 1:
         return function(0, d)
 
     def add(i: jax.Array, found: jax.Array) -> jax.Array:
@@ -63,11 +69,11 @@ def row_sums(columns: Callable[[int, int], jax.Array], d: int) -> jax.Array:
     >>> row_sums(lambda start, width: rows[:, start : start + width] ** 2, 5000).tolist()
     [5000.0, 5000.0]
     """
-    left = _folded(columns, d, jnp.add)
-    total = left[0].sum(axis=1)
+    left = _narrow(columns, d, jnp.add)
+    total = left[0].sum(axis=-1)
     for part in left[1:]:
-        total = total + part.sum(axis=1)
-    return total
+        total = total + part.sum(axis=-1)
+    return total if total.ndim == 1 else total.sum(axis=-1)
 
 
 def largest_entries(rows: jax.Array) -> jax.Array:
@@ -102,8 +108,8 @@ def largest_of(columns: Callable[[int, int], jax.Array], n: int, d: int, dtype: 
         return jax.lax.bitcast_convert_type(part, integer) & jnp.iinfo(integer).max
 
     most = jnp.zeros(n, integer)
-    for part in _folded(magnitudes, d, jnp.maximum):
-        most = jnp.maximum(most, part.max(axis=1, initial=0))
+    for part in _narrow(magnitudes, d, jnp.maximum):
+        most = jnp.maximum(most, part.reshape(n, -1).max(axis=1, initial=0))
     return jax.lax.bitcast_convert_type(most, dtype)
 
 
@@ -124,12 +130,27 @@ def order_statistic(values: jax.Array, rank: jax.Array | int) -> jax.Array:
     return jnp.where(before.sum(axis=1) == rank, values, 0).sum()
 
 
+def _narrow(
+    columns: Callable[[int, int], jax.Array],
+    d: int,
+    join: Callable[[jax.Array, jax.Array], jax.Array],
+) -> list[jax.Array]:
+    """Narrow arrays [n, *], on several devices [n, devices, *], of which `_folded` speaks.
+
+    There the columns are filled up by zeros, which no sum and no maximum of magnitudes notices.
+    """
+    if shards() == 1:
+        return _folded(columns, d, join)
+    held = in_shards(columns(0, d))
+    return _folded(lambda start, width: held[..., start : start + width], held.shape[-1], join)
+
+
 def _folded(
     columns: Callable[[int, int], jax.Array],
     d: int,
     join: Callable[[jax.Array, jax.Array], jax.Array],
 ) -> list[jax.Array]:
-    """Narrow arrays [n, *] that hold the columns joined entry by entry, every column once."""
+    """Narrow arrays [..., *] that hold the columns joined entry by entry, every column once."""
     if d < NARROW:
         return [columns(0, d)]
     width = d // FOLDS
@@ -137,4 +158,4 @@ def _folded(
     for start in range(width, FOLDS * width, width):
         joined = join(joined, columns(start, width))
     rest = [columns(FOLDS * width, d % FOLDS)] if d % FOLDS else []
-    return _folded(lambda a, b: joined[:, a : a + b], width, join) + rest
+    return _folded(lambda a, b: joined[..., a : a + b], width, join) + rest

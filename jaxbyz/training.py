@@ -75,9 +75,10 @@ def train(
         map_seeds: how seeds are mapped: `jax.vmap`, `jaxbyz.one_by_one` or
             `jaxbyz.in_batches(size)`. Methods that toss a common coin (PAGE) choose one branch a
             round only under `one_by_one`; the others compute both.
-        devices: divide the workers over these devices. None: JAX's default device. They may belong
-            to several processes (`jax.distributed`); then all processes make the same call, and
-            each returns the same history. Checkpoints need devices of one process.
+        devices: divide the workers, and the server's arrays by coordinates, over these devices (see
+            `jaxbyz.partitioned`). None: JAX's default device. They may belong to several processes
+            (`jax.distributed`); then all processes make the same call, and each returns the same
+            history. Checkpoints need devices of one process.
         watch: (state before, state after, `RoundInfo`, data) -> further columns of the history, a
             dictionary name -> single real number. The names must differ from those of a history
             and of the evaluators. It is applied to the last round before every evaluation; at
@@ -120,7 +121,9 @@ def train(
     rounds = checks.count("rounds", rounds)
     evaluate_every = checks.count("evaluate_every", evaluate_every, minimum=1)
     checkpoint_every = _period(checkpoint_every, evaluate_every)
-    mesh = _mesh(devices, watch, checkpoint)
+    mesh = _mesh(devices, checkpoint)
+    if watch is not None:
+        checks.function("watch", watch, "before, after, info, data")
     listener = Listener(on_evaluate, mesh)
     if jax.process_index() != processes(mesh)[0]:
         progress = False  # one bar is enough
@@ -149,19 +152,20 @@ def train(
             store = stack.enter_context(Checkpoints(checkpoint, mine))
             resumed = store.restore(like, rounds)
         if resumed is not None:
-            done, states, stored = resumed
+            done, stored = resumed[0], resumed[2]
+            states = runs.placed(resumed[1])
         bar = stack.enter_context(Bar(progress, rounds, done))  # shown while programs are compiled
         if resumed is not None:
-            so_far.resume(done, states, stored)
+            so_far.resume(done, runs.parameters(states), stored)
             over = listener.begin(so_far.history)
         else:
             states, first = runs.start()
-            so_far.reached[0] = states.server.x
+            so_far.reached[0] = runs.parameters(states)
             over = listener.begin(so_far.history)
             if first is not None:
                 so_far.count(0, jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], first))
             unseen = {name: np.full(len(chosen), np.nan) for name in watched}
-            so_far.note(0, states, unseen | runs.measure(states))
+            so_far.note(0, so_far.reached[0], unseen | runs.measure(states))
         stack.enter_context(carrying(so_far.history))
         if resumed is None:
             over = over or listener.evaluated(0, so_far.metrics.latest())
@@ -171,10 +175,10 @@ def train(
             states, (records, seen) = runs.advance(target - done, states)
             so_far.count(done + 1, records)
             measured = seen | runs.measure(states)
-            so_far.note(target, states, measured)
+            so_far.note(target, runs.parameters(states), measured)
             over = listener.evaluated(target, so_far.metrics.latest())
             if store is not None and (over or target % checkpoint_every == 0 or target == rounds):
-                store.save(target, states, so_far.metrics.pack())
+                store.save(target, runs.fetched(states), so_far.metrics.pack())
             means = {name: f"{np.mean(values):.4g}" for name, values in measured.items()}
             bar.advance(target - done, means)
             done = target
@@ -183,12 +187,8 @@ def train(
         return so_far.history()
 
 
-def _mesh(devices: Any, watch: Any, checkpoint: Any) -> Mesh | None:
-    """The devices that share the workers, if what else is asked for can be done on them."""
-    if watch is not None and devices is not None:
-        raise ValueError("watch needs all workers in one place: devices must be None, got both")
-    if watch is not None:
-        checks.function("watch", watch, "before, after, info, data")
+def _mesh(devices: Any, checkpoint: Any) -> Mesh | None:
+    """The devices that share the run, if a checkpoint can be written from them."""
     mesh = mesh_of(devices)
     if checkpoint is not None and len(processes(mesh)) > 1:
         raise ValueError(

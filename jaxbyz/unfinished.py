@@ -33,11 +33,11 @@ class UnfinishedRun:
         # metrics decides which of them count, so an interrupt never leaves half of an evaluation.
         self.reached: dict[int, jax.Array] = {}
 
-    def resume(self, done: int, states: Any, stored: Mapping[str, np.ndarray]) -> None:
-        """Take over what a checkpoint holds."""
+    def resume(self, done: int, parameters: Any, stored: Mapping[str, np.ndarray]) -> None:
+        """Take over what a checkpoint holds, with the models [S, d] there."""
         self.resumed_at = done
         self.metrics.unpack(stored)
-        self.reached[done] = states.server.x
+        self.reached[done] = parameters
 
     def count(self, first: int, records: Counted) -> None:
         """Count rounds from `first` on, [S, T, ...], unless the run diverged in one of them."""
@@ -57,11 +57,11 @@ class UnfinishedRun:
             )
         self.metrics.count(records)
 
-    def note(self, done: int, states: Any, measured: Mapping[str, Any]) -> None:
-        """Enter an evaluation after `done` rounds."""
-        self.reached[done] = states.server.x
+    def note(self, done: int, parameters: Any, measured: Mapping[str, Any]) -> None:
+        """Enter an evaluation after `done` rounds, of the models [S, d]."""
+        self.reached[done] = parameters
         self.metrics.note(done, measured)
-        self.reached = {done: states.server.x}
+        self.reached = {done: parameters}
 
     def stop(self, done: int, reason: str | None) -> None:
         """Note that the user ended the run after so many rounds."""

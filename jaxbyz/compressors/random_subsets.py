@@ -12,6 +12,7 @@ from jaxbyz import checks
 from jaxbyz.compressors.batch_aware import mapped, sees_its_batch
 from jaxbyz.compressors.k_largest import indices_of, kth_largest, largest_keys
 from jaxbyz.core import Key
+from jaxbyz.partitioned import undivided
 
 
 def random_subset(key: Key, d: int, k: int) -> jax.Array:
@@ -23,7 +24,8 @@ def random_subset(key: Key, d: int, k: int) -> jax.Array:
     >>> random_subset(jax.random.key(0), 10, 3).shape
     (3,)
     """
-    return _drawn(d, k)(jax.random.key_data(key))
+    # On several devices each draws all of it: what is sent names it, and d numbers are few.
+    return undivided(_drawn(d, k))(jax.random.key_data(key))
 
 
 @functools.cache

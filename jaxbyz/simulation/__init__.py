@@ -14,11 +14,12 @@
 It imports the parts below it, and never `training` or `comparison`, which import this.
 """
 
+from jaxbyz.partitioned import AXIS
 from jaxbyz.simulation.mapping import in_batches, one_by_one
 from jaxbyz.simulation.placement import (
-    AXIS,
     Placement,
     along_axis,
+    divided,
     off_the_mesh,
     over_mesh,
     over_pmap,
@@ -30,6 +31,6 @@ from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
 
 __all__ = [
     "AXIS", "Placement", "RoundInfo", "Session", "Simulation", "SimulationState", "along_axis",
-    "assemble", "build", "in_batches", "off_the_mesh", "one_by_one", "over_mesh", "over_pmap",
+    "assemble", "build", "divided", "in_batches", "off_the_mesh", "one_by_one", "over_mesh", "over_pmap",
     "require_even", "run", "session",
 ]  # fmt: skip

@@ -1,14 +1,20 @@
-"""A session of many seeds, compiled, on one device or several: what `train` drives."""
+"""A session of many seeds, compiled, on one device or several: what `train` drives.
+
+On several devices the states between two calls are as `jaxbyz.simulation.layout` says.
+"""
 
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as Spec
 
 from jaxbyz.core import Tree
 from jaxbyz.seeds import streams
-from jaxbyz.simulation.devices import put, sharding_of_state
+from jaxbyz.simulation.devices import put
+from jaxbyz.simulation.layout import Layout
 from jaxbyz.simulation.sessions import Session
 from jaxbyz.simulation.state import SimulationState
 from jaxbyz.storage.programs import compiled_once
@@ -20,6 +26,9 @@ class Compiled(NamedTuple):
     start: Callable[[], tuple[SimulationState, Tree]]
     advance: Callable[[int, SimulationState], tuple[SimulationState, tuple[Tree, Any]]]
     measure: Callable[[SimulationState], dict[str, jax.Array]]
+    parameters: Callable[[SimulationState], jax.Array]  # [S, d], in every process
+    fetched: Callable[[SimulationState], SimulationState]  # in the form that no device decides
+    placed: Callable[[SimulationState], SimulationState]  # and back
     # What evaluators and `watch` return is judged, and nothing computed: names of what is watched.
     watched: Callable[[], list[str]]
 
@@ -56,13 +65,31 @@ def compiled(
 
     # A program of its own: it is the slowest to compile, and the same for every algorithm.
     models = compiled_once(map_seeds(one.problem.init))
-    state_at, known_at = (None, None) if mesh is None else sharding_of_state(mesh)
-    begin = compiled_once(start, out_shardings=(state_at, known_at))
-    go = compiled_once(advance, static_argnums=0, out_shardings=(state_at, known_at))
+    xs = models.eval_shape(model_keys)
+    layout = None if mesh is None else _layout(one, mesh, start, (start_keys, xs, data))
+
+    def begun(keys: jax.Array, xs: jax.Array, data: Tree) -> Any:
+        states, first = start(keys, xs, data)
+        return states if layout is None else layout.at_rest(states), first
+
+    def gone_on(rounds: int, keys: jax.Array, states: Any, data: Tree) -> Any:
+        if layout is None:
+            return advance(rounds, keys, states, data)
+        states, seen = advance(rounds, keys, layout.in_program(states), data)
+        return layout.at_rest(states), seen
+
+    def models_of(states: Any) -> jax.Array:
+        states = states if layout is None else layout.in_program(states)
+        return map_seeds(lambda state: state.server.x)(states)
+
+    known_at = None if mesh is None else NamedSharding(mesh, Spec())
+    both_at = (None if layout is None else layout.shardings, known_at)
+    begin = compiled_once(begun, out_shardings=both_at)
+    go = compiled_once(gone_on, static_argnums=0, out_shardings=both_at)
     look = compiled_once(measure, out_shardings=known_at)
+    read = compiled_once(models_of, out_shardings=known_at)
 
     def watched() -> list[str]:
-        xs = models.eval_shape(model_keys)
         look.eval_shape(xs, data, test)
         if one.watch is None:
             return []
@@ -71,8 +98,17 @@ def compiled(
         return list(seen)
 
     return Compiled(
-        lambda: begin(start_keys, put(models(model_keys), mesh), data),
-        lambda rounds, states: go(rounds, round_keys, states, data),
-        lambda states: look(states.server.x, data, test),
-        watched,
+        start=lambda: begin(start_keys, put(models(model_keys), mesh), data),
+        advance=lambda rounds, states: go(rounds, round_keys, states, data),
+        measure=lambda states: look(read(states), data, test),
+        parameters=read,
+        fetched=(lambda states: states) if layout is None else layout.fetched,
+        placed=(lambda states: states) if layout is None else layout.placed,
+        watched=watched,
     )
+
+
+def _layout(one: Session, mesh: Mesh, start: Callable[..., Any], arguments: Any) -> Layout:
+    workers = jax.tree.leaves(one.simulation.data)[0].shape[0]
+    states, _ = jax.eval_shape(start, *arguments)
+    return Layout(mesh, workers, states)

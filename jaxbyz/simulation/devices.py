@@ -9,8 +9,8 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
 from jaxbyz.core import Tree
-from jaxbyz.simulation.placement import AXIS
-from jaxbyz.simulation.state import SimulationState
+from jaxbyz.partitioned import AXIS
+from jaxbyz.simulation.placement import filled_up
 
 
 def chosen(devices: Any) -> list[jax.Device]:
@@ -76,16 +76,22 @@ def processes(mesh: Mesh | None) -> list[int]:
 
 
 def put(tree: Tree, mesh: Mesh | None, *, split: bool = False) -> Tree:
-    """Arrays on all devices of a mesh, or (split) each device's workers on it.
+    """Arrays on all devices of a mesh, or (split) each device's workers [m, ...] on it.
 
-    Where the mesh is of several processes, all of them must come with the same arrays.
+    If the devices cannot share the workers evenly, the first ones fill them up. Where the mesh is of several processes, all of them must come with the same arrays.
 
     >>> put({"x": np.zeros(3)}, None)
     {'x': array([0., 0., 0.])}
     """
     if mesh is None:
         return tree
-    sharding = NamedSharding(mesh, Spec(AXIS) if split else Spec())
+    if split:
+        return put_at(filled_up(tree, mesh.size), NamedSharding(mesh, Spec(AXIS)))
+    return put_at(tree, NamedSharding(mesh, Spec()))
+
+
+def put_at(tree: Tree, sharding: NamedSharding) -> Tree:
+    """Arrays where a sharding says; in every process of its mesh the same ones."""
 
     def one(leaf: Any) -> jax.Array:
         if not jax.dtypes.issubdtype(jax.typeof(leaf).dtype, jax.dtypes.prng_key):
@@ -95,17 +101,3 @@ def put(tree: Tree, mesh: Mesh | None, *, split: bool = False) -> Tree:
         return jax.random.wrap_key_data(words, impl=jax.random.key_impl(leaf))
 
     return jax.tree.map(one, tree)
-
-
-def sharding_of_state(mesh: Mesh) -> tuple[Any, NamedSharding]:
-    """Where the states of many seeds [S, ...] lie, and everything that all devices know.
-
-    The compiler is told, so that every process can fetch the results of a round.
-
-    >>> state, whole = sharding_of_state(mesh_of(jax.devices()[:1]))
-    >>> tuple(state.workers.spec), tuple(state.server.spec), tuple(whole.spec)
-    ((None, 'workers'), (), ())
-    """
-    whole, split = NamedSharding(mesh, Spec()), NamedSharding(mesh, Spec(None, AXIS))
-    of_state: Any = SimulationState
-    return of_state(round=whole, workers=split, server=whole, attack=whole), whole

@@ -5,46 +5,133 @@ A `Placement` tells `build` which workers a program computes and how their messa
 messages; everything else of a worker stays on its device.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as Spec
 
 from jaxbyz import checks
 from jaxbyz.core import Key, Oracle, Tree
+from jaxbyz.partitioned import AXIS, by_coordinates, dividing, everywhere
 from jaxbyz.simulation.state import SimulationState
 
-AXIS = "workers"
-
 Ask = Callable[[Tree], Oracle]
+Compute = Callable[..., Tree]  # (what all workers know, data, *states)
 
 
 class Placement(NamedTuple):
-    """Where workers are: which of them this program computes, and how messages come together."""
+    """Where workers and the server are."""
 
+    # What a program computes of its workers, (shared, data, *states) -> [m, ...], on the devices.
+    workers: Callable[[Compute], Compute]
     ids: Callable[[int], jax.Array]  # local number of workers -> their ids
-    gather: Callable[[Tree], Tree]  # local messages [m_local, ...] -> all messages [m, ...]
     asking: Callable[[Ask], Ask]  # entry of the data -> oracle: how workers ask it here
+    # (what the workers computed, their number m, d) -> leaves [m, ...] that the server can read
+    gather: Callable[[Tree, int, int], Tree]
+    messages: Callable[[Tree, int], Tree]  # (messages, d) -> the same where the server reads them
+    server: Callable[[Tree, int], Tree]  # (arrays of the server, d) -> the same where they belong
+    serving: Callable[[], contextlib.AbstractContextManager[None]]  # in which the server is traced
 
 
 def here() -> Placement:
     """All workers in one program."""
-    return Placement(jnp.arange, lambda messages: messages, lambda oracle: oracle)
+    return Placement(
+        workers=lambda compute: compute,
+        ids=jnp.arange,
+        asking=lambda oracle: oracle,
+        gather=lambda messages, count, d: messages,
+        messages=lambda tree, d: tree,
+        server=lambda tree, d: tree,
+        serving=contextlib.nullcontext,
+    )
 
 
 def along_axis() -> Placement:
-    """Workers along the mapped axis of `over_mesh` or `over_pmap`, consecutive ones together."""
+    """Workers along the mapped axis of `over_mesh` or `over_pmap`, consecutive ones together.
 
-    def ids(local: int) -> jax.Array:
-        return jax.lax.axis_index(AXIS) * local + jnp.arange(local)
+    Every device computes all of the server.
+    """
 
-    def gather(messages: Tree) -> Tree:
+    def gather(messages: Tree, count: int, d: int) -> Tree:
         return jax.tree.map(lambda leaf: jax.lax.all_gather(leaf, AXIS, tiled=True), messages)
 
-    return Placement(ids, gather, _asked_off_the_mesh)
+    return here()._replace(ids=_ids_along_axis, asking=_asked_off_the_mesh, gather=gather)
+
+
+def divided(mesh: Mesh) -> Placement:
+    """Workers by their numbers and the server by coordinates, over the devices of one mesh.
+
+    The simulation is then one program that is compiled by `jax.jit` and divided by JAX's
+    partitioner (see `jaxbyz.partitioned`), on devices of one or several processes. Workers need not
+    be a multiple of the devices: the last devices then compute copies of some, which nobody reads,
+    and `SimulationState.workers` has room for them.
+
+    Args:
+        mesh: with the one axis "workers".
+
+    Raises:
+        ValueError: another mesh.
+
+    >>> import numpy as np
+    >>> divided(Mesh(np.array(jax.devices()[:1]), ("workers",))).serving().__class__.__name__
+    '_GeneratorContextManager'
+    """
+    require_axis(mesh)
+
+    def workers(compute: Compute) -> Compute:
+        whole, split = Spec(), Spec(AXIS)
+
+        def spread(shared: Tree, data: Tree, *states: Tree) -> Tree:
+            specs = (whole, split, *(split for _ in states))
+            on_each = jax.shard_map(
+                compute, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False
+            )
+            return on_each(shared, filled_up(data, mesh.size), *states)
+
+        return spread
+
+    def messages(tree: Tree, d: int) -> Tree:
+        # A vector of coordinates goes to the devices that hold them, all else to every device.
+        def one(leaf: jax.Array) -> jax.Array:
+            whole = leaf.ndim > 1 and leaf.shape[-1] == d
+            return by_coordinates(leaf, d) if whole else everywhere(leaf)
+
+        return jax.tree.map(one, tree)
+
+    def gather(computed: Tree, count: int, d: int) -> Tree:
+        return jax.tree.map(lambda leaf: leaf[:count], messages(computed, d))
+
+    return Placement(
+        workers=workers,
+        ids=_ids_along_axis,
+        asking=_asked_off_the_mesh,
+        gather=gather,
+        messages=messages,
+        server=by_coordinates,
+        serving=lambda: dividing(mesh),
+    )
+
+
+def filled_up(data: Tree, devices: int) -> Tree:
+    """Data [m, ...] of so many workers that the devices share them evenly: the first ones again.
+
+    >>> filled_up(jnp.arange(3), 2).tolist()
+    [0, 1, 2, 0]
+    """
+    m = jax.tree.leaves(data)[0].shape[0]
+    if m % devices == 0:
+        return data
+    chosen = np.arange(-(-m // devices) * devices) % m
+    return jax.tree.map(lambda leaf: leaf[chosen], data)
+
+
+def _ids_along_axis(local: int) -> jax.Array:
+    return jax.lax.axis_index(AXIS) * local + jnp.arange(local)
 
 
 def off_the_mesh(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,6 +176,12 @@ def _state_spec(sharded: Any, replicated: Any) -> SimulationState:
     return SimulationState(replicated, sharded, replicated, replicated)
 
 
+def require_axis(mesh: Any) -> None:
+    """Raise unless that is a mesh with the one axis "workers"."""
+    if getattr(mesh, "axis_names", None) != (AXIS,):
+        raise ValueError(f"mesh must have the one axis {AXIS!r}, got {mesh!r}")
+
+
 def require_even(data: Tree, devices: int) -> None:
     """Raise unless every device gets the same number of workers."""
     workers = jax.tree.leaves(data)[0].shape[0]
@@ -110,8 +203,7 @@ def over_mesh(function: Callable[..., Any], mesh: Mesh, *, initial: bool = False
     Raises:
         ValueError: another mesh; when called, workers that cannot be spread evenly.
     """
-    if getattr(mesh, "axis_names", None) != (AXIS,):
-        raise ValueError(f"mesh must have the one axis {AXIS!r}, got {mesh!r}")
+    require_axis(mesh)
     split, whole = Spec(AXIS), Spec()
     state = _state_spec(split, whole)
     mapped = jax.shard_map(

@@ -25,13 +25,14 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.attacks import no_attack
 from jaxbyz.contracts import returned
-from jaxbyz.core import Algorithm, Attack, Codec, Key, Oracle, ServerInfo, Tree, View
+from jaxbyz.core import Algorithm, Attack, Key, Oracle, ServerInfo, Tree
 from jaxbyz.faulty_rounds import answering, beginning
 from jaxbyz.messages import bit_words
 from jaxbyz.problems.problem import Problem
 from jaxbyz.problems.samples import parted, with_samples
 from jaxbyz.simulation.absence import stand_ins, staying_away
 from jaxbyz.simulation.agreement import agreed
+from jaxbyz.simulation.forging import Forger, Sent
 from jaxbyz.simulation.placement import Placement, here
 from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
 
@@ -116,18 +117,20 @@ class _Rounds:
         """Round 0 at the model x [d]; its info is None where nothing is sent in it."""
         broadcast_key, worker_key, attack_key, exchange_key = jax.random.split(key, 4)
         worker, server = self.algorithm.worker, self.algorithm.server
-        started = server.start(x, self.honest + self.byzantine)
+        with self.placement.serving():
+            started = server.start(x, self.honest + self.byzantine)
+            started = self.placement.server(started, x.shape[0])
         broadcast = server.broadcast(broadcast_key, started)
         begin = beginning(worker)
-        workers, messages, faulty = self._compute(
-            worker_key, lambda k, oracle: begin(k, broadcast, oracle), data
-        )
+        workers, messages, faulty = self._compute(worker_key, begin, broadcast, data)
         attack_state = self.attack.init(attack_key, x.shape[0])
         state = SimulationState(jnp.array(0, jnp.int32), workers, started, attack_state)
         codec, serve = self.algorithm.hello, server.hello
         if codec is None or serve is None:
             return state, None
-        return self._exchange(exchange_key, codec, serve, broadcast, state, messages, faulty)
+        return self._exchange(
+            exchange_key, serve, state, Sent(codec, broadcast, messages, faulty, None)
+        )
 
     def step(self, key: Key, state: SimulationState, data: Tree) -> tuple[SimulationState, Any]:
         """One round."""
@@ -138,14 +141,15 @@ class _Rounds:
         answer = answering(worker) if asked is None else staying_away(answering(worker))
         workers, messages, faulty = self._compute(
             worker_key,
-            lambda k, own, oracle, *here: answer(k, own, broadcast, oracle, *here),
+            lambda k, broadcast, oracle, own, *here: answer(k, own, broadcast, oracle, *here),
+            broadcast,
             data,
             state.workers,
             asked=asked,
         )
         state = state._replace(round=state.round + 1, workers=workers)
-        codec, serve = self.algorithm.codec, server.step
-        return self._exchange(exchange_key, codec, serve, broadcast, state, messages, faulty, asked)
+        sent = Sent(self.algorithm.codec, broadcast, messages, faulty, asked)
+        return self._exchange(exchange_key, server.step, state, sent)
 
     def _asked(self, broadcast: Tree) -> jax.Array | None:
         """Who takes part in this round, [n] bool; None: all workers."""
@@ -158,118 +162,73 @@ class _Rounds:
         self,
         key: Key,
         function: Callable[..., Any],
+        broadcast: Tree,
         data: Tree,
         *states: Tree,
         asked: jax.Array | None = None,
     ) -> Any:
-        """Map function(key_i, *states_i, oracle_i, [asked_i]) over the workers of this program."""
-        local = jax.tree.leaves(data)[0].shape[0]
+        """Map function(key_i, broadcast, oracle_i, *states_i, [asked_i]) over all workers."""
 
-        def one(worker: jax.Array, entry: Tree, *own: Tree) -> Any:
-            here = () if asked is None else (asked[worker],)
-            return function(jax.random.fold_in(key, worker), *own, self.oracle(entry), *here)
+        def compute(shared: Tree, data: Tree, *states: Tree) -> Any:
+            key, broadcast, asked = shared
 
-        return self.map_workers(one)(self.placement.ids(local), data, *states)
+            def one(worker: jax.Array, entry: Tree, *own: Tree) -> Any:
+                here = () if asked is None else (asked[worker],)
+                oracle = self.oracle(entry)
+                return function(jax.random.fold_in(key, worker), broadcast, oracle, *own, *here)
+
+            local = jax.tree.leaves(data)[0].shape[0]
+            return self.map_workers(one)(self.placement.ids(local), data, *states)
+
+        return self.placement.workers(compute)((key, broadcast, asked), data, *states)
 
     def _exchange(
-        self,
-        key: Key,
-        codec: Codec,
-        serve: Serve,
-        broadcast: Tree,
-        state: SimulationState,
-        messages: Tree,
-        faulty: jax.Array,
-        asked: jax.Array | None = None,
+        self, key: Key, serve: Serve, state: SimulationState, sent: Sent
     ) -> tuple[SimulationState, RoundInfo]:
         """From the workers' messages to the server's new state."""
-        attack_key, server_key = jax.random.split(key)
+        d = state.server.x.shape[0]
+        at = self.placement.server
+        computing = self.honest + (0 if self.attack.poison is None else self.byzantine)
+        with self.placement.serving():
+            messages, faulty = self.placement.gather((sent.messages, sent.faulty), computing, d)
+            state, info = self._served(
+                key, serve, state, sent._replace(messages=messages, faulty=faulty)
+            )
+            state = state._replace(server=at(state.server, d), attack=at(state.attack, d))
+            return state, info._replace(server=at(info.server, d))
 
+    def _served(
+        self, key: Key, serve: Serve, state: SimulationState, sent: Sent
+    ) -> tuple[SimulationState, RoundInfo]:
+        attack_key, server_key = jax.random.split(key)
         n = self.honest + self.byzantine
+        asked = sent.asked
         seen = None if asked is None else stand_ins(asked, self.honest)  # [n]
 
         def outcome(messages: Tree) -> tuple[Tree, ServerInfo]:
-            server, info = serve(server_key, state.server, broadcast, messages)
+            server, info = serve(server_key, state.server, sent.broadcast, messages)
             return server, info if seen is None else info._replace(rows=info.rows[seen])
 
-        messages, faulty = self.placement.gather((messages, faulty))
-        attack_state, messages, faulty = self._falsify(
-            attack_key, codec, broadcast, state, messages, faulty, seen,
-            lambda said: outcome(said)[1],
-        )  # fmt: skip
-        server, info = outcome(messages)
+        forger = Forger(self.attack, self.honest, self.byzantine, self.placement, seen)
+        attack_state, sent = forger.falsified(
+            attack_key, state, sent, lambda messages: outcome(messages)[1]
+        )
+        server, info = outcome(sent.messages)
         d = server.x.shape[0]
         chex.assert_shape([info.rows, info.aggregate, info.rejected], [(n, d), (d,), (n,)])
         chex.assert_type(info.rejected, bool)
-        uplink = jax.vmap(lambda message: bit_words(message.bits()), axis_size=n)(messages)
+        uplink = jax.vmap(lambda message: bit_words(message.bits()), axis_size=n)(sent.messages)
         state = state._replace(server=server, attack=attack_state)
         # Counted once: of an honest worker as faulty, of a Byzantine one that computes as rejected.
-        own = jnp.arange(n) < self.honest
+        own, faulty = jnp.arange(n) < self.honest, sent.faulty
         info = info._replace(
             rejected=jnp.where(own, info.rejected & ~faulty, info.rejected | faulty)
         )
-        faulty = faulty & own
         if asked is None:
             asked = jnp.ones(n, bool)
         else:
             uplink = jnp.where(asked[:, None], uplink, jnp.uint32(0))
-        return state, RoundInfo(uplink, bit_words(broadcast.bits()), info, faulty, asked)
-
-    def _falsify(
-        self,
-        key: Key,
-        codec: Codec,
-        broadcast: Tree,
-        state: SimulationState,
-        messages: Tree,
-        faulty: jax.Array,
-        seen: jax.Array | None,
-        serve: Callable[[Tree], ServerInfo],
-    ) -> tuple[Tree, Tree, jax.Array]:
-        """The attack's state, all messages with the forged ones, and which workers are faulty."""
-        attack, honest, byzantine = self.attack, self.honest, self.byzantine
-        if byzantine == 0 or attack.forge is None:
-            return state.attack, messages, faulty
-        attack_key, encode_key = jax.random.split(key)
-        honest_messages = jax.tree.map(lambda leaf: leaf[:honest], messages)
-
-        def encoded(wanted: jax.Array) -> Tree:  # [f, d] -> messages [f, ...]
-            keys = jax.random.split(encode_key, byzantine)
-            return jax.vmap(codec.encode, (0, None, 0))(keys, broadcast, wanted)
-
-        def messages_with(wanted: jax.Array) -> Tree:  # [f, d] -> all messages [n, ...]
-            return jax.tree.map(
-                lambda a, b: jnp.concatenate([a, b]), honest_messages, encoded(wanted)
-            )
-
-        def read(messages: Tree) -> jax.Array:  # [m, ...] -> [m, d]
-            return jax.vmap(codec.decode, (None, 0))(broadcast, messages)
-
-        decoded = read(messages)
-        told = decoded[:honest] if seen is None else decoded[seen[:honest]]
-        view = View(
-            round=state.round,
-            honest=jnp.where(jnp.isfinite(told), told, 0),
-            own=None if attack.poison is None else decoded[honest:],
-            broadcast=broadcast,
-            server=state.server,
-            read=lambda wanted: read(encoded(wanted)),
-            respond=lambda wanted: serve(messages_with(wanted)),
-            byzantine=byzantine,
-        )
-        with returned.explaining_tracers(f"attack {attack.name!r}"):
-            outcome = attack.forge(attack_key, state.attack, view)
-        attack_state, wanted = returned.forged(
-            attack.name, outcome, (byzantine, decoded.shape[1]), decoded.dtype
-        )
-        forged = (
-            messages_with(wanted),
-            jnp.concatenate([faulty[:honest], jnp.zeros(byzantine, bool)]),
-        )
-        if attack.abstain is None or attack.poison is None:  # without data there is nothing else
-            return attack_state, *forged
-        quiet, own = attack.abstain(attack_state, view), (messages, faulty)
-        return attack_state, *jax.tree.map(lambda a, b: jnp.where(quiet, a, b), own, forged)
+        return state, RoundInfo(uplink, bit_words(sent.broadcast.bits()), info, faulty & own, asked)
 
 
 def _with_byzantine_data(problem: Problem, attack: Attack) -> Tree:

@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as Spec
 
 from jaxbyz.contracts import returned
 from jaxbyz.core import Algorithm, Attack, Key, Tree
 from jaxbyz.problems.problem import Evaluator, Problem
-from jaxbyz.simulation.placement import along_axis, off_the_mesh, over_mesh, require_even
+from jaxbyz.simulation.placement import divided, off_the_mesh
 from jaxbyz.simulation.rounds import assemble
 from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
 
@@ -81,11 +82,11 @@ class Session:
     record: Record
     measure: Evaluator  # (x, data, test) -> columns
     watch: Watch | None  # that returns single numbers under names of their own
-    mesh: Mesh | None  # whose devices share the workers; None: all workers in one program
+    mesh: Mesh | None  # whose devices share workers and coordinates; None: all in one program
 
     def start(self, key: Key, x: jax.Array, data: Tree) -> tuple[SimulationState, Tree]:
         """Round 0 at the model x [d]: the state, and its record (None where nothing is sent)."""
-        state, info = self._over_mesh(self.simulation.init, initial=True)(key, x, data)
+        state, info = self.simulation.init(key, x, data)
         return state, None if info is None else self.record(state, info)
 
     def advance(
@@ -94,13 +95,22 @@ class Session:
         """So many rounds: the state, records [rounds, ...], and `watch` of the last round."""
         step = self.simulation.step
         if self.watch is None:
-            state, records = self._over_mesh(run(step, rounds, self.record))(key, state, data)
+            state, records = run(step, rounds, self.record)(key, state, data)
             return state, (records, {})
         before, records = run(step, rounds - 1, self.record)(key, state, data)
         after, info = step(jax.random.fold_in(key, before.round), before, data)
         last = self.record(after, info)
         records = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), records, last)
-        return after, (records, self.watch(before, after, info, data))
+        before, seen, data = self._seen(before), self._seen(after), self._computing(data)
+        return after, (records, self.watch(before, seen, info, data))
+
+    def _seen(self, state: SimulationState) -> SimulationState:
+        return state._replace(workers=self._computing(state.workers))
+
+    def _computing(self, tree: Tree) -> Tree:
+        """Arrays [m, ...] of the workers that compute, without those that fill up devices."""
+        m = jax.tree.leaves(self.simulation.data)[0].shape[0]
+        return jax.tree.map(lambda leaf: leaf[:m], tree)
 
     def run(self, keys: Sequence[Key], rounds: int, data: Tree) -> tuple[Tree, Tree, Tree]:
         """A whole run from its three keys (see `jaxbyz.seeds.streams`).
@@ -143,9 +153,6 @@ class Session:
         records, columns = jax.tree.map(lambda leaf: leaf[1:], (records, columns))
         return first, at_start, records, columns
 
-    def _over_mesh(self, function: Callable[..., Any], initial: bool = False) -> Any:
-        return function if self.mesh is None else over_mesh(function, self.mesh, initial=initial)
-
 
 def session(
     algorithm: Algorithm,
@@ -166,9 +173,9 @@ def session(
         attack: of the run; None: Byzantine workers follow the protocol.
         record: (state after, info) -> what is kept of every round.
         evaluate: names of the problem's evaluators; None: all of them.
-        watch: applied to the last round of every `advance`; not with a mesh.
+        watch: applied to the last round of every `advance`.
         map_workers: `jax.vmap` or `one_by_one`.
-        mesh: devices that share the workers.
+        mesh: devices that share the workers, and the coordinates of the server.
 
     Raises:
         ValueError: evaluators that the problem does not have; evaluators that return anything but
@@ -184,15 +191,28 @@ def session(
     >>> state.round.item(), records.rejected.shape
     (20, (20, 5))
     """
-    placement = None if mesh is None else along_axis()
+    placement = None if mesh is None else divided(mesh)
     simulation = assemble(algorithm, problem, attack, map_workers=map_workers, placement=placement)
     measure = measure_of(problem, evaluate)
     if watch is not None:
         watch = _judged(watch, others=columns_of(measure, problem))
     if mesh is not None:
-        require_even(simulation.data, mesh.size)
-        measure = off_the_mesh(measure)
+        measure = _of_whole_models(measure, mesh)
     return Session(simulation, problem, record, measure, watch, mesh)
+
+
+def _of_whole_models(measure: Evaluator, mesh: Mesh) -> Evaluator:
+    """The same, of a model that every device is given as a whole before its workers' data meet it.
+
+    Otherwise the compiler would divide the sums over coordinates.
+    """
+    measure = off_the_mesh(measure)
+
+    def measured(x: jax.Array, data: Tree, test: Tree) -> dict[str, jax.Array]:
+        whole = jax.lax.with_sharding_constraint(x, NamedSharding(mesh, Spec()))
+        return measure(whole, data, test)
+
+    return measured
 
 
 def columns_of(measure: Evaluator, problem: Problem) -> Tree:

@@ -9,6 +9,8 @@ no longer than a matrix product of the rows with themselves.
 With more rows the product is far cheaper. It is taken of the rows less a central one, and every
 distance that it leaves in doubt is computed again, directly: that of rows that are close to each
 other beside their distance from the centre, as colluding workers are.
+
+Where the columns are divided over devices, each takes the sums over its own; these are added.
 """
 
 from collections.abc import Callable
@@ -19,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz.aggregators.rows.sorting import select_ranks
+from jaxbyz.partitioned import in_shards, shards
 
 LANES = 128
 STEPS = 16
@@ -60,11 +63,38 @@ def distances_of(columns: Columns, n: int, d: int, dtype: Any) -> jax.Array:
             _of_pairs(columns, n, d, first, second), wrap_negative_indices=False
         )
         return half + half.T
-    return _by_products(columns, n, d, dtype)
+    return _by_products(columns, n, d)
 
 
 def _of_pairs(columns: Columns, n: int, d: int, first: np.ndarray, second: np.ndarray) -> jax.Array:
     """‖x_i - x_j‖² of pairs of n rows, whose indices are two constants [m]: [m]."""
+
+    def here(columns: Columns, d: int) -> jax.Array:
+        return _of_pairs_here(columns, n, d, first, second)
+
+    return _summed_over_shards(here, columns, d)
+
+
+def _summed_over_shards(
+    here: Callable[[Columns, int], jax.Array], columns: Columns, d: int
+) -> jax.Array:
+    """A sum over columns, (columns, d) -> [...], of which every device computes its part."""
+    if shards() == 1:
+        return here(columns, d)
+    held = in_shards(columns(0, d))  # [n, devices, width]; zeros that fill it up add nothing
+
+    def part(rows: jax.Array) -> jax.Array:
+        def some(start: Any, width: int) -> jax.Array:
+            return jax.lax.dynamic_slice_in_dim(rows, start, width, axis=1)
+
+        return here(some, rows.shape[1])
+
+    return jax.vmap(part, in_axes=1)(held).sum(axis=0)
+
+
+def _of_pairs_here(
+    columns: Columns, n: int, d: int, first: np.ndarray, second: np.ndarray
+) -> jax.Array:
     strips = min(d, max(BLOCK_NUMBERS // n, STEPS * LANES)) // (STEPS * LANES)
     if not strips:
         rows = columns(0, d)
@@ -96,7 +126,18 @@ def _chosen(rows: jax.Array, indices: np.ndarray) -> jax.Array:
     return rows.at[..., indices, :].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
-def _by_products(columns: Columns, n: int, d: int, dtype: Any) -> jax.Array:
+def _by_products(columns: Columns, n: int, d: int) -> jax.Array:
+    gram = _summed_over_shards(lambda columns, d: _products(columns, n, d), columns, d)
+    lengths = jnp.diagonal(gram)
+    both = lengths[:, None] + lengths
+    found = jnp.triu(both - 2 * gram, 1)
+    found = found + found.T
+    doubt = (found <= DOUBT * both) & ~jnp.eye(n, dtype=bool)
+    return _again(found, doubt, columns, d)
+
+
+def _products(columns: Columns, n: int, d: int) -> jax.Array:
+    """⟨x_i - c, x_j - c⟩ for all pairs, with a central c, [n, n]."""
     some = jnp.linspace(0, n - 1, CENTRE_ROWS).astype(int)
 
     def products(start: Any, width: int) -> jax.Array:
@@ -111,12 +152,7 @@ def _by_products(columns: Columns, n: int, d: int, dtype: Any) -> jax.Array:
         gram = jax.lax.fori_loop(
             0, whole, lambda i, total: total + products(i * PRODUCT_BLOCK, PRODUCT_BLOCK), gram
         )
-    lengths = jnp.diagonal(gram)
-    both = lengths[:, None] + lengths
-    found = jnp.triu(both - 2 * gram, 1)
-    found = found + found.T
-    doubt = (found <= DOUBT * both) & ~jnp.eye(n, dtype=bool)
-    return _again(found, doubt, columns, d)
+    return gram
 
 
 def _again(found: jax.Array, doubt: jax.Array, columns: Columns, d: int) -> jax.Array:

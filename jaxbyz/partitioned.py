@@ -1,0 +1,106 @@
+"""Arrays that JAX's partitioner divides over devices by their last axis, that of coordinates.
+
+A server whose arrays [..., d] are divided is the same program as one on a single device. JAX's
+partitioner (XLA's SPMD) makes the program of every device from it: what is done to each coordinate
+on its own stays where it is, and a sum over coordinates becomes one sum on each device, and one
+over the devices. It follows what it is told of some arrays, and these functions tell it.
+
+Whether a program is divided, and over how many devices, is read from the mesh on which JAX traces
+(`jax.sharding.get_abstract_mesh`), a part of what JAX remembers traced functions by. Off such a
+mesh, and for the workers, each of which is computed on one device, these functions do nothing.
+
+    with dividing(mesh): ...        what is traced inside is divided
+    by_coordinates(tree, d)         arrays [..., d] are divided by their last axis
+    everywhere(tree)                every device holds these arrays
+    in_shards(x)                    [..., d] as [..., devices, ⌈d/devices⌉], filled up by zeros
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import AxisType, Mesh
+from jax.sharding import PartitionSpec as Spec
+
+AXIS = "workers"  # of the mesh: one device holds some workers, and some coordinates of the server
+
+Tree = Any
+
+
+@contextlib.contextmanager
+def dividing(mesh: Mesh) -> Iterator[None]:
+    """Divide what is traced inside over the devices of a mesh with the one axis "workers"."""
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+        yield
+
+
+def undivided(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, computed as a whole on every device."""
+
+    def whole(*arguments: Any) -> Any:
+        with jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), ())):
+            return function(*arguments)
+
+    return whole
+
+
+def shards() -> int:
+    """Over how many devices the program that is traced is divided by coordinates.
+
+    >>> shards()
+    1
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if AXIS not in mesh.axis_names or mesh.axis_types[0] != AxisType.Auto:
+        return 1
+    return mesh.shape[AXIS]
+
+
+def by_coordinates(tree: Tree, d: int) -> Tree:
+    """The same arrays; those whose last axis has length d are divided by it.
+
+    >>> by_coordinates({"x": jnp.zeros(3)}, 3)["x"].shape
+    (3,)
+    """
+    if shards() == 1:
+        return tree
+
+    def one(leaf: Any) -> Any:
+        shape = jnp.shape(leaf)
+        if not shape or shape[-1] != d or _is_key(leaf):
+            return leaf
+        spec = Spec(*[None] * (len(shape) - 1), AXIS)
+        return jax.lax.with_sharding_constraint(leaf, spec)
+
+    return jax.tree.map(one, tree)
+
+
+def everywhere(tree: Tree) -> Tree:
+    """The same arrays, all of which every device holds."""
+    if shards() == 1:
+        return tree
+    return jax.tree.map(
+        lambda leaf: leaf if _is_key(leaf) else jax.lax.with_sharding_constraint(leaf, Spec()), tree
+    )
+
+
+def in_shards(x: jax.Array) -> jax.Array:
+    """[..., d] as [..., devices, ⌈d/devices⌉]: what every device holds, filled up by zeros.
+
+    >>> in_shards(jnp.arange(3)).tolist()
+    [[0, 1, 2]]
+    """
+    count = shards()
+    *before, d = x.shape
+    width = -(-d // count)
+    filled = jnp.pad(x, [(0, 0)] * len(before) + [(0, count * width - d)])
+    cut = filled.reshape(*before, count, width)
+    if count == 1:
+        return cut
+    return jax.lax.with_sharding_constraint(cut, Spec(*[None] * len(before), AXIS, None))
+
+
+def _is_key(leaf: Any) -> bool:
+    return jax.dtypes.issubdtype(jax.typeof(leaf).dtype, jax.dtypes.prng_key)
