@@ -8,7 +8,7 @@
     core, messages, contracts    the types; what is sent, with its bits; what parts promise
     storage                      files of results and checkpoints
     sanitize, faulty_rounds      numbers that are not finite, at the server and at a worker
-    checks, seeds, column_passes, deprecations, compiling   helpers that know no part
+    checks, seeds, column_passes, partitioned, deprecations, compiling   helpers that know no part
     testing, theory              checks of users' own parts; claims about the methods
 
 Users import this package, as `jb`; nothing in it imports `testing` or `theory`. Start reading with

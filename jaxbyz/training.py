@@ -22,7 +22,7 @@ from jaxbyz.progress import Bar
 from jaxbyz.seeds import seed_list
 from jaxbyz.simulation.agreement import agreed
 from jaxbyz.simulation.compiled import compiled
-from jaxbyz.simulation.devices import mesh_of, processes
+from jaxbyz.simulation.devices import mesh_of, processes, require_one_process
 from jaxbyz.simulation.identities import identity_of
 from jaxbyz.simulation.sessions import Session, Watch, session
 from jaxbyz.stopping import Listener, OnEvaluate
@@ -121,7 +121,8 @@ def train(
     rounds = checks.count("rounds", rounds)
     evaluate_every = checks.count("evaluate_every", evaluate_every, minimum=1)
     checkpoint_every = _period(checkpoint_every, evaluate_every)
-    mesh = _mesh(devices, checkpoint)
+    mesh = mesh_of(devices)
+    require_one_process("checkpoint", checkpoint, mesh)
     if watch is not None:
         checks.function("watch", watch, "before, after, info, data")
     listener = Listener(on_evaluate, mesh)
@@ -185,17 +186,6 @@ def train(
         if over:
             so_far.stop(done, listener.reason)
         return so_far.history()
-
-
-def _mesh(devices: Any, checkpoint: Any) -> Mesh | None:
-    """The devices that share the run, if a checkpoint can be written from them."""
-    mesh = mesh_of(devices)
-    if checkpoint is not None and len(processes(mesh)) > 1:
-        raise ValueError(
-            "checkpoint needs all workers in one process: devices must be those of one process, "
-            f"got devices of the processes {processes(mesh)}"
-        )
-    return mesh
 
 
 def _about(algorithm: Algorithm, problem: Problem, attack: Attack | None) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-# Four devices on one host, so that sharded programs are tested; must be said before jax starts.
+# Eight devices on one host, so that sharded programs are tested; must be said before jax starts.
 flags = [os.environ.get("XLA_FLAGS", "")]
 if "device_count" not in flags[0]:
-    flags.append("--xla_force_host_platform_device_count=4")
+    flags.append("--xla_force_host_platform_device_count=8")
 # Compiling is most of the time of the tests. At LLVM's first level, and with XLA's older emitters
 # of fused loops where it still has them, it takes half of that time. (At level 0 it takes less, but
 # products and sums are joined here and not there: places and processes no longer agree bit by bit.)

@@ -1,6 +1,6 @@
 """Who may import whom, who may talk to devices, and what every public name has.
 
-messages, column_passes, sanitize, checks → core, contracts → compressors, aggregators, attacks,
+messages, column_passes, partitioned, sanitize, checks → core, contracts → compressors, aggregators, attacks,
 problems, data, faulty_rounds → algorithms → simulation → training and what users meet; an arrow
 reads "is imported by".
 """
@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1] / "jaxbyz"
 LEVELS = {
     "messages": 0,
     "column_passes": 0,
+    "partitioned": 0,
     "sanitize": 0,
     "deprecations": 0,
     "checks": 0,
@@ -48,6 +49,7 @@ SIBLINGS = {
     ("problems", "data"),
     ("contracts.returned", "checks"),
     ("seeds", "checks"),
+    ("column_passes", "partitioned"),
     ("contracts.recipes", "core"),
     ("contracts.parts", "core"),
     ("contracts.parts", "contracts.recipes"),

@@ -25,6 +25,7 @@ from jaxbyz.simulation.agreement import (
     warn_of_idle_attack,
     warn_of_other_f,
 )
+from jaxbyz.simulation.devices import mesh_of, require_one_process
 from jaxbyz.simulation.sessions import measure_of
 from jaxbyz.storage.paths import LONGEST, made
 
@@ -83,6 +84,7 @@ def judged(
     progress: Any,
     map_runs: Any,
     map_workers: Any,
+    devices: Any,
     time_server: Any,
 ) -> Plan:
     """The arguments of `compare_aggregators`, checked.
@@ -129,7 +131,9 @@ def judged(
     runs = max(map(len, grids.values())) * len(everything)
     if map_runs is not None:
         checks.mapping("map_runs", map_runs, runs)
-    look = evaluate, map_runs, map_workers
+    mesh = mesh_of(devices)
+    require_one_process("folder", folder, mesh)
+    look = evaluate, map_runs, map_workers, mesh
     rules = tuple(aggregators.values())
     race = Race(problem, tuple(attacks), rules, everything, rounds, every, *look)
     place = None if folder is None else made("folder", folder)

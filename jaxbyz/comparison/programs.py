@@ -1,5 +1,6 @@
 """One program for all step sizes and seeds of a method; attack and rule are arguments of it."""
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as Spec
 
 from jaxbyz.aggregators.one_of import one_of as one_rule
 from jaxbyz.attacks import one_of as one_attack
@@ -19,6 +22,7 @@ from jaxbyz.describe import describe
 from jaxbyz.metrics import RunMetrics
 from jaxbyz.problems.problem import Problem
 from jaxbyz.seeds import streams
+from jaxbyz.simulation.devices import put
 from jaxbyz.simulation.rounds import assemble
 from jaxbyz.simulation.sessions import Counted, session
 from jaxbyz.storage.arrays import Damaged, set_aside
@@ -40,6 +44,7 @@ class Race(NamedTuple):
     evaluate: Sequence[str] | None
     map_runs: Callable[..., Any] | None  # over step sizes and seeds together; None: one a call
     map_workers: Callable[..., Any]
+    mesh: Mesh | None  # the devices that share every run; None: JAX's default device
 
 
 def program(
@@ -113,21 +118,24 @@ class _Program(NamedTuple):
 def _program(make: Method, race: Race, grid: np.ndarray) -> _Program:
     problem = race.problem
 
-    def one(which: Any, step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
-        attack, rule = which
-        algorithm = make(step, _rule(race, rule))
-        run = session(
-            algorithm, problem, _attack(race, attack), evaluate=race.evaluate,
-            map_workers=race.map_workers,
-        )  # fmt: skip
-        return run.run_evaluated(keys, race.rounds, race.every, data, test)
+    def on(mesh: Mesh | None) -> Callable[..., tuple]:
+        def one(which: Any, step: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
+            attack, rule = which
+            algorithm = make(step, _rule(race, rule))
+            run = session(
+                algorithm, problem, _attack(race, attack), evaluate=race.evaluate,
+                map_workers=race.map_workers, mesh=mesh,
+            )  # fmt: skip
+            return run.run_evaluated(keys, race.rounds, race.every, data, test)
 
-    def whole(which: Any, steps: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
-        # The choice is not mapped over: one for every run would run all attacks and rules.
-        def each(step: jax.Array, keys: tuple) -> tuple:
-            return one(which, step, keys, data, test)
+        def whole(which: Any, steps: jax.Array, keys: tuple, data: Any, test: Any) -> tuple:
+            # The choice is not mapped over: one for every run would run all attacks and rules.
+            def each(step: jax.Array, keys: tuple) -> tuple:
+                return one(which, step, keys, data, test)
 
-        return each(steps, keys) if race.map_runs is None else race.map_runs(each)(steps, keys)
+            return each(steps, keys) if race.map_runs is None else race.map_runs(each)(steps, keys)
+
+        return whole
 
     steps = jnp.asarray(np.repeat(grid, len(race.seeds)), float)
     keys = tuple(jnp.tile(key, len(grid)) for key in streams(race.seeds))
@@ -137,25 +145,36 @@ def _program(make: Method, race: Race, grid: np.ndarray) -> _Program:
     choice = (jnp.int32(0), jnp.int32(0))
     apart = [(step, tuple(key[i] for key in keys)) for i, step in enumerate(steps)]
     runs = [(steps, keys)] if race.map_runs is not None else apart
-    traced = jax.jit(whole).trace(choice, *runs[0], worlds[0], problem.test)
-    found = Program(traced, (choice, *runs[0], worlds[0], problem.test))
+    alone = choice, *runs[0], worlds[0], problem.test
+    mesh, here = race.mesh, alone
+    if mesh is not None:
+        shared = put((choice, *runs[0], problem.test), mesh)
+        here = (*shared[:-1], put(worlds[0], mesh, split=True), shared[-1])
+    known_at = None if mesh is None else NamedSharding(mesh, Spec())
+    traced = jax.jit(on(mesh), out_shardings=known_at).trace(*here)
+    found = Program(traced, here, known_at)
 
     def call(attack: int, rule: int) -> Any:
-        which = jnp.int32(attack), jnp.int32(rule)
+        which = put((jnp.int32(attack), jnp.int32(rule)), mesh)
+        data = put(worlds[attack], mesh, split=True)
         program = found.compile()
         # A run that diverges is part of a race; its NaN stops nothing.
         with jax.debug_nans(False), jax.debug_infs(False):
             results = [
-                jax.tree.map(np.asarray, program(which, *given, worlds[attack], problem.test))
+                jax.tree.map(np.asarray, program(which, *put(given, mesh), data, here[-1]))
                 for given in runs
             ]
         if race.map_runs is not None:
             return results[0]
         return jax.tree.map(lambda *parts: np.stack(parts), *results)
 
+    @functools.cache
+    def computed() -> Any:  # devices decide nothing
+        return (traced if mesh is None else jax.jit(on(None)).trace(*alone)).jaxpr
+
     def mark(attack: int, rule: int) -> str:
         seeds = np.array(race.seeds)
-        return fingerprint(traced.jaxpr, attack, rule, steps, worlds[attack], problem.test, seeds)
+        return fingerprint(computed(), attack, rule, steps, worlds[attack], problem.test, seeds)
 
     return _Program(found.lower, found.compile, call, mark)
 
@@ -170,7 +189,8 @@ def _all_curves(
 ) -> Iterator[tuple[int, int, Curves]]:
     for rule in range(len(race.aggregators)):
         for attack in range(len(race.attacks)):
-            file, mark = path(attack, rule), whole.mark(attack, rule)
+            file = path(attack, rule)
+            mark = "" if file is None else whole.mark(attack, rule)
             if file is not None and (curves := _kept(file, mark, report)) is not None:
                 yield attack, rule, curves
                 continue

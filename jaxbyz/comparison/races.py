@@ -48,6 +48,7 @@ def compare(
     progress: bool | None = None,
     map_runs: Callable[..., Any] | None = jax.vmap,
     map_workers: Callable[..., Any] = jax.vmap,
+    devices: Sequence[jax.Device] | None = None,
     time_server: bool = True,
 ) -> Comparison:
     """Run methods × attacks × step sizes × seeds, and choose each method's best step size.
@@ -87,6 +88,8 @@ def compare(
             `jaxbyz.one_by_one` for models that are slow when batched. None: one after another, each
             by a call of the same program, which is then the same for any number of them.
         map_workers: as for `train`.
+        devices: divide every run over these devices, as `train` does. Runs that were stored from
+            other devices are the same runs. `folder` needs devices of one process.
         time_server: whether the server's half of a round is compiled and timed apart. If not, its
             seconds are NaN in the table, and no column of a history.
 
@@ -117,7 +120,7 @@ def compare(
         attacks=attacks, steps=steps, rounds=rounds, evaluate_every=evaluate_every,
         evaluate=evaluate, seeds=seeds, tuning_seeds=tuning_seeds, measure=measure,
         largest=largest, budgets=budgets, folder=folder, parallel=parallel, progress=progress,
-        map_runs=map_runs, map_workers=map_workers, time_server=time_server,
+        map_runs=map_runs, map_workers=map_workers, devices=devices, time_server=time_server,
     )  # fmt: skip
     return races[""]
 

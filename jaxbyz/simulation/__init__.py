@@ -1,17 +1,18 @@
-"""From parts to runs: pure functions that others map over seeds, compile and divide over devices.
+"""From parts to runs: pure functions, mapped over seeds, compiled, divided over devices.
+
+It imports the parts below it, and `training` and `comparison` import it.
 
     rounds      build: an algorithm, a problem and an attack as `init` and `step`. Start here.
-    sessions    a run of many rounds: start, advance, measure. `train` and `compare` drive these.
-    compiled    a session of many seeds, compiled
+    forging     the attack's part of a round
+    sessions    a run of many rounds: start, advance, measure; compiled: one of many seeds
     agreement   whether an algorithm, a problem and an attack fit together
     identities  what two runs must have in common for one to continue the other
     absence     rounds in which some workers take no part
-    placement   workers in one program, or divided over devices (`over_mesh`, `over_pmap`)
+    placement   workers and server in one program, or divided over devices
     devices     the devices, and arrays that are placed on them
+    layout      where the states of a run lie between its programs
     mapping     `one_by_one`, `in_batches`: in place of `jax.vmap` over workers or seeds
     state       the types
-
-It imports the parts below it, and never `training` or `comparison`, which import this.
 """
 
 from jaxbyz.partitioned import AXIS
@@ -31,6 +32,6 @@ from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
 
 __all__ = [
     "AXIS", "Placement", "RoundInfo", "Session", "Simulation", "SimulationState", "along_axis",
-    "assemble", "build", "divided", "in_batches", "off_the_mesh", "one_by_one", "over_mesh", "over_pmap",
-    "require_even", "run", "session",
+    "assemble", "build", "divided", "in_batches", "off_the_mesh", "one_by_one", "over_mesh",
+    "over_pmap", "require_even", "run", "session",
 ]  # fmt: skip

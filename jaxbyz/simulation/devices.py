@@ -1,4 +1,4 @@
-"""Devices among which the workers are divided, and arrays that are placed on them."""
+"""Devices that share a run, and arrays that are placed on them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -75,10 +75,23 @@ def processes(mesh: Mesh | None) -> list[int]:
     return sorted({device.process_index for device in mesh.devices.flat})
 
 
+def require_one_process(name: str, folder: Any, mesh: Mesh | None) -> None:
+    """Raise where a folder is given, and the devices are those of several processes.
+
+    >>> require_one_process("folder", None, mesh_of(jax.devices()[:1]))
+    """
+    if folder is not None and len(processes(mesh)) > 1:
+        raise ValueError(
+            f"{name} needs all workers in one process: devices must be those of one process, "
+            f"got devices of the processes {processes(mesh)}"
+        )
+
+
 def put(tree: Tree, mesh: Mesh | None, *, split: bool = False) -> Tree:
     """Arrays on all devices of a mesh, or (split) each device's workers [m, ...] on it.
 
-    If the devices cannot share the workers evenly, the first ones fill them up. Where the mesh is of several processes, all of them must come with the same arrays.
+    If the devices cannot share the workers evenly, the first ones fill them up. Where the mesh is
+    of several processes, all of them must come with the same arrays.
 
     >>> put({"x": np.zeros(3)}, None)
     {'x': array([0., 0., 0.])}

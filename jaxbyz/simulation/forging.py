@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxbyz.contracts import returned
 from jaxbyz.core import Attack, Codec, Key, ServerInfo, Tree, View
-from jaxbyz.simulation.placement import Placement
+from jaxbyz.simulation.placement import Placement, first
 from jaxbyz.simulation.state import SimulationState
 
 
@@ -53,12 +53,15 @@ class Forger:
             return state.attack, sent
         attack_key, encode_key = jax.random.split(key)
         codec, d = sent.codec, state.server.x.shape[0]
-        honest_messages = jax.tree.map(lambda leaf: leaf[:honest], sent.messages)
+        honest_messages = first(honest, sent.messages)
 
         def encoded(wanted: jax.Array) -> Tree:  # [f, d] -> messages [f, ...]
+            def compute(broadcast: Tree, given: Tree) -> Tree:
+                return jax.vmap(codec.encode, (0, None, 0))(given[0], broadcast, given[1])
+
             keys = jax.random.split(encode_key, byzantine)
-            found = jax.vmap(codec.encode, (0, None, 0))(keys, sent.broadcast, wanted)
-            return self.placement.messages(found, d)
+            found = self.placement.workers(compute)(sent.broadcast, (keys, wanted))
+            return first(byzantine, self.placement.messages(found, d))
 
         def messages_with(wanted: jax.Array) -> Tree:  # [f, d] -> all messages [n, ...]
             return jax.tree.map(

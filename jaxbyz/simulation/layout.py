@@ -40,8 +40,9 @@ class Layout:
     def shardings(self) -> SimulationState:
         """Where every array lies between programs."""
         by_workers = NamedSharding(self.mesh, Spec(None, AXIS))
+        everywhere: Any = NamedSharding(self.mesh, Spec())
         return SimulationState(
-            NamedSharding(self.mesh, Spec()),
+            everywhere,
             jax.tree.map(lambda leaf: by_workers, self.like.workers),
             jax.tree.map(self._sharding, self.like.server),
             jax.tree.map(self._sharding, self.like.attack),
@@ -66,10 +67,9 @@ class Layout:
         """Filled up states in the form that no device decides, on the host."""
 
         def on_host(leaf: Any) -> Any:
-            if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-                data = np.asarray(jax.random.key_data(leaf))
-                return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
-            return np.asarray(leaf)
+            # A key is no array of numbers; whoever writes it reads its words.
+            is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+            return leaf if is_key else np.asarray(leaf)
 
         states = self.in_program(jax.tree.map(on_host, states))
         workers = jax.tree.map(lambda leaf: leaf[:, : self.workers], states.workers)

@@ -1,8 +1,12 @@
-"""Where workers are computed: all in one program, or divided over devices.
+"""Where workers and the server are computed: all in one program, or divided over devices.
 
-A `Placement` tells `build` which workers a program computes and how their messages come together.
-`over_mesh` and `over_pmap` then run the program on all devices. The only gathered arrays are the
-messages; everything else of a worker stays on its device.
+A `Placement` tells `build` which workers a program computes, how their messages come together, and
+where the server's arrays are.
+
+    here()          one program, one device
+    divided(mesh)   workers by their numbers, the server by coordinates; what `train` uses
+    along_axis()    workers by their numbers, the whole server on every device: under `over_mesh`
+                    and `over_pmap`, which run the program on all devices
 """
 
 import contextlib
@@ -31,8 +35,7 @@ class Placement(NamedTuple):
     workers: Callable[[Compute], Compute]
     ids: Callable[[int], jax.Array]  # local number of workers -> their ids
     asking: Callable[[Ask], Ask]  # entry of the data -> oracle: how workers ask it here
-    # (what the workers computed, their number m, d) -> leaves [m, ...] that the server can read
-    gather: Callable[[Tree, int, int], Tree]
+    gather: Callable[[Tree], Tree]  # what the workers of this program computed -> of all workers
     messages: Callable[[Tree, int], Tree]  # (messages, d) -> the same where the server reads them
     server: Callable[[Tree, int], Tree]  # (arrays of the server, d) -> the same where they belong
     serving: Callable[[], contextlib.AbstractContextManager[None]]  # in which the server is traced
@@ -44,7 +47,7 @@ def here() -> Placement:
         workers=lambda compute: compute,
         ids=jnp.arange,
         asking=lambda oracle: oracle,
-        gather=lambda messages, count, d: messages,
+        gather=lambda computed: computed,
         messages=lambda tree, d: tree,
         server=lambda tree, d: tree,
         serving=contextlib.nullcontext,
@@ -57,8 +60,8 @@ def along_axis() -> Placement:
     Every device computes all of the server.
     """
 
-    def gather(messages: Tree, count: int, d: int) -> Tree:
-        return jax.tree.map(lambda leaf: jax.lax.all_gather(leaf, AXIS, tiled=True), messages)
+    def gather(computed: Tree) -> Tree:
+        return jax.tree.map(lambda leaf: jax.lax.all_gather(leaf, AXIS, tiled=True), computed)
 
     return here()._replace(ids=_ids_along_axis, asking=_asked_off_the_mesh, gather=gather)
 
@@ -103,18 +106,19 @@ def divided(mesh: Mesh) -> Placement:
 
         return jax.tree.map(one, tree)
 
-    def gather(computed: Tree, count: int, d: int) -> Tree:
-        return jax.tree.map(lambda leaf: leaf[:count], messages(computed, d))
-
-    return Placement(
+    return here()._replace(
         workers=workers,
         ids=_ids_along_axis,
         asking=_asked_off_the_mesh,
-        gather=gather,
         messages=messages,
         server=by_coordinates,
         serving=lambda: dividing(mesh),
     )
+
+
+def first(count: int, tree: Tree) -> Tree:
+    """The first entries of arrays [m, ...]: those of workers, without what fills up devices."""
+    return jax.tree.map(lambda leaf: leaf[:count], tree)
 
 
 def filled_up(data: Tree, devices: int) -> Tree:

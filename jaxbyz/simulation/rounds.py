@@ -33,7 +33,7 @@ from jaxbyz.problems.samples import parted, with_samples
 from jaxbyz.simulation.absence import stand_ins, staying_away
 from jaxbyz.simulation.agreement import agreed
 from jaxbyz.simulation.forging import Forger, Sent
-from jaxbyz.simulation.placement import Placement, here
+from jaxbyz.simulation.placement import Placement, first, here
 from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
 
 
@@ -190,7 +190,8 @@ class _Rounds:
         at = self.placement.server
         computing = self.honest + (0 if self.attack.poison is None else self.byzantine)
         with self.placement.serving():
-            messages, faulty = self.placement.gather((sent.messages, sent.faulty), computing, d)
+            all_of = self.placement.gather((sent.messages, sent.faulty))
+            messages, faulty = first(computing, self.placement.messages(all_of, d))
             state, info = self._served(
                 key, serve, state, sent._replace(messages=messages, faulty=faulty)
             )

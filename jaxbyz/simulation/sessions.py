@@ -25,7 +25,7 @@ from jax.sharding import PartitionSpec as Spec
 from jaxbyz.contracts import returned
 from jaxbyz.core import Algorithm, Attack, Key, Tree
 from jaxbyz.problems.problem import Evaluator, Problem
-from jaxbyz.simulation.placement import divided, off_the_mesh
+from jaxbyz.simulation.placement import divided, first, off_the_mesh
 from jaxbyz.simulation.rounds import assemble
 from jaxbyz.simulation.state import RoundInfo, Simulation, SimulationState
 
@@ -109,8 +109,7 @@ class Session:
 
     def _computing(self, tree: Tree) -> Tree:
         """Arrays [m, ...] of the workers that compute, without those that fill up devices."""
-        m = jax.tree.leaves(self.simulation.data)[0].shape[0]
-        return jax.tree.map(lambda leaf: leaf[:m], tree)
+        return first(jax.tree.leaves(self.simulation.data)[0].shape[0], tree)
 
     def run(self, keys: Sequence[Key], rounds: int, data: Tree) -> tuple[Tree, Tree, Tree]:
         """A whole run from its three keys (see `jaxbyz.seeds.streams`).
@@ -180,7 +179,7 @@ def session(
     Raises:
         ValueError: evaluators that the problem does not have; evaluators that return anything but
             single numbers under names of their own, where there is a `watch`, and when traced, a
-            `watch` that does; workers that the devices cannot share evenly.
+            `watch` that does.
 
     >>> import jaxbyz as jb, optax
     >>> problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=3)

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from jaxbyz.attacks import no_attack, sign_flip
 from jaxbyz.core import Algorithm, Key
 from jaxbyz.problems.problem import Problem
-from jaxbyz.simulation import Simulation, SimulationState, along_axis, build, over_mesh, run
+from jaxbyz.simulation import Simulation, SimulationState, build, divided, run
 from jaxbyz.testing.report import Battery, Case
 from jaxbyz.testing.short_runs import everything, short_run, start
 
@@ -193,46 +193,34 @@ assert info.uplink.any(axis=(1, 2)).all()
 
 
 def check_devices(battery: Battery, algorithm: Algorithm, problem: Problem) -> None:
-    """One device and several."""
-    name, workers = "one device = several", problem.honest
-    counts = [m for m in range(2, jax.device_count() + 1) if workers % m == 0]
-    if not counts:
-        why = f"{jax.device_count()} device(s) cannot share {workers} honest workers evenly"
-        battery.skip(name, why)
+    """One device and several, which share workers and coordinates."""
+    name, workers, m = "one device = several", problem.honest, jax.device_count()
+    if m == 1:
+        battery.skip(name, "there is one device")
         return
-    m = counts[-1]
     case = Case(f"{ROUNDS} rounds, {workers} honest workers on {m} devices")
     code = f"""
 from jax.sharding import Mesh
-from jaxbyz.simulation import along_axis
+from jaxbyz.simulation import divided
 
-mesh = Mesh(np.array(jax.devices()[:{m}]), ("workers",))
-ends = []
-for placement, spread in ((None, lambda f, **_: f), (along_axis(), jb.over_mesh)):
+key, ends = jax.random.key(0), []
+for placement in (None, divided(Mesh(np.array(jax.devices()[:{m}]), ("workers",)))):
     simulation = jb.build(algorithm, problem, attacks.sign_flip(), placement=placement)
-    where = {{"mesh": mesh}} if placement else {{}}
-    init = spread(simulation.init, initial=True, **where)
-    look = lambda state, info: state.server.x
-    advance = spread(jb.run(simulation.step, {ROUNDS}, look), **where)
-    key = jax.random.key(0)
-    state, _ = jax.jit(init)(key, problem.init(key), simulation.data)
+    advance = jb.run(simulation.step, {ROUNDS}, lambda state, info: state.server.x)
+    state, _ = jax.jit(simulation.init)(key, problem.init(key), simulation.data)
     ends.append(np.asarray(jax.jit(advance)(key, state, simulation.data)[1]))
 assert np.abs(ends[0] - ends[1]).max() <= ALLOWED
 """
     mesh = Mesh(np.array(jax.devices()[:m]), ("workers",))
     key, ends = jax.random.key(0), []
     with battery.attempt(name, case, code):
-        for placed in (False, True):
-            placement = along_axis() if placed else None
+        for placement in (None, divided(mesh)):
             simulation = build(algorithm, problem, sign_flip(), placement=placement)
-            init: Any = simulation.init
-            advance: Any = run(simulation.step, ROUNDS, lambda state, info: state.server.x)
-            if placed:
-                init, advance = over_mesh(init, mesh, initial=True), over_mesh(advance, mesh)
+            advance = run(simulation.step, ROUNDS, lambda state, info: state.server.x)
 
-            def rounds_of(data: Any, init: Any = init, advance: Any = advance) -> jax.Array:
+            def rounds_of(data: Any, init: Any = simulation.init, go: Any = advance) -> jax.Array:
                 state, _ = init(key, problem.init(key), data)
-                return advance(key, state, data)[1]
+                return go(key, state, data)[1]
 
             ends.append(np.asarray(jax.jit(rounds_of)(simulation.data)))
     allowed = ROUNDINGS * float(np.finfo(ends[0].dtype).eps) * (1 + np.abs(ends[0]).max())

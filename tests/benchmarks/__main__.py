@@ -9,6 +9,7 @@ import sys
 BENCHMARKS = (
     "rules",
     "server_rounds",
+    "divided_server",
     "many_seeds",
     "top_k",
     "conv_round",
@@ -19,11 +20,17 @@ BENCHMARKS = (
 
 def environment(name: str) -> dict[str, str]:
     """Its environment: what runs many seeds gets a device for every core, and wide registers."""
+    if name == "divided_server":
+        return _with_flags("--xla_force_host_platform_device_count=8")
     if name != "many_seeds":
         return dict(os.environ)
     cores = f"--xla_force_host_platform_device_count={len(os.sched_getaffinity(0))}"
     wide = "--xla_cpu_prefer_vector_width=512"
-    return {**os.environ, "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {cores} {wide}"}
+    return _with_flags(f"{cores} {wide}")
+
+
+def _with_flags(flags: str) -> dict[str, str]:
+    return {**os.environ, "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}"}
 
 
 def main() -> int:

@@ -67,7 +67,7 @@ SCRIPTS = {
     ),
     "several_devices": (
         dict(ROUNDS=3, SEEDS=1),
-        ["4 devices, test accuracy #", "differ by at most (0.0e\\+00|#e-0[678])"],
+        ["# devices, test accuracy #", "differ by at most (0.0e\\+00|#e-0[678])"],
         [],
     ),
     "step_from_theory": (dict(ROUNDS=20, SEEDS=1), ["step size 0.02", "‖² #, bound #"], []),

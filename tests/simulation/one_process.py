@@ -1,7 +1,8 @@
 """One of two processes that play together: `one_process.py ID PORT FOLDER NAMES…`.
 
 Every process has two devices and half of the workers; process 0 writes what everybody knows. For
-the name "train", both write the history that they return.
+the name "train", both write the history that they return; for "rules", the models that they find
+with a server that is divided over all devices.
 """
 
 import functools
@@ -61,9 +62,12 @@ def main(process, port, folder, *names):
         history = together.trained(devices=jax.devices(), **listening)
         history.save(Path(folder) / f"ended-{process}.npz")
         (Path(folder) / f"refused-{process}.txt").write_text("\n".join(refusals))
-    for name in names:
-        if name == "train":
-            continue
+    if "rules" in names:
+        import test_divided
+
+        models = test_divided.models_of_all_rules(mesh)
+        np.savez(Path(folder) / f"rules-{process}.npz", *models)
+    for name in set(names) - {"train", "rules"}:
         sim = placement.built(name, "ALIE", placement=simulation.along_axis())
         spread = functools.partial(simulation.over_mesh, mesh=mesh)
         play = placement.game(sim.init, sim.step, spread=spread)

@@ -10,13 +10,14 @@ import jax
 import numpy as np
 import optax
 import pytest
+import test_divided as divided
 import test_placement as placement
 
 import jaxbyz as jb
 from jaxbyz.data import Dataset
 from jaxbyz.problems.models import Linear
 
-SOME = ("rosdhb", "train")
+SOME = ("rosdhb", "train", "rules")
 PROGRAM = Path(__file__).with_name("one_process.py")
 
 
@@ -115,7 +116,13 @@ def test_two_processes_are_one_device(tmp_path, names):
     assert [process.returncode for process in running] == [0, 0], errors
     if "train" in names:
         assert_trained(tmp_path, errors)
-    for name in set(names) - {"train"}:
+    if "rules" in names:
+        alone = divided.models_of_all_rules(None)
+        for process in (0, 1):
+            with np.load(tmp_path / f"rules-{process}.npz") as stored:
+                for rule, expected, key in zip(divided.ALL, alone, stored.files, strict=True):
+                    divided.assert_close(stored[key], expected, rule)
+    for name in set(names) - {"train", "rules"}:
         (_, hello), (end, records) = placement.reference(name, "ALIE")
         with np.load(tmp_path / f"{name}.npz") as stored:
             theirs = [stored[key] for key in stored.files]
