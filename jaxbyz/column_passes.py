@@ -3,7 +3,7 @@
 A new array [n, d] is slow, because the system allocates its memory at every call. So whatever needs
 such an array is computed for a block of columns at a time.
 
-XLA sums a long row on one core, one number after another. So the columns are cut into FOLDS strips,
+XLA sums a long row on one core. So where rows are few, the columns are cut into FOLDS strips,
 and the strips are added entry by entry, which uses vector instructions on all cores. The result is
 a sixteenth as wide. It is folded again, until some hundred columns are left to be summed.
 
@@ -23,7 +23,8 @@ from jaxbyz.partitioned import in_shards, shards
 BLOCK = 8192
 FOLDS = 16
 NARROW = 1024  # fewer columns are not folded
-UNROLLED_ROWS = 64  # up to so many rows are summed one by one, in one pass over the data
+UNROLLED_ROWS = 64  # up to so many rows are treated one by one, in one pass over the data
+SUMMED_ROWS = 128  # and up to so many are added in that way
 PAIRED = 256  # so many numbers are ordered by comparing all pairs
 
 
@@ -69,6 +70,8 @@ def row_sums(columns: Callable[[int, int], jax.Array], d: int) -> jax.Array:
     >>> row_sums(lambda start, width: rows[:, start : start + width] ** 2, 5000).tolist()
     [5000.0, 5000.0]
     """
+    if shards() == 1 and jax.eval_shape(lambda: columns(0, 1)).shape[0] > UNROLLED_ROWS:
+        return columns(0, d).sum(axis=1)  # the cores share the rows
     left = _narrow(columns, d, jnp.add)
     total = left[0].sum(axis=-1)
     for part in left[1:]:
@@ -130,12 +133,42 @@ def order_statistic(values: jax.Array, rank: jax.Array | int) -> jax.Array:
     return jnp.where(before.sum(axis=1) == rank, values, 0).sum()
 
 
+def smallest_of_lines(values: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """The sum of the `count` smallest numbers ≥ 0 of each line, and the largest of them: [n], [n].
+
+    The lines [n, m] may hold Inf, but neither NaN nor -0. Long lines are not sorted: the largest
+    number is built bit by bit, as a bit pattern, since these have the order of the numbers ≥ 0.
+
+    >>> total, last = smallest_of_lines(jnp.array([[3.0, 1.0, jnp.inf, 1.0]]), 3)
+    >>> total.item(), last.item()
+    (5.0, 3.0)
+    """
+    if values.shape[1] <= UNROLLED_ROWS:
+        near = jnp.sort(values, axis=1)[:, :count]
+        return near.sum(axis=1), near[:, -1]
+    width = 8 * values.dtype.itemsize
+    integer = jnp.dtype(f"uint{width}")
+    patterns = jax.lax.bitcast_convert_type(values, integer)
+
+    def look(i: jax.Array, found: jax.Array) -> jax.Array:
+        bit = jnp.ones((), integer) << (width - 1 - i).astype(integer)
+        below = (patterns < (found | bit)[:, None]).sum(axis=1)
+        return jnp.where(below < count, found | bit, found)
+
+    # The highest bit is the sign.
+    found = jax.lax.fori_loop(1, width, look, jnp.zeros(values.shape[0], integer))
+    last = jax.lax.bitcast_convert_type(found, values.dtype)
+    below = patterns < found[:, None]
+    rest = (count - below.sum(axis=1)).astype(values.dtype)  # at least 1
+    return jnp.where(below, values, 0).sum(axis=1) + rest * last, last
+
+
 def _narrow(
     columns: Callable[[int, int], jax.Array],
     d: int,
     join: Callable[[jax.Array, jax.Array], jax.Array],
 ) -> list[jax.Array]:
-    """Narrow arrays [n, *], on several devices [n, devices, *], of which `_folded` speaks.
+    """Narrow arrays [n, *], on several devices [n, devices, *], that hold the columns joined.
 
     There the columns are filled up by zeros, which no sum and no maximum of magnitudes notices.
     """

@@ -1,8 +1,8 @@
 """Who may import whom, who may talk to devices, and what every public name has.
 
-messages, column_passes, partitioned, sanitize, checks → core, contracts → compressors, aggregators, attacks,
-problems, data, faulty_rounds → algorithms → simulation → training and what users meet; an arrow
-reads "is imported by".
+messages, column_passes, partitioned, sanitize, checks → core, contracts → compressors, aggregators,
+attacks, problems, data, faulty_rounds → algorithms → simulation → training and what users meet; an
+arrow reads "is imported by".
 """
 
 import ast

@@ -22,6 +22,7 @@ from jaxbyz.aggregators.analysis.coefficients import (
 from jaxbyz.aggregators.coordinatewise import average, middle_ranks, nearest_values
 from jaxbyz.aggregators.from_functions import Details, require_majority, with_details
 from jaxbyz.aggregators.rows import FiniteRows, centred_distances, mean_of, sorted_rows
+from jaxbyz.column_passes import smallest_of_lines
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregator
 
@@ -182,14 +183,13 @@ def _require_neighbours(rule: str, n: int, f: int, margin: int) -> None:
 def _scores(rows: FiniteRows, f: int, margin: int, power: int) -> jax.Array:
     """s_i for all rows, [n]."""
     n = rows.raw.shape[0]
-    # Sorted, a row's distance to itself comes first; it is 0 and adds nothing.
+    # A row's distance to itself is among them; it is 0 and adds nothing.
     distances = centred_distances(rows, f)[1]
-    near = jnp.sort(distances, axis=1)[:, : max(1, n - f - margin + 1)]
     if power == 1:
-        near = jnp.sqrt(near)
+        distances = jnp.sqrt(distances)
     elif power == 4:
-        near = near**2  # at most (4 B²)² in the unit of `centred_distances`, which is a number
-    return near.sum(axis=1)
+        distances = distances**2  # at most (4 B²)² in the unit of `centred_distances`: a number
+    return smallest_of_lines(distances, max(1, n - f - margin + 1))[0]
 
 
 def _chosen_one_by_one(distances: jax.Array, f: int) -> jax.Array:

@@ -13,6 +13,7 @@ from lengths import often
 from reference import aggregators as reference
 
 from jaxbyz import aggregators
+from jaxbyz.aggregators.rows import distances
 from jaxbyz.aggregators.rows.distances import squared_distances
 from jaxbyz.aggregators.rows.finite import finite_rows, rejected_rows, weighted
 from jaxbyz.aggregators.rows.norms import row_norms, shortening
@@ -157,9 +158,14 @@ def colluding(n, d, liars, spread, centre, seed):
     return rows.astype(np.float32)
 
 
-@pytest.mark.parametrize(("n", "d"), [(33, 5000), (70, 40)])
+@pytest.mark.parametrize(
+    ("n", "d", "block"), [(33, 5000, None), (70, 40, None), (41, 150, 16), (42, 64, 16)]
+)
 @pytest.mark.parametrize("centre", [0, 1000])
-def test_distances_of_many_rows_are_those_of_float64(n, d, centre):
+def test_distances_of_many_rows_are_those_of_float64(n, d, block, centre, monkeypatch):
+    if block is not None:  # so that half of the product is mirrored, as from 512 rows on
+        monkeypatch.setattr(distances, "MANY_ROWS", 40)
+        monkeypatch.setattr(distances, "PRODUCT_BLOCK", block)
     liars = n // 4
     rows = colluding(n, d, liars, 0.01, centre, seed=n)
     exact = reference.squared_distances(rows.astype(np.float64))

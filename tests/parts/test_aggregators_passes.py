@@ -12,7 +12,7 @@ from jaxbyz.aggregators.rows.centring import offsets, shrink_for
 from jaxbyz.aggregators.rows.distances import squared_distances
 from jaxbyz.aggregators.rows.finite import finite_rows
 from jaxbyz.aggregators.rows.numbers import lengths
-from jaxbyz.column_passes import largest_entries, row_sums
+from jaxbyz.column_passes import UNROLLED_ROWS, largest_entries, row_sums, smallest_of_lines
 from jaxbyz.core import Aggregator
 from tests.reference import aggregators as reference
 
@@ -40,6 +40,24 @@ def test_every_column_is_summed_and_compared_once(d):
         spoilt = rows.copy()
         spoilt[0, j] = -99
         assert jax.jit(largest_entries)(spoilt).tolist() == [99, rows[1].max()]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_smallest_numbers_of_a_long_line_are_found_without_sorting(dtype, x64):
+    m = UNROLLED_ROWS + 9
+    lines = np.random.default_rng(0).exponential(size=(5, m)).astype(dtype)
+    lines[1] = np.round(lines[1], 1)  # ties
+    lines[2, ::3] = np.inf
+    lines[3] = 0
+    lines[4] *= 1e5 * np.finfo(dtype).tiny  # sums of smaller numbers are flushed to 0
+    ordered = np.sort(lines, axis=1)
+    found = jax.jit(smallest_of_lines, static_argnums=1)
+    for count in (1, 2, m // 2, m - m // 3, m):
+        total, last = found(lines, count)
+        assert np.array_equal(last, ordered[:, count - 1])
+        # Of 73 numbers, added in another order.
+        expected = ordered[:, :count].sum(axis=1)
+        np.testing.assert_allclose(total, expected, rtol=40 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("d", [2047, 2048, 2049, 4097, LONG])

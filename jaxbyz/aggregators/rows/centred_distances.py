@@ -28,6 +28,7 @@ from jaxbyz.aggregators.rows.centring import (
 from jaxbyz.aggregators.rows.distances import distances_of
 from jaxbyz.aggregators.rows.finite import FiniteRows
 from jaxbyz.aggregators.rows.numbers import SHORT, power_of_two
+from jaxbyz.column_passes import smallest_of_lines
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3))  # traced once a shape, not once a rule
@@ -80,7 +81,7 @@ def _centred_at_row(
     n = finite.raw.shape[0]
     dtype = squares.dtype
     unusable = finite.rejected[:, None] | finite.rejected
-    nearest = jnp.sort(jnp.where(unusable, jnp.inf, squares), axis=1)[:, n - f - 1]
+    nearest = smallest_of_lines(jnp.where(unusable, jnp.inf, squares), n - f)[1]
     best = jnp.argmin(nearest)
     square = nearest[best]
     safe = (

@@ -29,7 +29,8 @@ BLOCK_NUMBERS = 2**19  # of all rows in one block of columns
 DIRECT_ROWS = 32
 TILE = 16  # rows of a direct computation among many rows
 TILE_PAIRS = np.indices((TILE, TILE), np.int32).reshape(2, -1) + np.array([[0], [TILE]], np.int32)
-PRODUCT_BLOCK = 4096  # columns of one matrix product
+PRODUCT_BLOCK = 512  # columns of one matrix product
+MANY_ROWS = 512  # with so many, four times as many columns, and half of the product is mirrored
 CENTRE_ROWS = 11
 # A distance² from products is in doubt below 1/64 of the squared distances from the centre: then
 # more than 6 bits would be lost.
@@ -139,20 +140,31 @@ def _by_products(columns: Columns, n: int, d: int) -> jax.Array:
 def _products(columns: Columns, n: int, d: int) -> jax.Array:
     """⟨x_i - c, x_j - c⟩ for all pairs, with a central c, [n, n]."""
     some = jnp.linspace(0, n - 1, CENTRE_ROWS).astype(int)
+    block = PRODUCT_BLOCK if n < MANY_ROWS else 4 * PRODUCT_BLOCK
+    cuts = (0,) if n < MANY_ROWS else (0, n // 2)  # of rows; each part meets the rows from there on
 
-    def products(start: Any, width: int) -> jax.Array:
+    def products(start: Any, width: int) -> list[jax.Array]:
         part = columns(start, width)
         (centre,) = select_ranks(part[some], CENTRE_ROWS // 2, CENTRE_ROWS // 2 + 1)
         part = part - centre
-        return jnp.matmul(part, part.T, precision=jax.lax.Precision.HIGHEST)
+        ends = (*cuts[1:], n)
+        return [
+            jnp.matmul(part[a:b], part[a:].T, precision=jax.lax.Precision.HIGHEST)
+            for a, b in zip(cuts, ends, strict=True)
+        ]
 
-    whole = d // PRODUCT_BLOCK
-    gram = products(whole * PRODUCT_BLOCK, d - whole * PRODUCT_BLOCK)
+    def add(i: jax.Array, total: list[jax.Array]) -> list[jax.Array]:
+        return jax.tree.map(jnp.add, total, products(i * block, block))
+
+    whole = d // block
+    total = products(whole * block, d - whole * block)
     if whole:
-        gram = jax.lax.fori_loop(
-            0, whole, lambda i, total: total + products(i * PRODUCT_BLOCK, PRODUCT_BLOCK), gram
-        )
-    return gram
+        total = jax.lax.fori_loop(0, whole, add, total)
+    if len(total) == 1:
+        return total[0]
+    upper = total[0]  # [n/2, n]
+    corner = upper[:, n // 2 :]
+    return jnp.concatenate([upper, jnp.concatenate([corner.T, total[1]], axis=1)])
 
 
 def _again(found: jax.Array, doubt: jax.Array, columns: Columns, d: int) -> jax.Array:

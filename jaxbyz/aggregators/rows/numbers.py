@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxbyz.column_passes import UNROLLED_ROWS, largest_of, over_columns, row_sums, sum_of_rows
+from jaxbyz.column_passes import SUMMED_ROWS, largest_of, over_columns, row_sums, sum_of_rows
 
 SHORT = 1024  # rows with fewer entries are looked at with care at once, which is less to compile
 Columns = Callable[[Any, int], jax.Array]  # (start, width) -> columns [n, width] of some rows
@@ -129,7 +129,7 @@ def weighted_sum(
     >>> weighted_sum(jnp.array([0.5, 2.0]), lambda i: rows[i], part, 2, 2).tolist()
     [6.5, 9.0]
     """
-    if weights.ndim == 1 and n <= UNROLLED_ROWS:
+    if weights.ndim == 1 and n <= SUMMED_ROWS:
         return sum_of_rows(weights, [row(i) for i in range(n)])
 
     def some(start: jax.Array | int, width: int) -> jax.Array:
