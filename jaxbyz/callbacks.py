@@ -161,7 +161,7 @@ class _Logger:
         for name, values in metrics.items():
             numbers = np.asarray(values, float)
             with np.errstate(all="ignore"):  # infinite values of both signs have no mean
-                yield name, float(numbers.mean())
+                yield name, float(numbers.mean(dtype=float))
             if len(numbers) > 1:
                 for seed, value in zip(self.seeds or range(len(numbers)), numbers, strict=True):
                     yield f"{name}/seed {seed}", float(value)

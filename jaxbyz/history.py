@@ -69,7 +69,7 @@ class History:
 
     def final(self, name: str) -> float:
         """Mean over seeds of the last value of a column."""
-        return float(self[name][..., -1].mean())  # "round" has no seeds
+        return float(self[name][..., -1].mean(dtype=float))  # "round" has no seeds
 
     def model(self, seed: int | None = None, problem: Any = None) -> Any:
         """The trained model: what its `apply` takes, ready for `flax.serialization`.

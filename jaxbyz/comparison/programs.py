@@ -152,7 +152,7 @@ def _program(make: Method, race: Race, grid: np.ndarray) -> _Program:
         here = (*shared[:-1], put(worlds[0], mesh, split=True), shared[-1])
     known_at = None if mesh is None else NamedSharding(mesh, Spec())
     traced = jax.jit(on(mesh), out_shardings=known_at).trace(*here)
-    found = Program(traced, here, known_at)
+    found = Program(traced, here, known_at, lift=mesh is None)
 
     def call(attack: int, rule: int) -> Any:
         which = put((jnp.int32(attack), jnp.int32(rule)), mesh)

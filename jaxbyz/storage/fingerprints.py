@@ -9,9 +9,13 @@ import jax
 import numpy as np
 from jax.extend import core
 
+from jaxbyz.storage.lifting import HOLDING, is_lifted, programs_inside
 
-def fingerprint(program: core.ClosedJaxpr, *trees: Any) -> str:
+
+def fingerprint(program: core.ClosedJaxpr, *trees: Any, lifted: bool = False) -> str:
     """A digest of a traced program, the library, and the arrays it is run on.
+
+    With `lifted`, numbers that `jaxbyz.storage.lifting` makes arguments do not count.
 
     Programs have the same digest if they have the same equations on the same constants. Constants
     that a program does not use do not count, and neither does which of the programs inside it are
@@ -25,7 +29,7 @@ def fingerprint(program: core.ClosedJaxpr, *trees: Any) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name in ("jaxbyz", "jax", "jaxlib"):
         digest.update(f"{name} {importlib.metadata.version(name)} ".encode())
-    digest.update(_value(program, {}))
+    digest.update(_program(program.jaxpr, program.consts, {}, lifted))
     for leaf in jax.tree.leaves(trees):
         digest.update(_array(leaf))
     return digest.hexdigest()
@@ -38,7 +42,7 @@ def _array(value: Any) -> bytes:
     return hashlib.blake2b(f"{array.shape}{array.dtype} ".encode() + array.tobytes()).digest()
 
 
-def _value(value: Any, known: dict[int, bytes]) -> bytes:
+def _value(value: Any, known: dict[Any, bytes]) -> bytes:
     """A parameter of an equation: programs and arrays by what they hold, all else by its text."""
     if isinstance(value, core.ClosedJaxpr):
         return _program(value.jaxpr, value.consts, known)
@@ -53,10 +57,12 @@ def _value(value: Any, known: dict[int, bytes]) -> bytes:
     return (re.sub(r"0x[0-9a-f]+", "", text) if "0x" in text else text).encode()
 
 
-def _program(program: core.Jaxpr, constants: Any, known: dict[int, bytes]) -> bytes:
+def _program(
+    program: core.Jaxpr, constants: Any, known: dict[Any, bytes], lifted: bool = False
+) -> bytes:
     """Its equations, with variables by the order in which they appear."""
-    if id(program) in known and not constants:  # programs within programs are often the same
-        return known[id(program)]
+    if (id(program), lifted) in known and not constants:  # programs inside are often the same
+        return known[id(program), lifted]
     names: dict[Any, bytes] = {}
 
     def name(atom: Any) -> bytes:
@@ -69,10 +75,15 @@ def _program(program: core.Jaxpr, constants: Any, known: dict[int, bytes]) -> by
     parts = [name(variable) for variable in program.invars]
     for equation in program.eqns:
         parts.append(equation.primitive.name.encode())
-        parts += map(name, equation.invars)
+        for atom in equation.invars:
+            argument = lifted and is_lifted(equation, atom)
+            parts.append(f"{atom.aval}".encode() if argument else name(atom))
         parts += [b"->", *map(name, equation.outvars)]
+        inside = programs_inside(equation) if lifted else []
+        parts += [_program(each.jaxpr, each.consts, known, lifted) for each in inside]
         for key, value in sorted(equation.params.items()):
-            parts += [key.encode(), _value(value, known)]
+            if key not in HOLDING or not inside:
+                parts += [key.encode(), _value(value, known)]
     parts += [b"returns", *map(name, program.outvars)]
     used = set(names)
     for variable, constant in zip(program.constvars, constants, strict=bool(constants)):
@@ -80,5 +91,5 @@ def _program(program: core.Jaxpr, constants: Any, known: dict[int, bytes]) -> by
             parts += [name(variable), _array(constant)]
     found = hashlib.blake2b(b" ".join(parts)).digest()
     if not constants:
-        known[id(program)] = found
+        known[id(program), lifted] = found
     return found

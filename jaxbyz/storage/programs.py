@@ -15,6 +15,7 @@ import jax
 from jax.extend import core
 
 from jaxbyz.storage.fingerprints import fingerprint
+from jaxbyz.storage.lifting import lifted_numbers, with_numbers
 
 KEPT = 128  # programs; the one that was not used for longest is forgotten first
 _programs: collections.OrderedDict[Any, Any] = collections.OrderedDict()
@@ -36,16 +37,22 @@ class Program:
     A program with callbacks into Python is always compiled: whether two callbacks do the same
     cannot be seen.
 
+    Step sizes and other numbers of it are arguments of the compiled program, so that another one is
+    the same program (see `jaxbyz.storage.lifting`).
+
     Args:
         traced: from `jax.jit(...).trace(*arguments)`.
         arguments: what it was traced with, without static ones.
         options: of that `jax.jit` besides static arguments; anything that can be hashed.
         compiler: options of the compiler.
+        lift: whether numbers are made arguments. Not where `jax.jit` was told where results lie.
 
-    >>> trace = lambda: jax.jit(lambda x: 3 * x + 8).trace(1.0)
-    >>> one, other = Program(trace(), (1.0,)), Program(trace(), (1.0,))
-    >>> one.compile() is other.compile()
-    True
+    >>> _programs.clear()
+    >>> trace = lambda step: jax.jit(lambda x: x - step * x).trace(1.0)
+    >>> for step in (0.1, 0.3):
+    ...     print(round(Program(trace(step), (1.0,)).compile()(1.0).item(), 3), len(_programs))
+    0.9 1
+    0.7 1
     """
 
     def __init__(
@@ -54,22 +61,46 @@ class Program:
         arguments: Sequence[Any],
         options: Any = (),
         compiler: Mapping[str, Any] | None = None,
+        lift: bool = True,
     ):
         self._traced, self._key, self._compiler = traced, None, dict(compiler or {})
+        self._arguments, self._numbers = arguments, []
         if not _calls_python(traced.jaxpr.jaxpr):
-            found = fingerprint(traced.jaxpr), jax.tree.structure(traced.out_info)
+            if lift:
+                self._numbers = lifted_numbers(traced.jaxpr.jaxpr)
+            mark = fingerprint(traced.jaxpr, lifted=bool(self._numbers))
+            found = mark, jax.tree.structure(traced.out_info)
             self._key = found, form_of(arguments), options, tuple(self._compiler.items())
         # Whoever compiles in another thread lowers first, in a thread with the caller's settings.
         self.lower = functools.cache(self._lower)
         self.compile = functools.cache(self._compile)
 
     def _lower(self) -> Any:
-        return None if self._key in _programs else self._traced.lower()
+        if self._key in _programs:
+            return None
+        if not self._numbers:
+            return self._traced.lower()
+        run, results = with_numbers(self._traced.jaxpr), jax.tree.structure(self._traced.out_info)
 
-    def _compile(self) -> Any:
+        def lifted(numbers: Any, arguments: Any) -> Any:
+            return jax.tree.unflatten(results, run(numbers, *jax.tree.leaves(arguments)))
+
+        return jax.jit(lifted).trace(self._numbers, tuple(self._arguments)).lower()
+
+    def _compile(self) -> Callable[..., Any]:
+        program = self._compiled()
+        if not self._numbers:
+            return program
+        return lambda *arguments: program(self._numbers, arguments)
+
+    def _compiled(self) -> Any:
         program = _programs.get(self._key)
         if program is None:
-            program = (self.lower() or self._traced.lower()).compile(self._compiler or None)
+            lowered = self.lower()
+            if lowered is None:  # it has been forgotten since
+                self.lower.cache_clear()
+                lowered = self.lower()
+            program = lowered.compile(self._compiler or None)
         if self._key is not None:
             _programs[self._key] = program
             _programs.move_to_end(self._key)
@@ -114,7 +145,9 @@ class compiled_once:
         form = fixed, form_of(arrays)
         if form not in self._found:
             traced = self._jitted.trace(*arguments)
-            self._found[form] = Program(traced, arrays, self._kinds).compile()
+            self._found[form] = Program(
+                traced, arrays, self._kinds, lift=not self._kinds[0]
+            ).compile()
         return self._found[form](*arrays)
 
     def eval_shape(self, *arguments: Any) -> Any:

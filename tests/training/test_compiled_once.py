@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import jaxbyz as jb
-from jaxbyz.storage import programs
+from jaxbyz.storage import lifting, programs
 from jaxbyz.storage.programs import compiled_once
 
 
@@ -46,13 +46,13 @@ def train(step=0.1, **changed):
 
 def test_the_second_call_of_train_compiles_nothing(compilations):
     first = train()
-    assert compilations() == 4  # initial models, round 0, rounds, evaluators
+    assert compilations() == 5  # initial models, round 0, rounds, models, evaluators
     np.testing.assert_array_equal(train(seeds=[0, 1]), first)
     assert compilations() == 0
     assert (train(seeds=[5, 6]) != first).any()  # seeds are arguments
     assert compilations() == 0
     assert (train(step=0.2) != first).any()
-    assert compilations() == 1  # the rounds
+    assert compilations() == 0  # step sizes, too
     with jax.enable_x64(True):
         assert train().dtype == float
     assert compilations() >= 1
@@ -136,3 +136,56 @@ def test_the_program_that_was_not_used_for_longest_is_forgotten(compilations, mo
     for number, new in ((1, 1), (2, 1), (1, 0), (3, 1), (1, 0), (2, 1)):
         assert add(number) == 1 + number
         assert compilations() == new
+
+
+# ---- numbers of a program as its arguments -----------------------------------------------------
+
+
+def everything(step, decay, small):
+    """Numbers in loops, branches and calls; divisors, small fractions and others that stay."""
+    inner = jax.jit(lambda x: x * step + decay)
+
+    def body(carry, x):
+        carry = jax.lax.cond(x > 0, lambda c: c - step * c, lambda c: c + decay, carry)
+        return inner(carry) / small, carry * 0.5
+
+    def function(xs):
+        last, seen = jax.lax.scan(body, xs[0] * 0.3, xs)
+        grown = jax.lax.while_loop(lambda y: y + decay < 5.0, lambda y: y * 1.7 + step, last**2)
+        return last, seen, {"grown": grown, "step": jnp.float32(step)}
+
+    return function
+
+
+def test_numbers_are_arguments_wherever_they_stand(compilations):
+    xs = np.float32([0.2, -0.4, 0.9, -1.3])
+    for count, (step, decay) in enumerate([(0.1, 0.01), (0.2, 0.03), (0.7, 0.9)]):
+        found = compiled_once(everything(step, decay, 3.0))(xs)
+        expected = jax.jit(everything(step, decay, 3.0))(xs)
+        assert jax.tree.structure(found) == jax.tree.structure(expected)
+        for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+            assert ours.dtype == theirs.dtype
+            # The compiler may join products with constants.
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+        assert compilations() == (count == 0)
+    compiled_once(everything(0.1, 0.01, 7.0))(xs)
+    assert compilations() == 1  # a divisor is part of the program
+    compiled_once(everything(0.5, 0.01, 3.0))(xs)
+    assert compilations() == 1  # and so is a half
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_lifted_number_keeps_its_kind(wide):
+    with jax.enable_x64(wide):
+        for number in (0.1, np.float32(0.1), np.float64(0.1)):
+            for x in (jnp.ones(2, jnp.float32), jnp.ones(2), jnp.ones(2, jnp.bfloat16), 2.0):
+                found, expected = (f(lambda x: x * number)(x) for f in (compiled_once, jax.jit))  # noqa: B023
+                assert found.dtype == expected.dtype
+                np.testing.assert_array_equal(found, expected)
+
+
+def test_which_numbers_stay_in_the_program():
+    program = jax.make_jaxpr(
+        lambda x: (x * 0.1 + 0.75 - 3.0 + 1e-5) / 0.3 * jnp.inf * 257.0 + 1023.0 * x
+    )(1.0)
+    assert lifting.lifted_numbers(program.jaxpr) == [0.1, 1e-5, 257.0, 1023.0]

@@ -180,11 +180,6 @@ def test_bad_arguments(problem, arguments, message):
         jb.train(rosdhb(), problem, **{**FAST, **arguments})
 
 
-def test_uneven_devices(problem):
-    with pytest.raises(ValueError, match="4 computing workers on 3 devices"):
-        jb.train(rosdhb(), problem, attack=jb.sign_flip(), devices=jax.devices()[:3], **FAST)
-
-
 def test_too_few_workers_for_the_rule(problem):
     algorithm = jb.rosdhb(
         k=2, momentum=0.5, optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(f=3)
