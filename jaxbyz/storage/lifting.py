@@ -35,7 +35,7 @@ def is_lifted(equation: core.JaxprEqn, atom: Any) -> bool:
     """
     if equation.primitive.name not in ARITHMETIC or not isinstance(atom, core.Literal):
         return False
-    kind = atom.aval
+    kind: Any = atom.aval
     if kind.shape or not np.issubdtype(kind.dtype, np.floating):
         return False
     value = float(atom.val)
@@ -69,9 +69,11 @@ def lifted_numbers(program: core.Jaxpr) -> list[Any]:
             found += lifted_numbers(inside.jaxpr)
         for atom in equation.invars:
             if is_lifted(equation, atom):
+                number: Any = atom
+                kind = number.aval
                 # A number of Python does not decide the dtype of what it is added to.
-                weak = atom.aval.weak_type
-                found.append(float(atom.val) if weak else np.asarray(atom.val, atom.aval.dtype))
+                weak = kind.weak_type
+                found.append(float(number.val) if weak else np.asarray(number.val, kind.dtype))
     return found
 
 
