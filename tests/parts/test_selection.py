@@ -170,13 +170,13 @@ def test_ties_of_the_first_numbers_are_decided_by_more_bits(monkeypatch):
         return jnp.full_like(count, 5) if len(calls) % 2 else hashed(key, count)
 
     monkeypatch.setattr(random_subsets, "threefry_2x32", tied)
-    random_subsets._drawn.cache_clear()  # of programs with other first numbers
+    random_subsets._largest.cache_clear()  # of programs with other first numbers
     found = set()
     for seed in range(30):
         subset = tuple(random_subset(jax.random.key(seed), 5, 2).tolist())
         assert len(set(subset)) == 2
         found.add(subset)
-    random_subsets._drawn.cache_clear()
+    random_subsets._largest.cache_clear()
     assert len(calls) % 2 == 0
     # Thirty draws miss a given subset of the ten with probability 0.9^30 = 4 %.
     assert len(found) >= 8
