@@ -121,11 +121,6 @@ def check_aggregator(
     properties.check_rejected_rows(battery, found, f)
     battery.check(
         [
-            Property(
-                "by coordinate",
-                rule.by_coordinate,
-                lambda: check_by_coordinate(battery, rule, first, eager, rounding),
-            ),
             *(
                 Property(
                     name,
@@ -133,6 +128,11 @@ def check_aggregator(
                     partial(_check_changes, battery, found, changes, rounding),
                 )
                 for name, changes in inputs.changes.items()
+            ),
+            Property(
+                "by coordinate",
+                rule.by_coordinate,
+                lambda: check_by_coordinate(battery, rule, first, eager, rounding),
             ),
             Property(
                 "unanimous",

@@ -134,7 +134,7 @@ FAULTS = {
         "the mean for f = 0", coordinate_median, {"f": 0, "mean": True},
     ),
     "a whole row, said to be by coordinate": (
-        "coordinate-local", lambda: dataclasses.replace(krum(2), by_coordinate=True), {},
+        "coordinate-local", lambda: stateless(lambda rows: krum(2)(rows), by_coordinate=True), {},
     ),
     "clipped at a length, said to be by coordinate": (
         "scale", lambda: stateless(clipped, by_coordinate=True), {"equivariances": ()},
