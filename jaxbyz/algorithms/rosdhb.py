@@ -42,6 +42,7 @@ from jaxbyz.algorithms.rosdhb_by_age import AgedState, server_by_age
 from jaxbyz.compressors import shared_mask
 from jaxbyz.compressors.random_subsets import LENGTH, SHARE
 from jaxbyz.contracts.constructors import part
+from jaxbyz.contracts.parts import said
 from jaxbyz.core import Aggregator, Algorithm, Codec, Key, Oracle, Server, ServerInfo, Tree, Worker
 from jaxbyz.messages import SEED_BITS, SharedSupport, float_bits
 from jaxbyz.sanitize import read_messages, saturated
@@ -122,7 +123,7 @@ def rosdhb(
     if changes and not aggregator.by_coordinate:
         raise ValueError(
             'aggregator must be a rule by coordinate for downlink = "changes", got '
-            f"{checks.said(aggregator)}, which does not declare `by_coordinate`"
+            f"{said(aggregator)}, which does not declare `by_coordinate`"
         )
     following = rosdhb_changes.following(optimizer, fresh)
 
