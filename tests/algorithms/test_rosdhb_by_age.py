@@ -131,7 +131,7 @@ def test_every_rule_by_coordinate_gives_the_same(x64, rule):
         np.testing.assert_allclose(other, one, rtol=0, atol=1e-13 * np.abs(one).max() * 10)
 
 
-ATTACKS = (attacks.alie(), attacks.sign_flip(), attacks.ipm_search(), attacks.not_a_number())
+ATTACKS = (attacks.alie(), attacks.sign_flip(), attacks.ipm(0.5), attacks.not_a_number())
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
