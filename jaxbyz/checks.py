@@ -134,6 +134,21 @@ def mapping(name: str, value: Any, entries: int = 2) -> Any:
     return value
 
 
+def flag(name: str, value: Any) -> bool:
+    """A truth value.
+
+    Raises:
+        ValueError: something else, naming the argument and its value.
+
+    >>> flag("by_coordinate", "yes")
+    Traceback (most recent call last):
+    ValueError: by_coordinate must be True or False, got 'yes'
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got {said(value)}")
+    return value
+
+
 def among(value: Any, allowed: tuple[Any, ...]) -> bool:
     """Whether a value is one of a few; an array is none.
 

@@ -146,6 +146,12 @@ class Aggregator:
     A rule that was made with f = None, or from such a rule, does not know its number of Byzantine
     rows yet. `bind(f)` is the same rule for f of them. `build`, `train` and `compare` call it with
     the f of the problem.
+
+    `by_coordinate` declares of the rule, on finite rows, that every coordinate of its result is one
+    and the same function of that coordinate of the rows, without state, key and details, and that
+    it is positively homogeneous: R(c X) = c R(X) for c > 0. Then an algorithm may ask it for some
+    coordinates alone, and fade what it said instead of asking anew, as `rosdhb` does.
+    `testing.check_aggregator` holds a rule to it.
     """
 
     init: Callable[[int], Tree]
@@ -154,6 +160,7 @@ class Aggregator:
     _: dataclasses.KW_ONLY
     f: int | None = None  # the number of Byzantine rows that it was made for
     bind: Callable[[int], Aggregator] | None = None  # f -> the rule; None: the rule knows its f
+    by_coordinate: bool = False
     recipe: Recipe | None = None
 
     def __call__(self, rows: Array) -> Array:
@@ -192,12 +199,18 @@ class Worker(NamedTuple):
     (see `jaxbyz.faulty_rounds`). It returns the legal message that changes the server's state
     least. `silent` is the message of this round with all its numbers set to 0; it is what is sent
     if `unchanged` is None.
+
+    `received(state, broadcast)` is for workers that learn the model from what changed since the
+    last broadcast: the state with what the broadcast says. It is what is kept in a round in which
+    the gradient is not finite. None: the state as it was. `step` does by itself what `received`
+    does.
     """
 
     init: Callable[[Key, Tree, Oracle], tuple[Tree, Tree]]  # (key, broadcast, oracle)
     step: Callable[[Key, Tree, Tree, Oracle], tuple[Tree, Tree]]
     # step(key, state, broadcast, oracle) -> (state, message)
     unchanged: Callable[[Tree, Tree, Tree], Tree] | None = None
+    received: Callable[[Tree, Tree], Tree] | None = None
 
 
 class Server(NamedTuple):
@@ -205,6 +218,10 @@ class Server(NamedTuple):
 
     Every server state has a field `x` [d], the model. `start` makes the state from x alone.
     `hello` updates it by the messages of round 0; it is None for algorithms that send none.
+
+    `by_rows` is for partial participation, where momenta of some workers fade and those of others
+    do not: the same server, in whose state all that it keeps of workers has a leading axis of
+    workers. None: this one is such a server.
     """
 
     start: Callable[[Array, int], Tree]  # (x [d], n) -> state
@@ -212,6 +229,8 @@ class Server(NamedTuple):
     broadcast: Callable[[Key, Tree], Tree]  # (key, state) -> broadcast
     step: Callable[[Key, Tree, Tree, Tree], tuple[Tree, ServerInfo]]
     # step(key, state, broadcast, messages [n, ...]) -> (state, info)
+    by_rows: Server | None = None
+    work: Callable[[int], str] | None = None  # d -> what a round costs, in words, for `describe`
 
 
 class Participation(NamedTuple):
@@ -233,6 +252,8 @@ class Algorithm(NamedTuple):
     # Read by `describe` alone.
     coin: Any = None
     participation: Participation | None = None  # None: all workers take part in every round
+    # Whether a worker must receive every broadcast, because each says what changed since the last.
+    incremental: bool = False
     # Its rule, which must suit the problem's number of workers; f -> the same algorithm with the
     # rule for f Byzantine workers, where the rule was made with f = None. Read by `agreed`.
     aggregator: Aggregator | None = None

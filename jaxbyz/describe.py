@@ -31,6 +31,7 @@ class Description:
     Memory is what is kept from one round to the next. Its unit is a vector of d numbers, whatever
     their type. A worker's memory does not include the model and one gradient. The server's memory
     is `server_memory + n * server_memory_per_worker`, with the model, the optimiser and the rule.
+    Bits of the downlink are those after round 1, in which a model may be sent once.
     "Sampled" gradients are on one draw of the oracle, "full" ones on all local data.
     """
 
@@ -48,6 +49,9 @@ class Description:
     start_sampled_gradients: int
     start_full_gradients: int
     workers_in_a_round: int | None = None  # m, with partial participation; None: all of them
+    # What the server's round costs, as its algorithm says: "n k + d", or "n d: " and why not less.
+    # None: it has one server, and says nothing.
+    server_work: str | None = None
 
 
 class _Counts(NamedTuple):
@@ -92,7 +96,7 @@ def describe(algorithm: Algorithm, d: int) -> Description:
     turn = _Half(lambda oracle, key, sent: worker.step(key, state, sent, oracle))
     uplink = downlink = sampled = full = 0.0
     message: Any = None
-    for weight, sent in _faces(algorithm, broadcast):
+    for weight, sent in _faces(algorithm, _later(broadcast)):
         (_, message), asked = turn.counted(key, sent)
         uplink += weight * turn.length(message, sent)
         downlink += weight * float(sent.bits())
@@ -117,7 +121,15 @@ def describe(algorithm: Algorithm, d: int) -> Description:
         start_sampled_gradients=at_start.sampled,
         start_full_gradients=at_start.full,
         workers_in_a_round=None if some is None else some.workers,
+        server_work=None if server.work is None else server.work(d),
     )
+
+
+def _later(broadcast: Any) -> Any:
+    """The same broadcast as if it were not the first one, of which the length may be another."""
+    if not hasattr(broadcast, "first"):
+        return broadcast
+    return dataclasses.replace(broadcast, first=jnp.array(False))
 
 
 def _faces(algorithm: Algorithm, broadcast: Any) -> list[tuple[float, Any]]:
@@ -181,9 +193,13 @@ class _Half:
 
 
 def _vectors(state: Tree, d: int) -> float:
-    """How many vectors of d numbers a state holds; counters and keys are none."""
-    leaves = jax.tree.leaves(state)
-    return sum(leaf.size for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)) / d
+    """How many vectors of d numbers a state holds; counters, keys and short lists are none."""
+
+    def counts(leaf: Any) -> bool:
+        real = jnp.issubdtype(leaf.dtype, jnp.floating)
+        return real or (jnp.issubdtype(leaf.dtype, jnp.integer) and leaf.size >= d)
+
+    return sum(leaf.size for leaf in jax.tree.leaves(state) if counts(leaf)) / d
 
 
 def _kind(message: Any) -> str:

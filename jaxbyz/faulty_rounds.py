@@ -4,7 +4,7 @@ A gradient that holds NaN or ±Inf is replaced by NaN in all coordinates, so tha
 used. A round is *faulty* for a worker if its message, or its next state, then holds NaN or ±Inf. In
 a faulty round the worker
 
-    keeps the state that it had before the round,
+    keeps the state that it had before the round, with what the broadcast told it,
     sends the message that changes the server's state least,
 
 and continues in the next round as if this one had not happened. In round 0 there is no earlier
@@ -66,6 +66,8 @@ def answering(worker: Worker) -> Callable[[Key, Tree, Tree, Oracle], Answer]:
 
     def step(key: Key, state: Tree, broadcast: Tree, oracle: Oracle) -> Answer:
         after, message = worker.step(key, state, broadcast, whole(oracle))
+        if worker.received is not None:  # what the server said is not lost
+            state = worker.received(state, broadcast)
         faulty = ~all_finite((after, message))
         silent = _zeros(message)
         if worker.unchanged is not None:

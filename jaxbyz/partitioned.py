@@ -1,6 +1,6 @@
-"""Arrays that JAX's partitioner divides over devices by their last axis, that of coordinates.
+"""Arrays that JAX's partitioner divides over devices by their axis of coordinates.
 
-A server whose arrays [..., d] are divided is the same program as one on a single device. JAX's
+A server whose arrays [n, d] and [d] are divided is the same program as on a single device. JAX's
 partitioner (XLA's SPMD) makes the program of every device from it: what is done to each coordinate
 on its own stays where it is, and a sum over coordinates becomes one sum on each device, and one
 over the devices. It follows what it is told of some arrays, and these functions tell it.
@@ -10,7 +10,7 @@ Whether a program is divided, and over how many devices, is read from the mesh o
 mesh, and for the workers, each of which is computed on one device, these functions do nothing.
 
     with dividing(mesh): ...        what is traced inside is divided
-    by_coordinates(tree, d)         arrays [..., d] are divided by their last axis
+    by_coordinates(tree, d)         arrays with an axis of length d are divided by it
     everywhere(tree)                every device holds these arrays
     in_shards(x)                    [..., d] as [..., devices, ⌈d/devices⌉], filled up by zeros
 
@@ -84,8 +84,17 @@ def shards() -> int:
     return mesh.shape[AXIS]
 
 
+def axis_of(shape: tuple[int, ...], d: int) -> int | None:
+    """The axis of coordinates of an array of the server, the last one of length d; None: no such.
+
+    >>> axis_of((20, 5), 5), axis_of((5, 20), 5), axis_of((20,), 5)
+    (1, 0, None)
+    """
+    return max((axis for axis, length in enumerate(shape) if length == d), default=None)
+
+
 def by_coordinates(tree: Tree, d: int) -> Tree:
-    """The same arrays; those whose last axis has length d are divided by it.
+    """The same arrays; those that have an axis of coordinates are divided by it.
 
     >>> by_coordinates({"x": jnp.zeros(3)}, 3)["x"].shape
     (3,)
@@ -94,11 +103,10 @@ def by_coordinates(tree: Tree, d: int) -> Tree:
         return tree
 
     def one(leaf: Any) -> Any:
-        shape = jnp.shape(leaf)
-        if not shape or shape[-1] != d or _is_key(leaf):
+        axis = None if _is_key(leaf) else axis_of(jnp.shape(leaf), d)
+        if axis is None:
             return leaf
-        spec = Spec(*[None] * (len(shape) - 1), AXIS)
-        return jax.lax.with_sharding_constraint(leaf, spec)
+        return jax.lax.with_sharding_constraint(leaf, Spec(*[None] * axis, AXIS))
 
     return jax.tree.map(one, tree)
 

@@ -68,7 +68,14 @@ def mean() -> Aggregator:
         lambda rows: (average([rows.row(i) for i in range(rows.raw.shape[0])]), {}),
         known_constants(lambda n, f: None if f else 0.0, pieces=lambda n: ranks(n, 0, n)),
     )
-    return Coordinatewise(whole.init, whole.apply, whole.robustness, average, is_mean=True)
+    return Coordinatewise(
+        whole.init,
+        whole.apply,
+        whole.robustness,
+        columns=average,
+        is_mean=True,
+        by_coordinate=True,
+    )
 
 
 @part
@@ -284,4 +291,4 @@ def _by_entries(rule: ColumnRule, robustness: Robustness | None = None) -> Aggre
         value = rule(rows)
         return jnp.where(jnp.isfinite(value), value, 0)
 
-    return Coordinatewise(no_state, apply, robustness, columns)
+    return Coordinatewise(no_state, apply, robustness, columns=columns, by_coordinate=True)

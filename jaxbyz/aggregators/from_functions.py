@@ -7,8 +7,8 @@ from collections.abc import Callable
 import chex
 import jax
 
+from jaxbyz import checks
 from jaxbyz.aggregators.rows import FiniteRows, finite_rows, in_dtype_of, replace_rejected, widened
-from jaxbyz.checks import said
 from jaxbyz.contracts import returned
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Robustness, Tree
@@ -59,16 +59,26 @@ def with_details(
 
 @part
 def stateless(
-    rule: Callable[[jax.Array], jax.Array], robustness: Robustness | None = None
+    rule: Callable[[jax.Array], jax.Array],
+    robustness: Robustness | None = None,
+    *,
+    by_coordinate: bool = False,
 ) -> Aggregator:
     """An aggregator from a plain function of finite rows [n, d] -> [d].
 
     Rejected rows, which hold NaN or ±Inf, are replaced before the function sees the rows. This is
-    all that a new rule needs:
+    all that a new rule needs.
+
+    Args:
+        rule: the function.
+        robustness: what is known of its κ.
+        by_coordinate: whether every coordinate of the result is the same function, positively
+            homogeneous, of that coordinate of the rows, which servers may make use of
+            (`jaxbyz.core.Aggregator`); `testing.check_aggregator` tries whether it is.
 
     Raises:
-        ValueError: rule is not a function, or robustness something else; at trace time, a rule that
-            does not return [d] floats.
+        ValueError: rule is not a function, or robustness or by_coordinate something else; at
+            trace time, a rule that does not return [d] floats.
 
     >>> import jax.numpy as jnp
     >>> my_median = stateless(lambda rows: jnp.median(rows, axis=0))
@@ -76,7 +86,8 @@ def stateless(
     1.5
     """
     if not isinstance(robustness, Robustness | None):
-        raise ValueError(f"robustness must be a Robustness or None, got {said(robustness)}")
+        raise ValueError(f"robustness must be a Robustness or None, got {checks.said(robustness)}")
+    by_coordinate = checks.flag("by_coordinate", by_coordinate)
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
@@ -85,4 +96,4 @@ def stateless(
             value = returned.vector("rule", rule(finite), rows.shape[1])
         return state, aggregated(rows, value, rejected)
 
-    return Aggregator(no_state, apply, robustness)
+    return Aggregator(no_state, apply, robustness, by_coordinate=by_coordinate)

@@ -29,7 +29,7 @@ import jax.numpy as jnp
 
 from jaxbyz import checks
 from jaxbyz.contracts.constructors import part
-from jaxbyz.core import Algorithm, Key, Oracle, Tree, Worker
+from jaxbyz.core import Algorithm, Key, Oracle, Tree
 
 
 @part
@@ -65,7 +65,7 @@ def local_steps(algorithm: Algorithm, *, steps: int, step_size: Any) -> Algorith
 
     return algorithm._replace(
         name=algorithm.name if count == 1 else f"{algorithm.name}, {count} local steps",
-        worker=Worker(init, step, inner.unchanged),
+        worker=inner._replace(init=init, step=step),
     )
 
 

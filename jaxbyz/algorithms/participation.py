@@ -82,7 +82,8 @@ def partial_participation(algorithm: Algorithm, *, workers: int, always: int = 0
 
     Raises:
         ValueError: workers < 1, always not in 0..workers; an algorithm that has partial
-            participation already; when the problem is known, more workers than it has.
+            participation already, or that broadcasts only what changed (`rosdhb` with
+            downlink="changes"); when the problem is known, more workers than it has.
 
     >>> import jaxbyz as jb, optax
     >>> sgd = jb.robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.trimmed_mean(1))
@@ -94,11 +95,8 @@ def partial_participation(algorithm: Algorithm, *, workers: int, always: int = 0
     """
     m = checks.count("workers", workers, minimum=1)
     fixed = checks.count("always", always, 0, m)
-    if algorithm.participation is not None:
-        raise ValueError(
-            f"algorithm must have no partial participation yet, got {algorithm.name!r}"
-        )
-    server, worker = algorithm.server, algorithm.worker
+    _require_any_round(algorithm)
+    server, worker = algorithm.server.by_rows or algorithm.server, algorithm.worker
 
     # ---- who -------------------------------------------------------------------------------
     def draw(key: Key, n: int) -> jax.Array:
@@ -159,14 +157,29 @@ def partial_participation(algorithm: Algorithm, *, workers: int, always: int = 0
         info = info._replace(rows=rows, rejected=rejected)
         return PartialState(inner, n), info
 
+    # Of two servers it is the one that keeps rows.
+    work = algorithm.server.work and (lambda d: "n d: partial participation")
     return algorithm._replace(
         name=f"{algorithm.name}, {m} workers a round",
         worker=Worker(worker_init, worker_step, worker.unchanged and unchanged),
-        server=Server(start, server.hello and hello, broadcast, server_step),
+        server=Server(start, server.hello and hello, broadcast, server_step, work=work),
         codec=_inside(algorithm.codec),
         hello=algorithm.hello and _inside(algorithm.hello),
         participation=Participation(m, lambda broadcast: broadcast.asked),
     )
+
+
+def _require_any_round(algorithm: Algorithm) -> None:
+    """Raise unless its workers can miss rounds."""
+    if algorithm.participation is not None:
+        raise ValueError(
+            f"algorithm must have no partial participation yet, got {algorithm.name!r}"
+        )
+    if algorithm.incremental:
+        raise ValueError(
+            f"algorithm must broadcast the whole model, got {algorithm.name!r}, of which a worker "
+            "that misses a broadcast cannot follow the next one"
+        )
 
 
 def _inside(codec: Codec) -> Codec:

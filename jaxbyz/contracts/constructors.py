@@ -64,7 +64,8 @@ def part(constructor: Callable[Given, Part]) -> Callable[Given, Part]:
         if makes == "Aggregator" and arguments.get("f", 0) is None:
             anyhow: Callable[..., Any] = constructor
             built: Any = anyhow(**{**arguments, "f": 0})  # the other arguments are judged
-            built = Aggregator(built.init, _refuse(call_of(constructor)))
+            refuse, local = _refuse(call_of(constructor)), built.by_coordinate
+            built = Aggregator(built.init, refuse, by_coordinate=local)
         else:
             built = constructor(*given.args, **given.kwargs)
         return _told(built, make, constructor, arguments, signature)

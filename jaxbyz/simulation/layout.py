@@ -2,7 +2,7 @@
 
 A state has one form that no device decides: that of a checkpoint, with m workers and d coordinates.
 On D devices, an array of the workers [S, m, ...] is divided by workers, and an array of the server
-or of the attack whose last axis has length d by coordinates. JAX stores only arrays that devices
+or of the attack with an axis of length d by coordinates. JAX stores only arrays that devices
 share evenly. So between programs both axes are filled up to the next multiple of D, and the
 programs themselves cut the coordinates again.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
-from jaxbyz.partitioned import AXIS
+from jaxbyz.partitioned import AXIS, axis_of
 from jaxbyz.simulation.devices import put_at
 from jaxbyz.simulation.placement import filled_up
 from jaxbyz.simulation.state import SimulationState
@@ -52,16 +52,25 @@ class Layout:
         """States of a program, filled up for the devices."""
 
         def one(leaf: jax.Array) -> jax.Array:
-            if not self._divided(leaf) or leaf.shape[-1] % self.mesh.size == 0:
+            axis = self._axis(leaf)
+            if axis is None or leaf.shape[axis] % self.mesh.size == 0:
                 return leaf
-            filling = -leaf.shape[-1] % self.mesh.size
-            return jnp.pad(leaf, [(0, 0)] * (leaf.ndim - 1) + [(0, filling)])
+            filling = [(0, 0)] * leaf.ndim
+            filling[axis] = 0, -leaf.shape[axis] % self.mesh.size
+            return jnp.pad(leaf, filling)
 
         return self._of_server(one, states)
 
     def in_program(self, states: SimulationState) -> SimulationState:
         """The same states again, from filled up ones."""
-        return self._of_server(lambda leaf, like: leaf[..., : like.shape[-1]], states, self.like)
+
+        def one(leaf: Any, like: Any) -> Any:
+            axis = self._axis(like)
+            if axis is None or leaf.shape == like.shape:
+                return leaf
+            return leaf[(*[slice(None)] * axis, slice(like.shape[axis]))]
+
+        return self._of_server(one, states, self.like)
 
     def fetched(self, states: SimulationState) -> SimulationState:
         """Filled up states in the form that no device decides, on the host."""
@@ -90,11 +99,13 @@ class Layout:
         attack = jax.tree.map(function, states.attack, *(other.attack for other in others))
         return states._replace(server=server, attack=attack)
 
-    def _divided(self, leaf: Any) -> bool:
-        """Whether an array [S, ..., d] of the server or of the attack is divided by coordinates."""
-        is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        return leaf.ndim > 1 and leaf.shape[-1] == self.like.server.x.shape[-1] and not is_key
+    def _axis(self, leaf: Any) -> int | None:
+        """The axis of coordinates of an array [S, ...] of the server or of the attack."""
+        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return None
+        axis = axis_of(leaf.shape[1:], self.like.server.x.shape[-1])
+        return None if axis is None else axis + 1
 
     def _sharding(self, leaf: Any) -> NamedSharding:
-        spec = Spec(*[None] * (leaf.ndim - 1), AXIS) if self._divided(leaf) else Spec()
-        return NamedSharding(self.mesh, spec)
+        axis = self._axis(leaf)
+        return NamedSharding(self.mesh, Spec() if axis is None else Spec(*[None] * axis, AXIS))

@@ -101,7 +101,7 @@ def divided(mesh: Mesh) -> Placement:
     def messages(tree: Tree, d: int) -> Tree:
         # A vector of coordinates goes to the devices that hold them, all else to every device.
         def one(leaf: jax.Array) -> jax.Array:
-            whole = leaf.ndim > 1 and leaf.shape[-1] == d
+            whole = leaf.ndim > 1 and leaf.shape[-1] == d  # [m, d]
             return by_coordinates(leaf, d) if whole else everywhere(leaf)
 
         return jax.tree.map(one, tree)

@@ -3,8 +3,8 @@
 Each tries the properties of one kind of part, and returns a `Report` of what holds or raises
 `PropertyFailed` with code that reproduces the failure. Start reading with `aggregator`.
 
-    aggregator   its inputs (`input_rows`, `any_size`), what the rule makes of them
-                 (`rule_evaluation`), its properties (`rule_properties`, `equivariances`)
+    aggregator   inputs (`input_rows`, `any_size`), what the rule makes of them (`rule_evaluation`),
+                 its properties (`rule_properties`, `rule_by_coordinate`, `equivariances`)
     algorithm    its runs (`algorithm_runs`), workers that send NaN (`algorithm_not_finite`), honest
                  workers with faulty gradients (`algorithm_faulty_rounds`)
     attack       its effect on runs (`attack_effects`)

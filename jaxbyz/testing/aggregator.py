@@ -25,6 +25,8 @@ from jaxbyz.testing.any_size import Bound, diameters, judge_sizes
 from jaxbyz.testing.equivariances import EQUIVARIANCES, Change, check_equivariance
 from jaxbyz.testing.input_rows import all_inputs
 from jaxbyz.testing.report import Battery, Property, Report
+from jaxbyz.testing.rule_by_coordinate import NEEDS as BY_COORDINATE_NEEDS
+from jaxbyz.testing.rule_by_coordinate import check_by_coordinate
 from jaxbyz.testing.rule_evaluation import (
     SETUP,
     Evaluated,
@@ -58,7 +60,8 @@ def check_aggregator(
 
     Always tried: shapes and dtypes, 16-bit rows, purity, eager = jit = vmap; the result is finite
     whatever f of the rows hold, and also if more than f rows are rejected; rejected rows are
-    reported. The arguments below say what else the rule claims.
+    reported. A rule that declares `by_coordinate` is held to that. The arguments below say what
+    else the rule claims.
 
     Args:
         rule: the aggregator, for this f.
@@ -96,6 +99,8 @@ def check_aggregator(
     for name in equivariances:
         if name not in EQUIVARIANCES:
             raise ValueError(f"equivariances must be among {EQUIVARIANCES}, got {name!r}")
+    if rule.by_coordinate:
+        equivariances = tuple(dict.fromkeys((*equivariances, *BY_COORDINATE_NEEDS)))
     kappa = _claimed_kappa(rule, n, f, kappa)
     bound = _claimed_bound(rule, n, f, kappa, any_size)
     dtype = jnp.zeros(()).dtype
@@ -123,6 +128,11 @@ def check_aggregator(
                     partial(_check_changes, battery, found, changes, rounding),
                 )
                 for name, changes in inputs.changes.items()
+            ),
+            Property(
+                "by coordinate",
+                rule.by_coordinate,
+                lambda: check_by_coordinate(battery, rule, first, eager, rounding),
             ),
             Property(
                 "unanimous",

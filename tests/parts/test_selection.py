@@ -1,5 +1,7 @@
 """The largest of many numbers, and uniform subsets, in each of the ways that they are found."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -170,13 +172,13 @@ def test_ties_of_the_first_numbers_are_decided_by_more_bits(monkeypatch):
         return jnp.full_like(count, 5) if len(calls) % 2 else hashed(key, count)
 
     monkeypatch.setattr(random_subsets, "threefry_2x32", tied)
-    random_subsets._drawn.cache_clear()  # of programs with other first numbers
+    random_subsets._largest.cache_clear()  # of programs with other first numbers
     found = set()
     for seed in range(30):
         subset = tuple(random_subset(jax.random.key(seed), 5, 2).tolist())
         assert len(set(subset)) == 2
         found.add(subset)
-    random_subsets._drawn.cache_clear()
+    random_subsets._largest.cache_clear()
     assert len(calls) % 2 == 0
     # Thirty draws miss a given subset of the ten with probability 0.9^30 = 4 %.
     assert len(found) >= 8
@@ -190,13 +192,77 @@ def test_a_subset_is_the_same_alone_and_among_others():
             assert random_subset(key, d, k).tolist() == row.tolist()
 
 
-def test_places_of_long_vectors_are_drawn_evenly():
-    d, k, draws = LONG, LONG // 8, 60
+@pytest.mark.parametrize(
+    ("d", "k", "size", "count"),
+    [
+        (4, 2, 4, 4),
+        (3, 2, 4, 7),  # the last of seven words names no place
+        (5, 3, 5, 6),
+        (3, 3, 6, 4),
+        (5, 1, 2, 11),
+        (40, 1, 2, 41),  # where the few are sorted
+        (6, 2, 3, 13),
+    ],
+)
+def test_every_subset_comes_of_as_many_words(d, k, size, count):
+    """All words of all kinds, count^size of them: the law itself, not a sample of it."""
+    words = np.stack(np.meshgrid(*[np.arange(count)] * size, indexing="ij"), -1).reshape(-1, size)
+    draw = jax.jit(jax.vmap(lambda some: random_subsets.first_different(some, d, k, count)))
+    subsets, enough = (np.asarray(part) for part in draw(jnp.asarray(words, jnp.uint32)))
+    for some, subset, yes in zip(words.tolist(), subsets.tolist(), enough, strict=True):
+        different = list(dict.fromkeys(w % d for w in some if w < count - count % d))
+        assert yes == (len(different) >= k)
+        assert not yes or subset == sorted(different[:k])
+    found, counts = np.unique(subsets[enough], axis=0, return_counts=True)
+    assert len(found) == math.comb(d, k)
+    assert (counts == counts[0]).all()
+
+
+def test_too_few_different_places_are_drawn_anew(monkeypatch):
+    d, k, draws = random_subsets.LENGTH, 40, 300
+    monkeypatch.setattr(random_subsets, "_words_for", lambda d, k: k)
+    random_subsets._places.cache_clear()
+    # Forty words name a place twice with probability 9 %: in so many draws, some do.
+    keys = jax.random.split(jax.random.key(3), draws)
+    drawn = np.asarray(jax.jit(jax.vmap(lambda key: random_subset(key, d, k)))(keys))
+    random_subsets._places.cache_clear()
+    assert drawn.shape == (draws, k)
+    assert (np.diff(drawn, axis=1) > 0).all()
+    assert drawn.min() >= 0
+    assert drawn.max() < d
+
+
+@pytest.mark.parametrize("d", [random_subsets.LENGTH, 11_830, 10**6, 2**31 - 1, 2**30 + 1])
+def test_words_suffice(d):
+    """The mean number of different places is more than five deviations above k."""
+    for k in {1, 2, d // 1000, d // 10}:
+        size = random_subsets._words_for(d, k)
+        useful = size * (2**32 - 2**32 % d) / 2**32
+        different = d * -math.expm1(useful * math.log1p(-1 / d))
+        # The variance of the number of different ones is below that of how many are useful, and
+        # of how many meet, about useful²/(2d).
+        deviation = math.sqrt(useful * (1 - useful / size) + useful**2 / (2 * d))
+        assert different - k > 5 * deviation + 4
+        assert size < (1.2 if d < 2**30 else 2.3) * k + 8 * math.sqrt(k) + 20
+
+
+def test_the_border_between_the_two_ways_of_drawing(monkeypatch):
+    for name in ("_largest", "_places"):
+        monkeypatch.setattr(random_subsets, name, lambda d, k, name=name: lambda keys: name)
+    d = random_subsets.LENGTH
+    assert random_subset(jax.random.key(0), d - 1, 1) == "_largest"
+    assert random_subset(jax.random.key(0), d, d // 10) == "_places"
+    assert random_subset(jax.random.key(0), d, d // 10 + 1) == "_largest"
+
+
+@pytest.mark.parametrize("share", [8, 32, 64])  # the k largest; few places; places to be sorted
+def test_places_of_long_vectors_are_drawn_evenly(share):
+    d, k, draws = LONG, LONG // share, 60
     keys = jax.random.split(jax.random.key(10), draws)
     drawn = np.asarray(jax.jit(jax.vmap(lambda key: random_subset(key, d, k)))(keys))
     assert (np.diff(drawn, axis=1) > 0).all()
     counts = np.bincount(drawn.ravel(), minlength=d)
-    mean, variance = draws / 8, draws / 8 * 7 / 8
+    mean, variance = draws / share, draws / share * (1 - 1 / share)
     # Σ (count - mean)²/variance over d places has mean d and deviation about √(2d) = 181: four.
     assert abs(((counts - mean) ** 2 / variance).sum() - d) < 724
 

@@ -223,7 +223,7 @@ def test_what_a_device_holds_and_sends_for_any_rule():
     assert_parted("rosdhb", ALL)
 
 
-@pytest.mark.parametrize("name", often(methods(None, 2), ["robust_sgd", "byz_dm21"]))
+@pytest.mark.parametrize("name", often(methods(None, 2), ["robust_sgd", "rosdhb", "byz_dm21"]))
 def test_what_a_device_holds_and_sends_for_any_method(name):
     assert_parted(name, ("trimmed mean",))
 

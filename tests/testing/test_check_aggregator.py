@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,6 +79,25 @@ def in_place(key, state, rows):
     return SOUND.apply(key, state, jnp.asarray(rows))
 
 
+def clipped(rows):
+    return jnp.clip(jnp.median(rows, axis=0), -0.1, 0.1)
+
+
+def first_otherwise(rows):
+    ordered = jnp.sort(rows, axis=0)
+    return ordered[3].at[0].set(ordered[2, 0])
+
+
+def detailed(key, state, rows):
+    _, result = SOUND.apply(key, state, rows)
+    return state, result._replace(details={"largest": rows.max()})
+
+
+def by_chance(key, state, rows):
+    one, other = (rule.apply(key, state, rows)[1] for rule in (SOUND, coordinate_median(2)))
+    return state, one._replace(value=jnp.where(jax.random.bernoulli(key), one.value, other.value))
+
+
 FAULTS = {
     "a sum": ("translation", lambda: stateless(middle_sum), {}),
     "a sum, nothing claimed": ("unanimous", lambda: stateless(middle_sum), {"equivariances": ()}),
@@ -111,6 +132,26 @@ FAULTS = {
     "κ too small": ("never further than κ allows", lambda: SOUND, {"kappa": 0.6}),
     "a median, said to be a mean": (
         "the mean for f = 0", coordinate_median, {"f": 0, "mean": True},
+    ),
+    "a whole row, said to be by coordinate": (
+        "coordinate-local", lambda: stateless(lambda rows: krum(2)(rows), by_coordinate=True), {},
+    ),
+    "clipped at a length, said to be by coordinate": (
+        "scale", lambda: stateless(clipped, by_coordinate=True), {"equivariances": ()},
+    ),
+    "another rule for the first coordinate": (
+        "by coordinate", lambda: stateless(first_otherwise, by_coordinate=True), {},
+    ),
+    "a detail of a rule by coordinate": (
+        "by coordinate", lambda: dataclasses.replace(rule(detailed), by_coordinate=True), {},
+    ),
+    "a state of a rule by coordinate": (
+        "by coordinate",
+        lambda: dataclasses.replace(rule(SOUND.apply, jnp.zeros), by_coordinate=True),
+        {},
+    ),
+    "chance in a rule by coordinate": (
+        "by coordinate", lambda: dataclasses.replace(rule(by_chance), by_coordinate=True), {},
     ),
 }  # fmt: skip
 
