@@ -12,6 +12,7 @@ to another primitive than a loop, a branch or a call.
 """
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -160,7 +161,7 @@ def _run_inside(
             values[sum(split) :],
         )
     if name == "scan":
-        fixed, count = parameters["num_consts"], parameters["num_carry"]
+        fixed, count = _constants_and_carry(equation, inside[0].jaxpr)
 
         def body(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
             after = part(0)(*values[:fixed], *carry, *x)
@@ -176,6 +177,20 @@ def _run_inside(
         )
         return [*carry, *ys]
     return part(0)(*values)
+
+
+def _constants_and_carry(equation: core.JaxprEqn, body: core.Jaxpr) -> tuple[int, int]:
+    """How many constants and carried values a scan has; its parameters say so in other ways.
+
+    What is scanned over, and what is collected, has one axis more outside than in the body.
+    """
+
+    def axes(atoms: Sequence[Any]) -> list[int]:
+        return [len(atom.aval.shape) for atom in atoms]
+
+    carried = sum(map(operator.eq, axes(equation.outvars), axes(body.outvars)))
+    whole = sum(map(operator.eq, axes(equation.invars), axes(body.invars)))
+    return whole - carried, carried
 
 
 def _closed(program: Any) -> core.ClosedJaxpr:
