@@ -50,8 +50,8 @@ class Description:
     start_full_gradients: int
     workers_in_a_round: int | None = None  # m, with partial participation; None: all of them
     # What the server's round costs, as its algorithm says: "n k + d", or "n d: " and why not less.
-    # None: it has one server, and says nothing.
-    server_work: str | None = None
+    # Empty: it has one server, and says nothing.
+    server_work: str = ""
 
 
 class _Counts(NamedTuple):
@@ -121,7 +121,7 @@ def describe(algorithm: Algorithm, d: int) -> Description:
         start_sampled_gradients=at_start.sampled,
         start_full_gradients=at_start.full,
         workers_in_a_round=None if some is None else some.workers,
-        server_work=None if server.work is None else server.work(d),
+        server_work="" if server.work is None else server.work(d),
     )
 
 

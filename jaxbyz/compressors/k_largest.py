@@ -69,7 +69,26 @@ def indices_of(chosen: jax.Array, k: int) -> jax.Array:
     >>> indices_of(jnp.array([False, True, False, True]), 2).tolist()
     [1, 3]
     """
-    words = _words(chosen)
+    return indices_in_words(_words(chosen), k)
+
+
+def in_words(indices: jax.Array, d: int) -> jax.Array:
+    """Different indices [k] below d as set bits of words [⌈d/32⌉], the first in the lowest bit.
+
+    >>> in_words(jnp.array([33, 0, 2]), 40).tolist()
+    [5, 2]
+    """
+    indices = indices.astype(jnp.uint32)
+    bits = jnp.uint32(1) << (indices % WORD)  # no two are the same: their sum is their union
+    return jnp.zeros(-(-d // WORD), jnp.uint32).at[indices // WORD].add(bits, mode="drop")
+
+
+def indices_in_words(words: jax.Array, k: int) -> jax.Array:
+    """The first k places of set bits of words, in increasing order.
+
+    >>> indices_in_words(jnp.array([5, 2], jnp.uint32), 3).tolist()
+    [0, 2, 33]
+    """
     ends = jnp.cumsum(_ones(words))
     # The word of the s-th index is the number of words that end before it.
     word = jnp.cumsum(jnp.zeros(k, jnp.int32).at[ends].add(1, mode="drop"))

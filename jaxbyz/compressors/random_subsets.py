@@ -16,14 +16,20 @@ from jax.extend.random import threefry_2x32
 
 from jaxbyz import checks
 from jaxbyz.compressors.batch_aware import mapped, sees_its_batch
-from jaxbyz.compressors.k_largest import indices_of, kth_largest, largest_keys
+from jaxbyz.compressors.k_largest import (
+    in_words,
+    indices_in_words,
+    indices_of,
+    kth_largest,
+    largest_keys,
+)
 from jaxbyz.core import Key
 from jaxbyz.partitioned import undivided
 
 # From this length on, and up to this share of it, drawing places was faster on CPU: 8 times at
 # d = 2¹³, k/d = 0.01, and not at all at d = 10⁶, k/d = 0.2. `rosdhb` chooses between its servers at
-# the same border: the one that works on drawn coordinates alone was there 1.8 to 2.3 times as fast
-# as the other, and slower at k/d = 1/4.
+# the same border: the one that works on drawn coordinates alone was there 1.4 to 2.4 times as fast
+# as the other (same masks), and slower at k/d = 1/4.
 LENGTH = 2**13
 SHARE = 10  # k ≤ d/10
 WORDS = 2**32  # how many words of 32 bits there are
@@ -73,12 +79,9 @@ def first_different(
     first = jnp.full(d, size, jnp.int32).at[named].min(turn, mode="drop")
     fresh = first.at[named].get(mode="fill", fill_value=-1) == turn
     subset = named[indices_of(fresh, k)]
-    if 32 * k <= d:  # then sorting is faster than looking through all places
-        subset = jnp.sort(subset)
-    else:
-        marks = jnp.zeros(d, bool).at[subset].set(True, mode="drop")
-        subset = indices_of(marks, k)
-    return subset, fresh.sum() >= k
+    # In increasing order: few are sorted, many looked up in the words of all places.
+    ordered = jnp.sort(subset) if 32 * k <= d else indices_in_words(in_words(subset, d), k)
+    return ordered, fresh.sum() >= k
 
 
 def _words_for(d: int, k: int) -> int:
