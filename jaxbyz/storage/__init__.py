@@ -1,12 +1,15 @@
-"""Results in files. A file is written completely or not at all; a damaged file is never read.
+"""Results in files, and compiled programs in the process.
 
     arrays        named arrays in one .npz file, with a digest. Start here.
     checkpoints   states of a run, from which it is continued
-    fingerprints  digests of traced programs and of their arrays
     paths, locks  what a path may be; one process at a time
+    programs      compiled programs, found by what they compute
+    fingerprints  digests of traced programs and of their arrays
+    lifting       numbers that are written in a program, as arguments of it
 
-Imported by what writes or reads results (`training`, `history`, `metrics`, `comparison`, figures);
+A file is written completely or not at all; a damaged file is never read. Imported by what writes
+or reads results (`training`, `history`, `metrics`, `comparison`, figures), and by what compiles;
 `simulation.identities` takes fingerprints from here, and `data` takes `paths`.
 """
 
-__all__ = ["arrays", "checkpoints", "fingerprints", "locks", "paths"]
+__all__ = ["arrays", "checkpoints", "fingerprints", "lifting", "locks", "paths", "programs"]

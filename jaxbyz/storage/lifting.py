@@ -151,26 +151,28 @@ def _run_inside(
     name, parameters = equation.primitive.name, equation.params
     if name == "cond":
         branches = [part(which) for which in range(len(inside))]
-        return jax.lax.switch(values[0], branches, *values[1:])
+        found: list[Any] = jax.lax.switch(values[0], branches, *values[1:])
+        return found
     if name == "while":
         split = parameters["cond_nconsts"], parameters["body_nconsts"]
         tests, fixed = values[: split[0]], values[split[0] : sum(split)]
-        return jax.lax.while_loop(
+        at_end: list[Any] = jax.lax.while_loop(
             lambda carry: part(0)(*tests, *carry)[0],
             lambda carry: part(1)(*fixed, *carry),
             values[sum(split) :],
         )
+        return at_end
     if name == "scan":
-        fixed, count = _constants_and_carry(equation, inside[0].jaxpr)
+        before, carried = _constants_and_carry(equation, inside[0].jaxpr)
 
         def body(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
-            after = part(0)(*values[:fixed], *carry, *x)
-            return after[:count], after[count:]
+            after = part(0)(*values[:before], *carry, *x)
+            return after[:carried], after[carried:]
 
         carry, ys = jax.lax.scan(
             body,
-            values[fixed : fixed + count],
-            values[fixed + count :],
+            values[before : before + carried],
+            values[before + carried :],
             length=parameters["length"],
             reverse=parameters["reverse"],
             unroll=parameters["unroll"],
