@@ -89,9 +89,11 @@ class Program:
 
     def _compile(self) -> Callable[..., Any]:
         program = self._compiled()
+        self._arguments = ()  # they are not kept for as long as the program
         if not self._numbers:
             return program
-        return lambda *arguments: program(self._numbers, arguments)
+        numbers = self._numbers
+        return lambda *arguments: program(numbers, arguments)
 
     def _compiled(self) -> Any:
         program = _programs.get(self._key)

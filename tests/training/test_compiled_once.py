@@ -1,5 +1,8 @@
 """Equal programs are compiled once in a process; programs that may differ are not mixed up."""
 
+import gc
+import weakref
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -189,3 +192,15 @@ def test_which_numbers_stay_in_the_program():
         lambda x: (x * 0.1 + 0.75 - 3.0 + 1e-5) / 0.3 * jnp.inf * 257.0 + 1023.0 * x
     )(1.0)
     assert lifting.lifted_numbers(program.jaxpr) == [0.1, 1e-5, 257.0, 1023.0]
+
+
+def test_arguments_are_not_kept_with_the_program():
+    x = jnp.arange(3.0)
+    program = programs.Program(jax.jit(lambda x: 0.1 * x).trace(x), (x,))
+    call = program.compile()
+    seen = weakref.ref(x)
+    assert call(x).shape == (3,)
+    del x
+    gc.collect()
+    assert seen() is None
+    assert callable(call)
