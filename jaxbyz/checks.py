@@ -142,7 +142,7 @@ def flag(name: str, value: Any) -> bool:
 
     >>> flag("by_coordinate", "yes")
     Traceback (most recent call last):
-    ValueError: by_coordinate must be True or False, got 'yes'
+    ValueError: by_coordinate must be True or False, got the text 'yes'
     """
     if not isinstance(value, bool):
         raise ValueError(f"{name} must be True or False, got {said(value)}")
