@@ -14,10 +14,11 @@ flags = [os.environ.get("XLA_FLAGS", "")]
 if "device_count" not in flags[0]:
     flags.append("--xla_force_host_platform_device_count=8")
 # Compiling is most of the time of the tests. With XLA's older emitters of fused loops, where it
-# still has them, and without LLVM's optimisation, it takes a third of that time. But then LLVM
-# joins products and sums, a·b + c with one rounding, in some programs and not in others, and places
-# and processes no longer agree bit by bit. So the instructions that join them are not used: those
-# of x86 are younger than AVX. Elsewhere LLVM's first level is the fastest at which they agree.
+# still has them, without LLVM's optimisation, and with each program made in one piece and not on
+# all cores, it takes a third of that time. But then LLVM joins products and sums, a·b + c with one
+# rounding, in some programs and not in others, and places and processes no longer agree bit by bit.
+# So the instructions that join them are not used: those of x86 are younger than AVX. Elsewhere
+# LLVM's first level is the fastest at which they agree.
 # A level that is given stays: `make test-all` compiles as users do.
 if "backend_optimization_level" not in flags[0]:
     older = version("jaxlib").startswith("0.10.")
@@ -25,6 +26,7 @@ if "backend_optimization_level" not in flags[0]:
         flags.append("--xla_cpu_use_fusion_emitters=false")
     if older and platform.machine() in ("x86_64", "AMD64"):
         flags += ["--xla_backend_optimization_level=0", "--xla_cpu_max_isa=AVX"]
+        flags.append("--xla_cpu_parallel_codegen_split_count=1")
     else:
         flags.append("--xla_backend_optimization_level=1")
 os.environ["XLA_FLAGS"] = " ".join(flags).strip()

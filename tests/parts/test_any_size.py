@@ -68,20 +68,26 @@ def test_many_liars_far_away_do_not_move_the_geometric_median():
     minima, direction = random.normal(size=(16, 7)), random.normal(size=7)
     lies = direction * (1 - 0.01 * np.arange(15)[:, None] / 15)
 
-    def descend(size):
-        def step(xs, _):
-            rules = (aggregators.geometric_median(15), aggregators.trimmed_mean(15))
-            rows = [jnp.concatenate([x - minima, size * lies]).astype(x.dtype) for x in xs]
-            return [x - 0.1 * rule(r) for x, rule, r in zip(xs, rules, rows, strict=True)], None
+    def descended(rule, size, x):
+        def step(x, _):
+            return x - 0.1 * rule(jnp.concatenate([x - minima, size * lies]).astype(x.dtype)), None
 
-        xs, _ = jax.lax.scan(step, [jnp.zeros(7), jnp.zeros(7)], length=100)
-        return [((x - minima) ** 2).sum() for x in xs]
+        x, _ = jax.lax.scan(step, x, length=100)
+        return ((x - minima) ** 2).sum()
 
+    def trimmed(size, x=0.0):
+        for _ in range(100):
+            x = x - 0.1 * reference.trimmed_mean(np.concatenate([x - minima, size * lies]), 15)
+        return ((x - minima) ** 2).sum()
+
+    sizes = np.float32([1e13, 1e14])
     with jax.enable_x64(False):
-        median, trimmed = jax.jit(jax.vmap(descend))(jnp.array([1e13, 1e14]))
+        rule = aggregators.geometric_median(15)
+        median = jax.jit(jax.vmap(lambda size: descended(rule, size, jnp.zeros(7))))(sizes)
     # 15 of 31 liars pull as hard as 15 honest rows, from any distance: that costs a little, not
     # the 4e6 of a median that is not found.
-    assert (median < 5 * trimmed).all(), (median, trimmed)
+    allowed = [5 * trimmed(size) for size in sizes]
+    assert (median < np.array(allowed)).all(), (median, allowed)
 
 
 def test_a_common_offset_does_not_stop_the_geometric_median():
@@ -110,7 +116,7 @@ def test_mixing_does_not_depend_on_the_order_of_bad_rows(n, f, d):
     np.testing.assert_allclose(values, np.tile(values[:1], (20, 1)), rtol=tiny, atol=tiny)
 
 
-@pytest.mark.parametrize("n", often([3, 7, 20], ["3", "20"]))
+@pytest.mark.parametrize("n", often([3, 7, 20], ["3", "7"]))
 def test_honest_rows_near_the_largest_number(n):
     with jax.enable_x64(False):
         f = (n - 1) // 2
