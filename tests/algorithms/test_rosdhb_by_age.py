@@ -10,6 +10,7 @@ import numpy as np
 import optax
 import pytest
 from algorithms.recording import play
+from lengths import often
 
 import jaxbyz as jb
 from jaxbyz import algorithms, attacks
@@ -108,7 +109,7 @@ def test_both_servers_agree_whatever_is_sent(k):
         np.testing.assert_allclose(other / size, one / size, rtol=0, atol=5e-5)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", often(RULES, ("trimmed mean", "median")))
 def test_every_rule_by_coordinate_gives_the_same(x64, rule):
     """And every optimiser: a step that is scheduled, and momenta of its own."""
     random = np.random.default_rng(11)
@@ -129,11 +130,15 @@ def test_every_rule_by_coordinate_gives_the_same(x64, rule):
         np.testing.assert_allclose(other, one, rtol=0, atol=1e-13 * np.abs(one).max() * 10)
 
 
-ATTACKS = (attacks.alie(), attacks.sign_flip(), attacks.ipm(0.5), attacks.not_a_number())
+ATTACKS = {
+    attack.name: attack
+    for attack in (attacks.alie(), attacks.sign_flip(), attacks.ipm(0.5), attacks.not_a_number())
+}
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+@pytest.mark.parametrize("attack", often(ATTACKS, ("ALIE", "not a number")))
 def test_runs_under_attack_are_the_same(attack):
+    attack = ATTACKS[attack]
     problem = jb.problems.quadratics(honest=5, byzantine=2, dimension=D, seed=1)
     plain = algorithms.rosdhb(k=3, one_minus_momentum=0.1, **COMMON)
     both = jax.jit(lambda key: [
@@ -199,19 +204,21 @@ def test_nothing_drifts_in_a_hundred_thousand_rounds():
 def test_one_by_one_mapped_and_differentiated():
     """Eager = jit; one of many seeds = alone; the gradient of a round, which searches follow."""
     random = np.random.default_rng(6)
-    masks, values = masks_of(random, 4, 3), random.normal(size=(4, 2, N, 3)).astype(np.float32)
-    rows, aged = two_servers(3, 0.25)
+    masks, values = masks_of(random, 3, 5), random.normal(size=(3, 2, 3, 5)).astype(np.float32)
+    parts = {"aggregator": jb.coordinate_median(1), "optimizer": optax.sgd(0.1)}
+    rows, aged = two_servers(5, 0.25, **parts)
 
     def last(server, values):
-        state = server.start(jnp.ones(D), N)
+        state = server.start(jnp.ones(D), 3)
         for mask, sent in zip(masks, values, strict=True):
             broadcast = RoSDHBBroadcast(state.x, jnp.asarray(mask))
             state, info = server.step(KEY, state, broadcast, SharedSupport(sent))
         return state.x, state.momenta, info.aggregate
 
-    compiled = jax.jit(lambda values: last(aged, values))
-    eager, alone = last(aged, values[:, 0]), compiled(values[:, 0])
-    several = jax.jit(jax.vmap(lambda values: last(aged, values), 1))(values)
+    eager = last(aged, values[:, 0])
+    alone, several = jax.jit(
+        lambda values: (last(aged, values[:, 0]), jax.vmap(lambda one: last(aged, one), 1)(values))
+    )(values)
     for one, other, many in zip(eager, alone, several, strict=True):
         # A few roundings, in another order.
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
@@ -262,7 +269,7 @@ def test_the_server_is_chosen_by_rule_and_size_and_described(rule, d, k, work):
 
 
 def test_a_long_model_is_trained_as_with_rows():
-    """Chosen by itself at d = 8192, under an attack, and with some workers at a time."""
+    """Chosen by itself at d = 8192, under an attack; but with rows where some workers are asked."""
     centres = jnp.asarray(np.random.default_rng(1).normal(size=(5, LONG)), jnp.float32)
 
     def oracle(centre):  # of ‖x - centre‖²/2
@@ -279,5 +286,5 @@ def test_a_long_model_is_trained_as_with_rows():
     assert np.abs(rows).max() > 0.1
     np.testing.assert_allclose(aged, rows, rtol=0, atol=1e-6)  # twenty steps of some roundings
     some = jb.algorithms.partial_participation(algorithm, workers=6)
-    x = jax.jit(lambda key: play(some, problem, rounds=3)(key)[1][0].server.x[-1])(KEY)
-    assert np.isfinite(x).all()
+    states = jax.eval_shape(lambda key: play(some, problem, rounds=3)(key)[1][0], KEY)
+    assert isinstance(states.server.inner, RoSDHBState)

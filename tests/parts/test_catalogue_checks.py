@@ -37,6 +37,8 @@ def test_aggregator(entry):
         tolerance=1e-2 if "geometric" in entry.name else None,
     )
     assert set(claims) <= set(report.checked)
+    local = {"permutation", "coordinate-local", "scale"} <= set(claims)  # and no chance
+    assert ("by coordinate" in report.checked) == local
     assert ("never further than κ allows" in report.checked) >= (entry.kappa is not None)
 
 
