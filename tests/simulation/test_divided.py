@@ -168,6 +168,10 @@ def test_devices_change_no_method(name):
     assert_same(name, ("trimmed mean",), "none", 14, 4, exactly=True)
 
 
+def test_devices_change_no_server_that_works_on_drawn_coordinates():
+    assert_same("rosdhb", ("trimmed mean",), "IPM", D, DEVICES)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("devices", [1, 2, 4, 8])
 @pytest.mark.parametrize("attack", ATTACKS)
