@@ -61,7 +61,7 @@ docs: $(VENV)/.installed $(VENV)/.installed-docs
 test: $(VENV)/.installed
 	$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# Compiled as users do; the other targets compile in half the time (tests/conftest.py).
+# Compiled as users do; the other targets compile in a third of that time (tests/conftest.py).
 test-all: $(VENV)/.installed
 	XLA_FLAGS="$(XLA_FLAGS) --xla_backend_optimization_level=3" $(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "long or not long" $(ARGS)
 

@@ -13,22 +13,21 @@ import pytest
 flags = [os.environ.get("XLA_FLAGS", "")]
 if "device_count" not in flags[0]:
     flags.append("--xla_force_host_platform_device_count=8")
-# Compiling is most of the time of the tests. With XLA's older emitters of fused loops, where it
-# still has them, without LLVM's optimisation, and with each program made in one piece and not on
-# all cores, it takes a third of that time. But then LLVM joins products and sums, a·b + c with one
-# rounding, in some programs and not in others, and places and processes no longer agree bit by bit.
-# So the instructions that join them are not used: those of x86 are younger than AVX. Elsewhere
-# LLVM's first level is the fastest at which they agree.
+# Compiling is most of the time of the tests. At LLVM's first level, with XLA's older emitters of
+# fused loops where it still has them, and each program made in one piece and not on all cores, it
+# takes half of that time, and without LLVM's optimisation a third. But then products and sums are
+# joined, a·b + c with one rounding, in some programs and not in others, and places and processes no
+# longer agree bit by bit. So what joins them is not used: on x86, instructions younger than AVX.
+# Tests that compute for longer than they compile are `optimized`.
 # A level that is given stays: `make test-all` compiles as users do.
 if "backend_optimization_level" not in flags[0]:
-    older = version("jaxlib").startswith("0.10.")
-    if older:
+    flags.append("--xla_backend_optimization_level=1")
+    if version("jaxlib").startswith("0.10."):
         flags.append("--xla_cpu_use_fusion_emitters=false")
-    if older and platform.machine() in ("x86_64", "AMD64"):
-        flags += ["--xla_backend_optimization_level=0", "--xla_cpu_max_isa=AVX"]
         flags.append("--xla_cpu_parallel_codegen_split_count=1")
-    else:
-        flags.append("--xla_backend_optimization_level=1")
+        if platform.machine() in ("x86_64", "AMD64"):
+            flags.append("--xla_cpu_max_isa=AVX")
+            os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ["XLA_FLAGS"] = " ".join(flags).strip()
 # Programs are kept from run to run, however small: outside of the checkout, for its next clone
 # too, and in the environment, for the processes that tests start.
@@ -86,6 +85,15 @@ def x64():
     """64-bit numbers for one test."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def optimized():
+    """Programs of one test at LLVM's first level: they run for longer than that takes."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -103,6 +103,7 @@ SHOWS = {
 def kernel():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLBACKEND", notebook_runs.INLINE)
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")  # as in the fixture `optimized`
         kernel = notebook_runs.start()
         yield kernel
         notebook_runs.stop(kernel)

@@ -24,6 +24,7 @@ def no_windows():
     plt.close("all")
 
 
+@pytest.mark.usefixtures("optimized")
 def test_the_six_lines_run_as_printed():
     first, parts, checked, failing, race, theory = blocks(HANDBOOK)
     assert blocks(README) == [first, parts]

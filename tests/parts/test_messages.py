@@ -89,6 +89,13 @@ def encode(message, d):
     return tape
 
 
+def filled(d, indices, values):
+    """Zeros but for some values, [d]."""
+    whole = np.zeros(d, values.dtype)
+    whole[np.asarray(indices)] = values
+    return jnp.asarray(whole)
+
+
 def decode(kind, data, dtype, d, k, derived):
     """What a receiver makes of the bytes, knowing the protocol and the subset of the seed."""
     tape, dtype = Tape.from_bytes(data), np.dtype(dtype)
@@ -98,8 +105,8 @@ def decode(kind, data, dtype, d, k, derived):
     if kind in (Sparse, SparseInPlace):
         indices = [tape.read(width_of_an_index(d)) for _ in range(k)]
         if kind is Sparse:
-            return Sparse(values, jnp.asarray(indices), size=d)
-        return SparseInPlace(jnp.zeros(d, dtype).at[jnp.asarray(indices)].set(values), kept=k)
+            return Sparse(values, jnp.asarray(np.array(indices)), size=d)
+        return SparseInPlace(filled(d, indices, values), kept=k)
     if kind is Seeded:
         return Seeded(values, derived, size=d)
     return kind(values)
@@ -114,11 +121,11 @@ def test_bits_are_those_of_an_encoder(kind, dtype, d, k):
     count = d if kind is Dense else k
     values = np.random.default_rng(d).normal(size=count)
     values[:3] = [np.nan, -np.inf, -0.0][: len(values)]
-    values = jnp.asarray(values, dtype)
+    values = jnp.asarray(values.astype(dtype))
     message = {
         Dense: lambda: Dense(values),
         Sparse: lambda: Sparse(values, subset, size=d),
-        SparseInPlace: lambda: SparseInPlace(jnp.zeros(d, dtype).at[subset].set(values), kept=k),
+        SparseInPlace: lambda: SparseInPlace(filled(d, subset, values), kept=k),
         Seeded: lambda: Seeded(values, subset, size=d),
         SharedSupport: lambda: SharedSupport(values),
     }[kind]()

@@ -35,7 +35,7 @@ def drawn(model, images, seed=0):
     """Variables with every entry drawn, so that no scale is 1 and no bias 0."""
     rng = np.random.default_rng(seed)
     return jax.tree.map(
-        lambda leaf: jnp.asarray(rng.normal(size=leaf.shape) * 0.5, leaf.dtype),
+        lambda leaf: jnp.asarray((rng.normal(size=leaf.shape) * 0.5).astype(leaf.dtype)),
         shapes(model, images.shape),
     )
 

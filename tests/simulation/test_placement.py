@@ -133,7 +133,7 @@ def test_seeds_outside_the_mesh():
     play, data = over_mesh("byz_dasha_page", "ALIE")
     keys = jnp.stack([RUN, jax.random.key(5)])
     seeds = jax.jit(jax.vmap(play, (None, 0, None, None)))(INIT, keys, jnp.zeros(DIMENSION), data)
-    first, second = (jax.tree.map(lambda leaf: np.asarray(leaf[i]), seeds) for i in (0, 1))  # noqa: B023
+    first, second = (jax.tree.map(lambda leaf: np.asarray(leaf)[i], seeds) for i in (0, 1))  # noqa: B023
     alone = reference("byz_dasha_page", "ALIE")
     for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(alone), strict=True):
         # A product of a matrix and a batch of vectors may be summed in another order: float32 of

@@ -1,5 +1,6 @@
 """The trust-region problem, solved globally: gaps, hard cases, against brute force."""
 
+import functools
 import time
 
 import jax
@@ -13,6 +14,7 @@ pytestmark = pytest.mark.usefixtures("x64")
 KEY = jax.random.key(0)
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def problems(count, d=5):
     """Random problems of all kinds: indefinite, definite, negative, b = 0, b off the top, ties."""
     keys = jax.random.split(KEY, 4)
