@@ -141,9 +141,11 @@ def assert_close(x, expected, which):
     """After some rounds.
 
     A product and a sum may be rounded as one in one program, and not in the other; and sums over
-    coordinates are those of the devices.
+    coordinates are those of the devices. The geometric median is exact to its residual, 1e-5 in the
+    unit of the rows' spread.
     """
-    np.testing.assert_allclose(x, expected, rtol=2e-6, atol=2e-6, err_msg=which)
+    bound = 2e-5 if "geometric" in which else 2e-6
+    np.testing.assert_allclose(x, expected, rtol=bound, atol=bound, err_msg=which)
 
 
 def models_of_all_rules(on):
