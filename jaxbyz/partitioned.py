@@ -87,8 +87,8 @@ def shards() -> int:
 def axis_of(shape: tuple[int, ...], d: int) -> int | None:
     """The axis of coordinates of an array of the server, the last one of length d; None: no such.
 
-    >>> axis_of((20, 5), 5), axis_of((5, 20), 5), axis_of((20,), 5)
-    (1, 0, None)
+    >>> axis_of((20, 5), 5), axis_of((5, 20), 5), axis_of((5, 5), 5), axis_of((20,), 5)
+    (1, 0, 1, None)
     """
     return max((axis for axis, length in enumerate(shape) if length == d), default=None)
 

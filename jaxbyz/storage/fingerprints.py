@@ -75,6 +75,8 @@ def _program(
     parts = [name(variable) for variable in program.invars]
     for equation in program.eqns:
         parts.append(equation.primitive.name.encode())
+        # How random bits are drawn is decided around a call, and not written in the equation.
+        parts.append(str(equation.ctx.threefry_partitionable).encode())
         for atom in equation.invars:
             argument = lifted and is_lifted(equation, atom)
             parts.append(f"{atom.aval}".encode() if argument else name(atom))

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
@@ -49,6 +50,9 @@ def is_lifted(equation: core.JaxprEqn, atom: Any) -> bool:
 def programs_inside(equation: core.JaxprEqn) -> list[core.ClosedJaxpr]:
     """The programs in an equation out of which numbers are lifted, in order."""
     name, parameters = equation.primitive.name, equation.params
+    places = *parameters.get("in_shardings", ()), *parameters.get("out_shardings", ())
+    if any(isinstance(place, jax.sharding.Sharding) for place in places):
+        return []  # a call that says where its arrays lie stays as it is
     if name == "scan" or name in CALLS:
         return [_closed(parameters["jaxpr" if "jaxpr" in parameters else "call_jaxpr"])]
     if name == "while":
@@ -156,12 +160,11 @@ def _run_inside(
     if name == "while":
         split = parameters["cond_nconsts"], parameters["body_nconsts"]
         tests, fixed = values[: split[0]], values[split[0] : sum(split)]
-        at_end: list[Any] = jax.lax.while_loop(
+        return _while(
             lambda carry: part(0)(*tests, *carry)[0],
             lambda carry: part(1)(*fixed, *carry),
             values[sum(split) :],
         )
-        return at_end
     if name == "scan":
         before, carried = _constants_and_carry(equation, inside[0].jaxpr)
 
@@ -179,6 +182,28 @@ def _run_inside(
         )
         return [*carry, *ys]
     return part(0)(*values)
+
+
+def _while(
+    going: Callable[[list[Any]], jax.Array],
+    turn: Callable[[list[Any]], list[Any]],
+    start: list[Any],
+) -> list[Any]:
+    """A loop. One that was mapped over has a condition for each of its lanes: [...].
+
+    All lanes go on until the last one is over; those that are over keep what they have.
+    """
+
+    def body(carry: list[Any]) -> list[Any]:
+        goes, after = going(carry), turn(carry)
+        if not goes.shape:
+            return after
+        axes = [range(goes.ndim, jnp.ndim(old)) for old in carry]
+        chosen = [jnp.expand_dims(goes, tuple(inner)) for inner in axes]
+        return list(map(jnp.where, chosen, after, carry))
+
+    found: list[Any] = jax.lax.while_loop(lambda carry: going(carry).any(), body, start)
+    return found
 
 
 def _constants_and_carry(equation: core.JaxprEqn, body: core.Jaxpr) -> tuple[int, int]:

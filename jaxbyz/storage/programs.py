@@ -8,7 +8,7 @@ traced.
 
 import collections
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -69,7 +69,7 @@ class Program:
             if lift:
                 self._numbers = lifted_numbers(traced.jaxpr.jaxpr)
             mark = fingerprint(traced.jaxpr, lifted=bool(self._numbers))
-            found = mark, jax.tree.structure(traced.out_info)
+            found = mark, _places(traced.jaxpr.jaxpr), jax.tree.structure(traced.out_info)
             self._key = found, form_of(arguments), options, tuple(self._compiler.items())
         # Whoever compiles in another thread lowers first, in a thread with the caller's settings.
         self.lower = functools.cache(self._lower)
@@ -173,17 +173,30 @@ def _place(leaf: Any) -> Any:
     return leaf.sharding if getattr(leaf, "committed", False) else None
 
 
-def _calls_python(program: core.Jaxpr) -> bool:
-    """Whether a program, or one inside it, calls back into Python."""
+def _equations(program: core.Jaxpr) -> Iterator[tuple[core.JaxprEqn, list[Any]]]:
+    """Every equation of a program and of those inside it, with its parameters one by one."""
     for equation in program.eqns:
-        if "callback" in equation.primitive.name:
-            return True
-        inside = jax.tree.leaves(
+        parameters = jax.tree.leaves(
             list(equation.params.values()),
             is_leaf=lambda part: isinstance(part, core.Jaxpr | core.ClosedJaxpr),
         )
-        for part in inside:
+        yield equation, parameters
+        for part in parameters:
             part = part.jaxpr if isinstance(part, core.ClosedJaxpr) else part
-            if isinstance(part, core.Jaxpr) and _calls_python(part):
-                return True
-    return False
+            if isinstance(part, core.Jaxpr):
+                yield from _equations(part)
+
+
+def _calls_python(program: core.Jaxpr) -> bool:
+    """Whether a program, or one inside it, calls back into Python."""
+    return any("callback" in equation.primitive.name for equation, _ in _equations(program))
+
+
+def _places(program: core.Jaxpr) -> tuple[Any, ...]:
+    """Devices that a program itself names; the text of a mesh does not say which ones they are."""
+    return tuple(
+        each
+        for _, parameters in _equations(program)
+        for each in parameters
+        if isinstance(each, jax.sharding.Sharding | jax.sharding.Mesh)
+    )

@@ -95,7 +95,9 @@ def test_arguments_of_other_types_shapes_and_devices_are_other_programs(compilat
 def test_where_results_shall_lie_is_part_of_the_program(compilations):
     for device in jax.devices()[:2]:
         place = jax.sharding.SingleDeviceSharding(device)
-        assert compiled_once(lambda x: x + 1, out_shardings=place)(np.ones(2)).devices() == {device}
+        assert compiled_once(lambda x: x + 0.1, out_shardings=place)(np.ones(2)).devices() == {
+            device
+        }
     assert compilations() == 2
 
 
@@ -112,6 +114,36 @@ def test_callbacks_are_never_taken_for_each_other(compilations, where):
 
     assert [compiled_once(calling(n))(jnp.float32(1)).item() for n in (1, 2)] == [2, 3]
     assert compilations() == 2
+
+
+@pytest.mark.parametrize("how", ["constraint", "call"])
+def test_devices_that_a_program_names_are_part_of_it(compilations, how):
+    for two in (jax.devices()[:2], jax.devices()[2:4]):
+        place = jax.sharding.NamedSharding(
+            jax.sharding.Mesh(np.array(two), ("x",)), jax.sharding.PartitionSpec("x")
+        )
+        inner = {
+            "constraint": lambda x: jax.lax.with_sharding_constraint(0.3 * x, place),  # noqa: B023
+            "call": jax.jit(lambda x: 0.3 * x, out_shardings=place),
+        }[how]
+        found = compiled_once(lambda x: inner(0.7 * x))(np.ones(2))  # noqa: B023
+        assert found.devices() == set(two)
+    assert compilations() == 2
+
+
+def test_how_random_bits_are_drawn_is_part_of_the_program(compilations):
+    def drawing(partitionable):
+        def draw(key):
+            with jax.threefry_partitionable(partitionable):
+                return 0.3 * jax.random.uniform(key, (5,))
+
+        return draw
+
+    for kind in (True, False):
+        key = jax.random.key(0)
+        np.testing.assert_array_equal(
+            compiled_once(drawing(kind))(key), jax.jit(drawing(kind))(key)
+        )
 
 
 def test_constants_of_the_same_shape_are_other_programs(compilations):
@@ -187,9 +219,84 @@ def test_a_lifted_number_keeps_its_kind(wide):
                 np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("lanes", [(3,), (2, 3)])
+def test_a_loop_that_was_mapped_over_ends_for_every_lane_on_its_own(lanes):
+    def grown(key, x):
+        def turn(carry):
+            key, x, seen = carry
+            return jax.random.fold_in(key, 1), x * 1.3 + 0.1, seen * 0.9
+
+        key, x, seen = jax.lax.while_loop(lambda c: c[1] < 3.7, turn, (key, x, jnp.ones(2)))
+        return jax.random.key_data(key), x, seen
+
+    for _ in lanes:
+        grown = jax.vmap(grown)
+    xs = np.linspace(-0.2, 4.0, int(np.prod(lanes)), dtype=np.float32).reshape(lanes)
+    given = jax.random.split(jax.random.key(0), lanes), xs
+    for ours, theirs in zip(compiled_once(grown)(*given), jax.jit(grown)(*given), strict=True):
+        # The compiler may join products and sums with constants.
+        np.testing.assert_allclose(ours, theirs, rtol=2e-6)
+
+
+def scan(length, reverse=False):
+    return lambda x: jax.lax.scan(lambda c, y: (0.3 * c + y, c), x[0], x[:length], reverse=reverse)
+
+
+def twice(number):
+    """The same call in a program whose numbers are arguments, and in one whose numbers stay."""
+    inner = jax.jit(lambda x: number * x)
+    rule = jax.custom_jvp(inner)
+    rule.defjvp(lambda given, change: (inner(*given), inner(*change)))
+    return lambda x: inner(x) - 2 * rule(x)
+
+
+@pytest.mark.parametrize(
+    "two",
+    [
+        (lambda x: x - 0.3, lambda x: 0.3 - x),
+        (lambda x: x * 0.3 + 0.7, lambda x: (x + 0.7) * 0.3),
+        (scan(3), scan(3, reverse=True)),
+        (
+            lambda x: jax.lax.fori_loop(0, 2, lambda _, c: 0.3 * c, x),
+            lambda x: jax.lax.fori_loop(0, 3, lambda _, c: 0.3 * c, x),
+        ),
+        (
+            lambda x: jax.lax.cond(x[0] > 1, lambda y: 0.3 * y, lambda y: y + 0.7, x),
+            lambda x: jax.lax.cond(x[0] > 1, lambda y: y + 0.3, lambda y: 0.7 * y, x),
+        ),
+        (twice(0.3), twice(0.7)),
+    ],
+    ids=["operands", "order", "scans", "loops", "branches", "a call that stays"],
+)
+def test_other_programs_are_not_taken_for_each_other_because_of_their_numbers(compilations, two):
+    x = np.float32([1, 2, 5])
+    for function in two:
+        found, expected = compiled_once(function)(x), jax.jit(function)(x)
+        for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    compilations()
+
+
+def test_options_of_the_compiler_are_part_of_the_program(compilations):
+    for fast in (True, False):
+        traced = jax.jit(lambda x: 0.1 * x).trace(1.0)
+        options = {"xla_cpu_enable_fast_math": fast}
+        programs.Program(traced, (1.0,), compiler=options).compile()
+    assert compilations() == 2
+
+
+def test_a_scan_backwards_collects_its_results_in_their_order():
+    def sums(xs):
+        return jax.lax.scan(lambda c, x: (c * 0.3 + x, c), 0.7, xs, reverse=True)
+
+    xs = np.float32([1, 2, 5])
+    for ours, theirs in zip(compiled_once(sums)(xs), jax.jit(sums)(xs), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
 def test_which_numbers_stay_in_the_program():
     program = jax.make_jaxpr(
-        lambda x: (x * 0.1 + 0.75 - 3.0 + 1e-5) / 0.3 * jnp.inf * 257.0 + 1023.0 * x
+        lambda x: (x * 0.1 + 0.75 - 3.0 + 1e-5) / 0.3 * jnp.inf * 257.0 * 255.0 + 1023.0 * x
     )(1.0)
     assert lifting.lifted_numbers(program.jaxpr) == [0.1, 1e-5, 257.0, 1023.0]
 
