@@ -159,13 +159,15 @@ def colluding(n, d, liars, spread, centre, seed):
 
 
 @pytest.mark.parametrize(
-    ("n", "d", "block"), [(33, 5000, None), (70, 40, None), (41, 150, 16), (42, 64, 16)]
+    ("n", "d", "block"),
+    [(33, 5000, None), (70, 40, None), (33, 50, 16), (41, 150, 16), (42, 64, 16)],
 )
 @pytest.mark.parametrize("centre", [0, 1000])
 def test_distances_of_many_rows_are_those_of_float64(n, d, block, centre, monkeypatch):
     if block is not None:  # so that half of the product is mirrored, as from 512 rows on
         monkeypatch.setattr(distances, "MANY_ROWS", 40)
         monkeypatch.setattr(distances, "PRODUCT_BLOCK", block)
+        monkeypatch.setattr(distances, "WHOLE", 0)
     liars = n // 4
     rows = colluding(n, d, liars, 0.01, centre, seed=n)
     exact = reference.squared_distances(rows.astype(np.float64))

@@ -30,6 +30,7 @@ DIRECT_ROWS = 32
 TILE = 16  # rows of a direct computation among many rows
 TILE_PAIRS = np.indices((TILE, TILE), np.int32).reshape(2, -1) + np.array([[0], [TILE]], np.int32)
 PRODUCT_BLOCK = 512  # columns of one matrix product
+WHOLE = 2**22  # up to so many numbers are multiplied at once, which the cores share better
 MANY_ROWS = 512  # with so many, four times as many columns, and half of the product is mirrored
 CENTRE_ROWS = 11
 # A distance² from products is in doubt below 1/64 of the squared distances from the centre: then
@@ -141,6 +142,8 @@ def _products(columns: Columns, n: int, d: int) -> jax.Array:
     """⟨x_i - c, x_j - c⟩ for all pairs, with a central c, [n, n]."""
     some = jnp.linspace(0, n - 1, CENTRE_ROWS).astype(int)
     block = PRODUCT_BLOCK if n < MANY_ROWS else 4 * PRODUCT_BLOCK
+    if n * d <= WHOLE:
+        block = d + 1  # one block, the last one, holds all columns
     cuts = (0,) if n < MANY_ROWS else (0, n // 2)  # of rows; each part meets the rows from there on
 
     def products(start: Any, width: int) -> list[jax.Array]:
