@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def is_traced(value: Any) -> bool:
@@ -144,9 +145,9 @@ def flag(name: str, value: Any) -> bool:
     Traceback (most recent call last):
     ValueError: by_coordinate must be True or False, got the text 'yes'
     """
-    if not isinstance(value, bool):
+    if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, got {said(value)}")
-    return value
+    return bool(value)
 
 
 def among(value: Any, allowed: tuple[Any, ...]) -> bool:

@@ -252,7 +252,8 @@ class Algorithm(NamedTuple):
     # Read by `describe` alone.
     coin: Any = None
     participation: Participation | None = None  # None: all workers take part in every round
-    # Whether a worker must receive every broadcast, because each says what changed since the last.
+    # Whether a worker must receive every broadcast, because each says what changed since the last;
+    # the broadcast then has a field `first` [] bool, whether it is of round 1.
     incremental: bool = False
     # Its rule, which must suit the problem's number of workers; f -> the same algorithm with the
     # rule for f Byzantine workers, where the rule was made with f = None. Read by `agreed`.

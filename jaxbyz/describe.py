@@ -96,7 +96,7 @@ def describe(algorithm: Algorithm, d: int) -> Description:
     turn = _Half(lambda oracle, key, sent: worker.step(key, state, sent, oracle))
     uplink = downlink = sampled = full = 0.0
     message: Any = None
-    for weight, sent in _faces(algorithm, _later(broadcast)):
+    for weight, sent in _faces(algorithm, _later(algorithm, broadcast)):
         (_, message), asked = turn.counted(key, sent)
         uplink += weight * turn.length(message, sent)
         downlink += weight * float(sent.bits())
@@ -125,9 +125,9 @@ def describe(algorithm: Algorithm, d: int) -> Description:
     )
 
 
-def _later(broadcast: Any) -> Any:
+def _later(algorithm: Algorithm, broadcast: Any) -> Any:
     """The same broadcast as if it were not the first one, of which the length may be another."""
-    if not hasattr(broadcast, "first"):
+    if not algorithm.incremental:
         return broadcast
     return dataclasses.replace(broadcast, first=jnp.array(False))
 

@@ -44,8 +44,7 @@ class _EarlyStopping:
     def __init__(self, column: str, patience: int, largest: bool, least: float):
         if not isinstance(column, str):
             raise ValueError(f"column must be a name, got {checks.said(column)}")
-        if not isinstance(largest, bool | np.bool_):
-            raise ValueError(f"largest must be True or False, got {checks.said(largest)}")
+        checks.flag("largest", largest)
         self.column = column
         self.patience = checks.count("patience", patience, minimum=1)
         self.least = checks.interval("least", least, 0, np.inf, closed="left")

@@ -20,7 +20,8 @@ What is where, with D devices, n workers and b bytes a number. In a round a devi
 |-------------------------------|------------------|-----------------------------------------------|
 | workers' memory, data         | of n/D workers   | nothing                                       |
 | model, as workers read it     | d b              | d b (1 - 1/D), from the others' coordinates   |
-| messages of k numbers         | n k b            | n k b (1 - 1/D), and k indices where not drawn|
+| messages of k numbers         | n k b            | n k b (1 - 1/D), and their indices            |
+| RoSDHB: momenta on the mask   | n k b            | a sum of n k numbers over the devices         |
 | messages of d numbers         | n d b/D          | (n/D) d b (1 - 1/D), those of its coordinates |
 | server's memory, rows, moments| n d b/D each     | nothing                                       |
 | rules by coordinates          |                  | 2n numbers, which rows are finite             |
@@ -42,7 +43,7 @@ one worker's vector there, 19.7 GB, as much as the model.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -55,11 +56,9 @@ AXIS = "workers"  # of the mesh: one device holds some workers, and some coordin
 Tree = Any
 
 
-@contextlib.contextmanager
-def dividing(mesh: Mesh) -> Iterator[None]:
+def dividing(mesh: Mesh) -> contextlib.AbstractContextManager[None]:
     """Divide what is traced inside over the devices of a mesh with the one axis "workers"."""
-    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
-        yield
+    return jax.sharding.use_abstract_mesh(mesh.abstract_mesh)
 
 
 def undivided(function: Callable[..., Any]) -> Callable[..., Any]:

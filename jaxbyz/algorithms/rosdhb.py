@@ -47,8 +47,6 @@ from jaxbyz.core import Aggregator, Algorithm, Codec, Key, Oracle, Server, Serve
 from jaxbyz.messages import SEED_BITS, SharedSupport, float_bits
 from jaxbyz.sanitize import read_messages, saturated
 
-BY_AGE = "n k + d"  # what a round costs
-
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
@@ -142,12 +140,13 @@ def rosdhb(
         return state, mask.restrict(gradient, broadcast.subset)
 
     # ---- server ----------------------------------------------------------------------------
-    def work(d: int) -> str:
+    def why_rows(d: int) -> str | None:
+        """Why the server keeps rows at this d; None: it works on the drawn coordinates alone."""
         if not aggregator.by_coordinate:
-            return "n d: the rule is not one by coordinate"
+            return "the rule is not one by coordinate"
         if changes or (d >= LENGTH and SHARE * mask.keep(d) <= d):
-            return BY_AGE
-        return f"n d: d < {LENGTH}" if d < LENGTH else f"n d: k > d/{SHARE}"
+            return None
+        return f"d < {LENGTH}" if d < LENGTH else f"k > d/{SHARE}"
 
     def start(x: jax.Array, n: int) -> RoSDHBState:
         momenta = jnp.zeros((n, x.shape[0]), x.dtype)
@@ -189,18 +188,22 @@ def rosdhb(
     return Algorithm(
         name="RoSDHB",
         worker=Worker(worker_init, worker_step, received=following if changes else None),
-        server=_either(by_rows, by_age, work),
+        server=_either(by_rows, by_age, why_rows),
         codec=Codec(encode, decode),
         hello=None,
         incremental=changes,
     )
 
 
-def _either(by_rows: Server, by_age: Server, work: Callable[[int], str]) -> Server:
-    """One of two servers, by what a round is said to cost at the d of the model."""
+def _either(by_rows: Server, by_age: Server, why_rows: Callable[[int], str | None]) -> Server:
+    """One of two servers, by the d of the model."""
+
+    def work(d: int) -> str:
+        reason = why_rows(d)
+        return "n k + d" if reason is None else f"n d: {reason}"
 
     def start(x: jax.Array, n: int) -> RoSDHBState | AgedState:
-        server = by_age if work(x.shape[0]) == BY_AGE else by_rows
+        server = by_age if why_rows(x.shape[0]) is None else by_rows
         state: RoSDHBState | AgedState = server.start(x, n)
         return state
 

@@ -12,7 +12,7 @@ from jaxbyz import checks
 from jaxbyz.comparison.arguments import budgets_of, grid_of, require_traceable
 from jaxbyz.comparison.programs import Method, Race
 from jaxbyz.contracts.constructors import with_f
-from jaxbyz.contracts.parts import require, require_all, said
+from jaxbyz.contracts.parts import require, require_all
 from jaxbyz.contracts.recipes import written
 from jaxbyz.contracts.returned import TOTALS
 from jaxbyz.core import Aggregator, Algorithm, Attack
@@ -123,8 +123,7 @@ def judged(
         )
     _require_measure(problem, evaluate, measure)
     for name, value in (("largest", largest), ("time_server", time_server)):
-        if not isinstance(value, bool | np.bool_):
-            raise ValueError(f"{name} must be True or False, got {said(value)}")
+        checks.flag(name, value)
     budgets = budgets_of(budgets, rounds, SPENT)
     first = _first_of_all(methods, grids, aggregators, problem, attacks)
     everything = seed_list(reported + tuning)

@@ -6,9 +6,9 @@ which numbers are multiplied, and which are added or subtracted, and made argume
 traced once more for that, by running its equations on tracers.
 
 Not every literal is lifted: small integers and fractions of powers of two (0, 1, -0.5, …) stay, for
-the compiler simplifies what it sees of them; divisors stay, because it multiplies by reciprocals of
-constants, and rounds otherwise; and so do all numbers in programs that are handed over as a whole
-to another primitive than a loop, a branch or a call.
+the compiler simplifies what it sees of them; so do divisors, since step sizes and momenta are none,
+and all numbers in programs that are handed over as a whole to another primitive than a loop, a
+branch or a call.
 """
 
 import math

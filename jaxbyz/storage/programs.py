@@ -22,6 +22,7 @@ _programs: collections.OrderedDict[Any, Any] = collections.OrderedDict()
 # Settings of JAX that decide what is compiled, or where, besides what was traced.
 _SETTINGS = (
     "jax_default_device",
+    "jax_disable_most_optimizations",
     "jax_enable_x64",
     "jax_exec_time_optimization_effort",
     "jax_memory_fitting_effort",

@@ -164,7 +164,7 @@ def colluding(n, d, liars, spread, centre, seed):
 )
 @pytest.mark.parametrize("centre", [0, 1000])
 def test_distances_of_many_rows_are_those_of_float64(n, d, block, centre, monkeypatch):
-    if block is not None:  # so that half of the product is mirrored, as from 512 rows on
+    if block is not None:  # so that a quarter of the products is left out, as from 512 rows on
         monkeypatch.setattr(distances, "MANY_ROWS", 40)
         monkeypatch.setattr(distances, "PRODUCT_BLOCK", block)
         monkeypatch.setattr(distances, "WHOLE", 0)

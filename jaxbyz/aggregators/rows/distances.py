@@ -31,7 +31,9 @@ TILE = 16  # rows of a direct computation among many rows
 TILE_PAIRS = np.indices((TILE, TILE), np.int32).reshape(2, -1) + np.array([[0], [TILE]], np.int32)
 PRODUCT_BLOCK = 512  # columns of one matrix product
 WHOLE = 2**22  # up to so many numbers are multiplied at once, which the cores share better
-MANY_ROWS = 512  # with so many, four times as many columns, and half of the product is mirrored
+MANY_ROWS = (
+    512  # with so many, four times as many columns, and a quarter of the products is left out
+)
 CENTRE_ROWS = 11
 # A distance² from products is in doubt below 1/64 of the squared distances from the centre: then
 # more than 6 bits would be lost.
@@ -139,7 +141,7 @@ def _by_products(columns: Columns, n: int, d: int) -> jax.Array:
 
 
 def _products(columns: Columns, n: int, d: int) -> jax.Array:
-    """⟨x_i - c, x_j - c⟩ for all pairs, with a central c, [n, n]."""
+    """⟨x_i - c, x_j - c⟩ with a central c, [n, n], for i ≤ j; the others may be 0."""
     some = jnp.linspace(0, n - 1, CENTRE_ROWS).astype(int)
     block = PRODUCT_BLOCK if n < MANY_ROWS else 4 * PRODUCT_BLOCK
     if n * d <= WHOLE:
@@ -165,9 +167,7 @@ def _products(columns: Columns, n: int, d: int) -> jax.Array:
         total = jax.lax.fori_loop(0, whole, add, total)
     if len(total) == 1:
         return total[0]
-    upper = total[0]  # [n/2, n]
-    corner = upper[:, n // 2 :]
-    return jnp.concatenate([upper, jnp.concatenate([corner.T, total[1]], axis=1)])
+    return jnp.concatenate([total[0], jnp.pad(total[1], ((0, 0), (n // 2, 0)))])
 
 
 def _again(found: jax.Array, doubt: jax.Array, columns: Columns, d: int) -> jax.Array:
