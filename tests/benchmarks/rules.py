@@ -177,9 +177,9 @@ def _factors(ours: dict[str, Any], timings: list[Timing]) -> None:
             print(f"  {key} is faster than {', '.join(factors)}")
 
 
-def many_workers(repeats: int) -> None:
+def many_workers(repeats: int, workers: tuple[int, ...] = (100, 1000)) -> None:
     """100 and 1000 rows of 10,000 numbers, of which the last fifth are equal: they collude."""
-    for n in (100, 1000):
+    for n in workers:
         f, d = n // 5, 10_000
         rows = jax.random.normal(jax.random.key(n), (n, d))
         rows = rows.at[-f:].set(rows[-1])

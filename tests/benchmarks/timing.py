@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import jax
 
+ALONE = 0.1  # seconds
+
 
 class Timing(NamedTuple):
     """Seconds of one contestant, and its ratio to the first one, round by round."""
@@ -26,10 +28,17 @@ def race(contestants: dict[str, Callable[[], object]], repeats: int = 21) -> lis
     """Run all contestants in turn, again and again; the first one is what others are measured by.
 
     A contestant returns its arrays, which are waited for. One round to warm up is not counted.
+    The threads of a library (OpenMP, BLAS, XLA) wait busily for some milliseconds after a call,
+    where they take a core from the next contestant, and then sleep, from which they wake slowly.
+    So before every call that counts the same contestant is called for some time without counting:
+    each is measured as it runs in a loop of its own.
     """
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(repeats + 1):
         for name, function in contestants.items():
+            started = time.perf_counter()
+            while time.perf_counter() - started < ALONE:
+                jax.block_until_ready(function())
             began = time.perf_counter()
             jax.block_until_ready(function())
             if turn:

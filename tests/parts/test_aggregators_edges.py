@@ -166,8 +166,8 @@ def colluding(n, d, liars, spread, centre, seed):
 def test_distances_of_many_rows_are_those_of_float64(n, d, block, centre, monkeypatch):
     if block is not None:  # so that a quarter of the products is left out, as from 512 rows on
         monkeypatch.setattr(distances, "MANY_ROWS", 40)
-        monkeypatch.setattr(distances, "PRODUCT_BLOCK", block)
-        monkeypatch.setattr(distances, "WHOLE", 0)
+        monkeypatch.setattr(distances, "PRODUCT_NUMBERS", block * n)
+        monkeypatch.setattr(distances, "MANY_COLUMNS", block)
     liars = n // 4
     rows = colluding(n, d, liars, 0.01, centre, seed=n)
     exact = reference.squared_distances(rows.astype(np.float64))
@@ -181,6 +181,20 @@ def test_distances_of_many_rows_are_those_of_float64(n, d, block, centre, monkey
     pairs = np.ix_(near, near)
     np.testing.assert_allclose(found[pairs], exact[pairs], rtol=2e-5, atol=0)
     assert (found[3, near] > 1e11 * d).all()
+
+
+def test_copies_of_several_rows_get_the_distances_of_those():
+    # Three rows with copies, copies that differ in the last bit, and a pair that is only close.
+    random = np.random.default_rng(3)
+    rows = (1000 + 0.01 * random.normal(size=(50, 70))).astype(np.float32)
+    rows[10:20], rows[20:33:2], rows[48:] = rows[9], rows[2], rows[0]
+    rows[40], rows[41] = rows[1], rows[1]
+    rows[41, 3] = np.nextafter(rows[1, 3], np.float32(2000))
+    rows[45] = rows[44] + np.float32(1e-3) * random.normal(size=70).astype(np.float32)
+    exact = reference.squared_distances(rows.astype(np.float64))
+    with jax.enable_x64(False):
+        found = np.asarray(jax.jit(squared_distances)(rows))
+    np.testing.assert_allclose(found, exact, rtol=2e-5, atol=0)
 
 
 def test_products_alone_would_lose_the_distances():

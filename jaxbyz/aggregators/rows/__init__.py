@@ -16,6 +16,7 @@ from jaxbyz.aggregators.rows.centred_distances import centred_distances
 from jaxbyz.aggregators.rows.centring import (
     Centred,
     centred_at_median,
+    centred_at_some_rows,
     distances_from,
     offsets,
     shrink_for,
@@ -37,7 +38,8 @@ from jaxbyz.aggregators.rows.sorting import partly_sorted, select_ranks, sorted_
 
 __all__ = [
     "Centred", "Coordinatewise", "FiniteRows", "apply_to_scaled", "apply_to_weighted",
-    "centred_at_median", "centred_distances", "centred_products", "distances_from",
+    "centred_at_median", "centred_at_some_rows", "centred_distances", "centred_products",
+    "distances_from",
     "finite_rows", "in_dtype_of", "mean_of", "nearest", "offsets", "partly_sorted",
     "power_of_two", "reciprocal", "rejected_rows", "replace_rejected", "row_norms",
     "select_ranks", "shortening", "shrink_for", "sorted_rows", "squared_distances",

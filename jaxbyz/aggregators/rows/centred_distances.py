@@ -21,13 +21,13 @@ import jax.numpy as jnp
 from jaxbyz.aggregators.rows.centring import (
     FAR,
     Centred,
-    Offsets,
+    at_safe_centre,
     centred_at_median,
     squared_distances_of,
 )
 from jaxbyz.aggregators.rows.distances import distances_of
 from jaxbyz.aggregators.rows.finite import FiniteRows
-from jaxbyz.aggregators.rows.numbers import SHORT, power_of_two
+from jaxbyz.aggregators.rows.numbers import SHORT
 from jaxbyz.column_passes import smallest_of_lines
 
 
@@ -79,7 +79,6 @@ def _centred_at_row(
 ) -> tuple[Centred, jax.Array]:
     """The rows around the best one, from their D_ij [n, n], and whether that is safe, []."""
     n = finite.raw.shape[0]
-    dtype = squares.dtype
     unusable = finite.rejected[:, None] | finite.rejected
     nearest = smallest_of_lines(jnp.where(unusable, jnp.inf, squares), n - f)[1]
     best = jnp.argmin(nearest)
@@ -88,14 +87,7 @@ def _centred_at_row(
         (finite.rejected.sum() <= f)
         & jnp.isfinite(squares).all()
         # What vanishes is then far below a rounding of q.
-        & (square >= float(jnp.finfo(dtype).tiny) ** 0.5)
+        & (square >= float(jnp.finfo(squares.dtype).tiny) ** 0.5)
         & (squares[best] <= far**2 * square).all()
     )
-    q = jnp.sqrt(jnp.where(safe, square, 1))
-    unit = power_of_two(q)
-    one = jnp.ones(n, dtype)
-    centre = finite.row(best)
-    found = Offsets(one, jnp.sqrt(squares[best]))
-    shrink = jnp.ones((), dtype)
-    none = jnp.zeros(n, bool)
-    return Centred(finite, shrink, centre, found, q, unit, one / unit, one, none), safe
+    return at_safe_centre(finite, finite.row(best), squares[best], square, safe), safe

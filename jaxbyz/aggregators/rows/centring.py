@@ -26,12 +26,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxbyz.aggregators.rows.distances import distances_of
+from jaxbyz.aggregators.rows.distances import CENTRE_ROWS, distances_of
 from jaxbyz.aggregators.rows.finite import FiniteRows
 from jaxbyz.aggregators.rows.numbers import least_squares, lengths_of, power_of_two, weighted_sum
 from jaxbyz.aggregators.rows.sorting import select_ranks
-from jaxbyz.column_passes import order_statistic, over_columns, row_sums
+from jaxbyz.column_passes import order_statistic, over_columns
 
 FAR = 2.0**20  # B
 
@@ -136,15 +137,21 @@ def offsets(
     n, d = finite.raw.shape
     enough = least_squares(d, finite.raw.dtype)
 
+    def moved(part: jax.Array, start: int) -> jax.Array:
+        return part * shrink - point[start : start + part.shape[1]]
+
     def columns(start: int, width: int) -> jax.Array:
-        return finite.columns(start, width) * shrink - point[start : start + width]
+        return moved(finite.columns(start, width), start)
+
+    def squares() -> jax.Array:
+        return finite.sums(lambda part, start: moved(part, start) ** 2)
 
     def asked(squares: jax.Array) -> jax.Array:
         if rank is None:
             return jnp.asarray(least) ** 2 >= enough
         return _ranked(finite, jnp.where(jnp.isfinite(squares), squares, jnp.inf), rank) >= enough
 
-    return Offsets(*lengths_of(columns, n, d, finite.raw.dtype, asked))
+    return Offsets(*lengths_of(columns, squares, n, d, finite.raw.dtype, asked))
 
 
 def _ranked(finite: FiniteRows, values: jax.Array, rank: int) -> jax.Array:
@@ -198,6 +205,52 @@ def centred_at_median(finite: FiniteRows, f: int) -> Centred:
     return rows.shortened_beyond(FAR)
 
 
+def centred_at_some_rows(finite: FiniteRows, f: int, far: float) -> tuple[Centred, jax.Array]:
+    """The finite rows around the median of eleven of them, and whether that is safe, [].
+
+    It takes one pass over the rows. It is not safe where some of their squared distances from there
+    overflow or vanish, or a row is beyond `far` q; and it does not say how far away the centre is.
+
+    >>> from jaxbyz.aggregators.rows.finite import finite_rows
+    >>> rows = finite_rows(jnp.arange(16.0)[:, None])
+    >>> seen, safe = centred_at_some_rows(rows, f=1, far=4.0)
+    >>> seen.centre.tolist(), seen.q.item(), safe.item()
+    ([7.0], 7.0, True)
+    """
+    n, dtype = finite.raw.shape[0], finite.raw.dtype
+    chosen = np.linspace(0, n - 1, CENTRE_ROWS).astype(int)
+    (centre,) = select_ranks(
+        [finite.row(i) for i in chosen], CENTRE_ROWS // 2, CENTRE_ROWS // 2 + 1
+    )
+
+    def squares_of(part: jax.Array, start: int) -> jax.Array:
+        return (part - centre[start : start + part.shape[1]]) ** 2
+
+    squares = finite.sums(squares_of)
+    square = _ranked(finite, jnp.where(jnp.isfinite(squares), squares, jnp.inf), n - f - 1)
+    safe = (
+        (finite.rejected.sum() <= f)
+        & jnp.isfinite(squares).all()
+        # What vanishes is then far below a rounding of q.
+        & (square >= float(jnp.finfo(dtype).tiny) ** 0.5)
+        & (squares <= far**2 * square).all()
+    )
+    return at_safe_centre(finite, centre, squares, square, safe), safe
+
+
+def at_safe_centre(
+    finite: FiniteRows, centre: jax.Array, squares: jax.Array, square: jax.Array, safe: jax.Array
+) -> Centred:
+    """The rows around a point [d] from their squared distances [n] and q² [], as they are."""
+    q = jnp.sqrt(jnp.where(safe, square, 1))
+    unit = power_of_two(q)
+    one = jnp.ones(squares.shape, squares.dtype)
+    found = Offsets(one, jnp.sqrt(squares))
+    shrink = jnp.ones((), squares.dtype)
+    none = jnp.zeros(squares.shape, bool)
+    return Centred(finite, shrink, centre, found, q, unit, one / unit, one, none)
+
+
 def squared_distances_of(seen: Centred) -> jax.Array:
     """‖y_i - y_j‖², [n, n]."""
     n, d = seen.finite.raw.shape
@@ -207,10 +260,17 @@ def squared_distances_of(seen: Centred) -> jax.Array:
 def distances_from(seen: Centred, point: jax.Array) -> jax.Array:
     """‖y_i - z‖ for a point z [d], [n]."""
 
-    def squares(start: int, width: int) -> jax.Array:
-        return (seen.columns(start, width) - point[start : start + width]) ** 2
+    def squares(part: jax.Array, start: int) -> jax.Array:
+        """Of columns of the x_i, or of their replacement alone, whose factors are all the same."""
+        end = start + part.shape[1]
+        rows = slice(None) if len(part) == len(seen.first) else jnp.argmax(seen.finite.replaced)
+        first, second = (
+            jnp.atleast_1d(factor[rows])[:, None] for factor in (seen.first, seen.second)
+        )
+        offset = (part * seen.shrink - seen.centre[start:end]) * first * second
+        return (offset - point[start:end]) ** 2
 
-    return jnp.sqrt(row_sums(squares, len(point)))
+    return jnp.sqrt(seen.finite.sums(squares))
 
 
 def weighted_from(weights: jax.Array, seen: Centred, point: jax.Array) -> jax.Array:

@@ -13,6 +13,8 @@ other beside their distance from the centre, as colluding workers are.
 Where the columns are divided over devices, each takes the sums over its own; these are added.
 """
 
+import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -29,16 +31,16 @@ BLOCK_NUMBERS = 2**19  # of all rows in one block of columns
 DIRECT_ROWS = 32
 TILE = 16  # rows of a direct computation among many rows
 TILE_PAIRS = np.indices((TILE, TILE), np.int32).reshape(2, -1) + np.array([[0], [TILE]], np.int32)
-PRODUCT_BLOCK = 512  # columns of one matrix product
-WHOLE = 2**22  # up to so many numbers are multiplied at once, which the cores share better
-MANY_ROWS = (
-    512  # with so many, four times as many columns, and a quarter of the products is left out
-)
+PRODUCT_NUMBERS = 2**20  # of all rows in one block of columns that are multiplied,
+PRODUCTS = 4  # as so many products, which the cores share
+MANY_ROWS = 512  # with so many a product is large enough for all cores, and a quarter of it is
+MANY_COLUMNS = 2048  # left out; blocks have so many columns
 CENTRE_ROWS = 11
 # A distance² from products is in doubt below 1/64 of the squared distances from the centre: then
 # more than 6 bits would be lost.
 DOUBT = 1 / 64
 
+Tree = Any
 Columns = Callable[[Any, int], jax.Array]  # (start, width) -> finite columns [n, width]
 
 
@@ -137,37 +139,78 @@ def _by_products(columns: Columns, n: int, d: int) -> jax.Array:
     found = jnp.triu(both - 2 * gram, 1)
     found = found + found.T
     doubt = (found <= DOUBT * both) & ~jnp.eye(n, dtype=bool)
-    return _again(found, doubt, columns, d)
+    doubt, source = _without_copies(doubt, columns, d)
+    found = _again(found, doubt, columns, d)
+    return found[source][:, source]
 
 
 def _products(columns: Columns, n: int, d: int) -> jax.Array:
     """⟨x_i - c, x_j - c⟩ with a central c, [n, n], for i ≤ j; the others may be 0."""
     some = jnp.linspace(0, n - 1, CENTRE_ROWS).astype(int)
-    block = PRODUCT_BLOCK if n < MANY_ROWS else 4 * PRODUCT_BLOCK
-    if n * d <= WHOLE:
-        block = d + 1  # one block, the last one, holds all columns
-    cuts = (0,) if n < MANY_ROWS else (0, n // 2)  # of rows; each part meets the rows from there on
+    many = n >= MANY_ROWS
+    block = MANY_COLUMNS if many else max(1, PRODUCT_NUMBERS // n)
+    at_once = 1 if many else PRODUCTS
+    cuts = (0, n // 2, n) if many else (0, n)  # of rows; each part meets the rows from there on
 
-    def products(start: Any, width: int) -> list[jax.Array]:
+    def multiplied(start: Any, width: int) -> list[jax.Array]:
         part = columns(start, width)
         (centre,) = select_ranks(part[some], CENTRE_ROWS // 2, CENTRE_ROWS // 2 + 1)
         part = part - centre
-        ends = (*cuts[1:], n)
         return [
             jnp.matmul(part[a:b], part[a:].T, precision=jax.lax.Precision.HIGHEST)
-            for a, b in zip(cuts, ends, strict=True)
+            for a, b in itertools.pairwise(cuts)
         ]
 
-    def add(i: jax.Array, total: list[jax.Array]) -> list[jax.Array]:
-        return jax.tree.map(jnp.add, total, products(i * block, block))
+    def products(start: Any, width: int) -> list[jax.Array]:
+        ends = sorted({width * i // at_once for i in range(at_once + 1)})
+        parts = [multiplied(start + a, b - a) for a, b in itertools.pairwise(ends)]
+        return functools.reduce(lambda x, y: jax.tree.map(jnp.add, x, y), parts)
 
-    whole = d // block
-    total = products(whole * block, d - whole * block)
-    if whole:
-        total = jax.lax.fori_loop(0, whole, add, total)
-    if len(total) == 1:
-        return total[0]
-    return jnp.concatenate([total[0], jnp.pad(total[1], ((0, 0), (n // 2, 0)))])
+    total = _sum_over_blocks(products, d, block)
+    return jnp.concatenate(
+        [jnp.pad(x, ((0, 0), (a, 0))) for x, a in zip(total, cuts, strict=False)]
+    )
+
+
+def _sum_over_blocks(part: Callable[[Any, int], Tree], d: int, block: int) -> Tree:
+    """Σ part(start, width) over blocks of columns, the last of which may be narrower."""
+    blocks = -(-d // block) - 1  # and the last one
+
+    def add(i: jax.Array, total: Tree) -> Tree:
+        return jax.tree.map(jnp.add, total, part(i * block, block))
+
+    total = part(blocks * block, d - blocks * block)
+    return jax.lax.fori_loop(0, blocks, add, total) if blocks else total
+
+
+def _without_copies(doubt: jax.Array, columns: Columns, d: int) -> tuple[jax.Array, jax.Array]:
+    """Doubts [n, n] without those of copies of a row, and of which row each row is a copy, [n].
+
+    One pass over the rows for the row with the most doubts, the next one, and so on, until a row
+    has no copies.
+    """
+    n = doubt.shape[0]
+
+    def leave_out(carry: tuple) -> tuple:
+        doubt, source, _ = carry
+        row = jnp.argmax(doubt.sum(axis=1))
+        # It changes in the loop: else the compiler would take the reading of the rows out of it.
+        zero, _ = jax.lax.optimization_barrier((jnp.array(0), row))
+
+        def distances(columns: Columns, d: int) -> jax.Array:
+            def squares(start: Any, width: int) -> jax.Array:
+                part = columns(zero + start, width)
+                return ((part - part[row]) ** 2).sum(axis=1)
+
+            return _sum_over_blocks(squares, d, max(1, PRODUCT_NUMBERS // n))
+
+        copies = doubt[row] & (_summed_over_shards(distances, columns, d) == 0)
+        left = doubt & ~copies & ~copies[:, None]
+        return left, jnp.where(copies, row, source), copies.any()
+
+    begin = doubt, jnp.arange(n), jnp.array(True)
+    doubt, source, _ = jax.lax.while_loop(lambda carry: carry[2] & carry[0].any(), leave_out, begin)
+    return doubt, source
 
 
 def _again(found: jax.Array, doubt: jax.Array, columns: Columns, d: int) -> jax.Array:

@@ -15,6 +15,7 @@ once for a shape instead of once a rule. In the program of a caller they are inl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import chex
@@ -23,7 +24,7 @@ import jax.numpy as jnp
 
 from jaxbyz.aggregators.rows.numbers import lengths, reciprocal, weighted_sum, widened
 from jaxbyz.aggregators.rows.sorting import sort_rows
-from jaxbyz.column_passes import largest_entries, over_columns
+from jaxbyz.column_passes import UNROLLED_ROWS, largest_entries, over_columns, row_sums
 
 
 @jax.jit
@@ -105,6 +106,24 @@ class FiniteRows(NamedTuple):
         """One x_i, [d]; cut out of the whole array it would cost a copy of all."""
         return jnp.where(self.replaced[i], self.replacement, self.raw[i])
 
+    def sums(self, function: Callable[[jax.Array, int], jax.Array]) -> jax.Array:
+        """Σ_j f(x_i)_j of all x_i, [n]; f maps columns [m, width] from `start` to as many numbers.
+
+        Among many rows a `where` would have an array of all of them made before they are summed. So
+        the replacement has a sum of its own.
+        """
+        n, d = self.raw.shape
+        if n <= UNROLLED_ROWS:
+            return row_sums(lambda start, width: function(self.columns(start, width), start), d)
+
+        def sums_of(rows: jax.Array) -> jax.Array:
+            def some(start: int, width: int) -> jax.Array:
+                return function(jax.lax.slice_in_dim(rows, start, start + width, axis=1), start)
+
+            return row_sums(some, d)
+
+        return jnp.where(self.replaced, sums_of(self.replacement[None]), sums_of(self.raw))
+
     def replacing(self, others: jax.Array) -> FiniteRows:
         """The same, with other rows [n] bool replaced as well.
 
@@ -121,8 +140,8 @@ class FiniteRows(NamedTuple):
 
         Otherwise the compiler takes the reading of the rows out of the loop, and keeps a copy.
         """
-        replaced, _ = jax.lax.optimization_barrier((self.replaced, changing))
-        return self._replace(replaced=replaced)
+        raw, _ = jax.lax.optimization_barrier((self.raw, changing))
+        return self._replace(raw=raw)
 
 
 @jax.jit

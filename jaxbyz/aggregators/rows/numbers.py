@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxbyz.column_passes import SUMMED_ROWS, largest_of, over_columns, row_sums, sum_of_rows
 
 SHORT = 1024  # rows with fewer entries are looked at with care at once, which is less to compile
+MULTIPLIED_NUMBERS = 2**20  # of all rows in one block of columns that are multiplied by weights
 Columns = Callable[[Any, int], jax.Array]  # (start, width) -> columns [n, width] of some rows
 
 
@@ -86,11 +87,16 @@ def lengths(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
 
     n, d = rows.shape
     least = least_squares(d, rows.dtype)
-    return lengths_of(columns, n, d, rows.dtype, lambda squares: (squares >= least).all())
+
+    def squares() -> jax.Array:
+        return row_sums(lambda start, width: columns(start, width) ** 2, d)
+
+    return lengths_of(columns, squares, n, d, rows.dtype, lambda squares: (squares >= least).all())
 
 
 def lengths_of(
     columns: Callable[[int, int], jax.Array],
+    squares: Callable[[], jax.Array],
     n: int,
     d: int,
     dtype: Any,
@@ -98,7 +104,7 @@ def lengths_of(
 ) -> tuple[jax.Array, jax.Array]:
     """The same of rows that are given by their columns (start, width) -> [n, width].
 
-    `enough(squares)`, of Σ x² [n], tells whether none is too small to be used as it is.
+    `squares()` is Σ x², [n]; `enough` of that tells whether none is too small to be used as it is.
     """
 
     def squares_in(size: jax.Array) -> jax.Array:
@@ -112,9 +118,9 @@ def lengths_of(
 
     if d < SHORT:
         return carefully()
-    squares = row_sums(lambda start, width: columns(start, width) ** 2, d)
-    plain = jnp.isfinite(squares).all() & enough(squares)
-    return jax.lax.cond(plain, lambda: (jnp.ones(n, dtype), jnp.sqrt(squares)), carefully)
+    found = squares()
+    plain = jnp.isfinite(found).all() & enough(found)
+    return jax.lax.cond(plain, lambda: (jnp.ones(n, dtype), jnp.sqrt(found)), carefully)
 
 
 def weighted_sum(
@@ -135,7 +141,7 @@ def weighted_sum(
     def some(start: jax.Array | int, width: int) -> jax.Array:
         return multiplied(weights, columns(start, width))
 
-    return over_columns(some, d)
+    return over_columns(some, d, max(1, MULTIPLIED_NUMBERS // n))
 
 
 def multiplied(weights: jax.Array, rows: jax.Array) -> jax.Array:

@@ -1,0 +1,214 @@
+"""More rows than are treated one by one, of more numbers than are looked at with care at once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxbyz import aggregators
+from jaxbyz.aggregators import weiszfeld
+from jaxbyz.aggregators.geometric import QUICK_STEPS
+from jaxbyz.aggregators.rows import (
+    centred_at_median,
+    centred_at_some_rows,
+    distances_from,
+    finite_rows,
+    offsets,
+    weighted_from,
+)
+from tests.reference import aggregators as reference
+
+N, D = 70, 1100
+
+
+@pytest.fixture(autouse=True)
+def _in_single_precision():
+    with jax.enable_x64(False):
+        yield
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def replaced(rows):
+    """The rows in float64, with the median of the finite ones in place of the others."""
+    rows = np.float64(rows)
+    bad = ~np.isfinite(rows).all(axis=1)
+    return np.where(bad[:, None], np.median(rows[~bad], axis=0), rows)
+
+
+# ---- sums along rows ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [(), (3, 69)])
+def test_distances_from_a_point(bad):
+    rows, point = normal(N, D), normal(D, seed=1)
+    rows[list(bad), 5] = np.nan
+    expected = np.linalg.norm(replaced(rows) - np.float64(point), axis=1)
+
+    @jax.jit
+    def found(rows):
+        clean = finite_rows(rows)
+        shrink = jnp.ones(())
+        return offsets(clean, shrink, point, least=30.0), offsets(clean, shrink, point)
+
+    for told in found(rows):  # in one pass, and with care
+        np.testing.assert_allclose(told.distance, expected, rtol=1e-6)
+
+
+def test_distances_from_a_point_of_rows_that_were_shortened():
+    rows, point = normal(N, D), 0.1 * normal(D, seed=1)
+    rows[7] *= 1e30
+    rows[[3, 69], 5] = np.inf
+
+    @jax.jit
+    def found(rows):
+        seen = centred_at_median(finite_rows(rows), 5)
+        return seen.columns(0, D), distances_from(seen, point)
+
+    columns, distances = found(rows)
+    exact = np.linalg.norm(np.float64(columns) - np.float64(point), axis=1)
+    np.testing.assert_allclose(distances, exact, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [N, 130])  # added row by row, and multiplied
+def test_weighted_sums_of_offsets_keep_small_differences(n):
+    rows = np.float32(1000) + np.float32(0.01) * normal(n, D)
+    rows[3, 5] = np.nan
+    weights = np.abs(normal(n, seed=2))
+
+    @jax.jit
+    def found(rows):
+        seen = centred_at_median(finite_rows(rows), 5)
+        return weighted_from(weights, seen, jnp.zeros(D)), seen.unit, seen.centre
+
+    told, unit, centre = found(rows)
+    exact = weights @ (replaced(rows) - np.float64(centre))
+    # 130 roundings of weights times offsets, none of them of numbers near 1000.
+    np.testing.assert_allclose(told * unit, exact, rtol=0, atol=1e-5 * 0.01 * n)
+
+
+# ---- accelerated steps -------------------------------------------------------------------------
+
+
+def cases():
+    """Rows by what is special in them."""
+    plain = normal(N, D)
+    collude, far, offset, heavy, bad = (plain.copy() for _ in range(5))
+    collude[-20:] = collude[-1]
+    far[-20:] += 300
+    offset = np.float32(1000) + np.float32(0.01) * offset
+    heavy *= np.abs(normal(N, 1, seed=4)) ** 3
+    bad[[2, 60], 7] = np.nan, np.inf
+    almost = plain.copy()
+    almost[-26:] = almost[-1]  # with some more of these, their point would be the median
+    in_three = normal(N, 3) @ normal(3, D, seed=3)
+    return {
+        "plain": plain,
+        "collude": collude,
+        "far": far,
+        "offset": offset,
+        "heavy": heavy,
+        "rejected": bad,
+        "a third": almost,
+        "three dimensions": in_three,
+    }
+
+
+TOLD = jax.jit(lambda rows: aggregators.geometric_median(20).apply(None, None, rows)[1])
+QUICK = jax.jit(lambda rows: weiszfeld.accelerated(finite_rows(rows), 1e-5, QUICK_STEPS)[1:])
+
+
+def median_of(rows):
+    """The geometric median [d] of rows [n, d] in float64, found among combinations of them."""
+    offset = rows - rows[0]
+    axes, _ = np.linalg.qr(offset.T)  # [d, n]
+    return rows[0] + axes @ reference.geometric_median(offset @ axes)
+
+
+def residual(rows, point):
+    """‖Σ (x_i - z)/‖x_i - z‖‖/n in float64, at a point that is no row."""
+    offset = rows - np.float64(point)
+    return np.linalg.norm((offset / np.linalg.norm(offset, axis=1)[:, None]).mean(axis=0))
+
+
+@pytest.mark.parametrize("name", cases())
+def test_accelerated_steps_find_the_median(name):
+    rows = cases()[name]
+    quick, right = QUICK(rows)
+    assert right
+    told = TOLD(rows)
+    assert told.details["converged"]
+    assert told.details["iterations"] == quick.iterations <= 12
+    exact, value = replaced(rows), np.float64(told.value)
+    if name == "offset":  # where the result itself is rounded to 6e-5, and the spread is 0.01
+        exact, value = (exact - 1000) / 0.01, (value - 1000) / 0.01
+    rounded = 3e-3 * (name == "offset")
+    assert residual(exact, value) <= 1.2e-5 + rounded  # that of the point one step before is 1e-5
+    spread = np.linalg.norm(exact - np.median(exact, axis=0), axis=1)
+    apart = np.linalg.norm(value - median_of(exact))
+    assert apart <= (1e-4 + rounded) * np.median(spread)
+
+
+def unusual():
+    """Rows that accelerated steps must leave to the careful ones, and why."""
+    rows = normal(N, D)
+    no_spread, half, huge, tiny, beyond, away = (rows.copy() for _ in range(6))
+    around = np.concatenate([rows[:40], np.zeros((1, D), np.float32), -rows[:40]])
+    no_spread[:50] = 1.0
+    half[-33:] = rows[-1]  # the others pull in other directions, and together less
+    huge *= 1e25
+    tiny *= 1e-25
+    beyond[5] = 1e6
+    chosen = np.linspace(0, N - 1, 11).astype(int)
+    away[chosen[:8]] += 1000  # most of the rows whose median is the centre
+    return {
+        "a row is the median": around,
+        "most rows are equal": no_spread,
+        "nearly half are equal": half,
+        "squares overflow": huge,
+        "squares vanish": tiny,
+        "a row is beyond all others": beyond,
+        "the centre is far away": away,
+    }
+
+
+@pytest.mark.parametrize("name", unusual())
+def test_what_accelerated_steps_cannot_do_is_done_with_care(name):
+    rows = unusual()[name]
+    assert not QUICK(rows)[1]
+    told = TOLD(rows)
+    assert told.details["converged"]
+    if name == "a row is the median":
+        assert (told.value == 0).all()
+    elif name == "most rows are equal":
+        assert (told.value == 1).all()
+    elif name == "nearly half are equal":
+        assert (told.value == rows[-1]).all()
+    else:
+        # Of the point one step before it is at most 1e-5.
+        assert residual(np.float64(rows), told.value) <= 1.2e-5
+
+
+def test_both_ways_under_a_map():
+    both = np.stack([cases()["collude"], unusual()["a row is beyond all others"]])
+    together = jax.jit(jax.vmap(lambda rows: TOLD(rows)))(both)
+    for i, rows in enumerate(both):
+        alone = TOLD(rows)
+        assert together.details["converged"][i]
+        # Two programs, and steps until a residual of 1e-5.
+        scale = np.median(np.linalg.norm(np.float64(rows), axis=1))
+        assert np.linalg.norm(together.value[i] - alone.value) <= 1e-4 * scale
+
+
+def test_a_centre_among_some_rows_is_one_of_them_in_every_coordinate():
+    rows = normal(N, D)
+    rows[3, 5] = np.nan
+    seen, safe = jax.jit(lambda rows: centred_at_some_rows(finite_rows(rows), 20, 1024.0))(rows)
+    assert safe
+    chosen = replaced(rows)[np.linspace(0, N - 1, 11).astype(int)]
+    np.testing.assert_allclose(seen.centre, np.median(chosen, axis=0), rtol=1e-6, atol=0)
+    exact = np.linalg.norm(replaced(rows) - np.float64(seen.centre), axis=1)
+    np.testing.assert_allclose(seen.offsets.distance, exact, rtol=1e-6)
+    assert seen.q == np.sort(np.delete(seen.offsets.distance, 3))[N - 20 - 1]
