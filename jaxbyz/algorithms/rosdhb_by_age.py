@@ -114,7 +114,8 @@ def server_by_age(
         weight = fresh * (d / mask.keep(d))
         received, rejected = read_messages(lambda message: weight * message.values, messages)
         now = state.round + 1
-        rest = faded(state.fresh, now - state.last[subset], state.x.dtype)  # [k]
+        before = state.last[subset]
+        rest = faded(state.fresh, now - before, state.x.dtype)  # [k]
         told = saturated(state.told[subset].T * rest + received)  # [n, k]
         memory, aggregated = aggregated_rows(aggregator, key, state.aggregator, told)
         aggregate = faded_aggregate(fresh, state.aggregate, subset, aggregated.value)
@@ -124,7 +125,8 @@ def server_by_age(
         state = state._replace(
             x=x,
             told=state.told.at[subset].set(told.T, unique_indices=True),
-            last=state.last.at[subset].set(now, unique_indices=True),
+            # The larger one is `now`. So it is written after it was read, and no copy is kept.
+            last=state.last.at[subset].set(jnp.maximum(before, now), unique_indices=True),
             round=now,
             aggregate=aggregate,
             subset=subset,
