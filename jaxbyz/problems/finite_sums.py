@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -55,9 +56,24 @@ class FiniteSum:
 
     def gradient(self, data: Any, x: jax.Array) -> jax.Array:
         """Of the mean loss, [d]."""
-        slope = jax.grad(lambda x, part: self._sums(("loss",), self.unravel(x), part)["loss"])
-        total = summed_in_chunks(lambda part: slope(x, part), data, self.chunk)
+        total = summed_in_chunks(lambda part: self._slope(x, part), data, self.chunk)
         return (total / counted(data)).astype(x.dtype)
+
+    @functools.cached_property
+    def _slope(self) -> Callable[[jax.Array, Any], jax.Array]:
+        """(x, samples) -> the gradient of the sum of the losses; traced once for samples of a form.
+
+        A program that is being traced asks for it again and again: for every part of the samples,
+        and at the start, in the rounds and for the logs.
+        """
+        return jax.jit(
+            jax.grad(lambda x, part: self._sums(("loss",), self.unravel(x), part)["loss"])
+        )
+
+    @functools.cached_property
+    def _totals(self) -> Callable[[Any, Any], Columns]:
+        """(variables, samples) -> the sums of all columns, traced as seldom."""
+        return jax.jit(lambda variables, part: self._sums(self.names, variables, part))
 
     def evaluated_with(self, x: jax.Array, data: Any) -> Any:
         """Variables to evaluate with; data are all workers'."""
@@ -70,7 +86,7 @@ class FiniteSum:
             samples, prefix = (test, "test_") if held_out else (together(data), "")
             variables = self.evaluated_with(x, data)
             total = summed_in_chunks(
-                lambda part: self._sums(self.names, variables, part), samples, self.chunk
+                lambda part: self._totals(variables, part), samples, self.chunk
             )
             return {prefix + name: total[name] / counted(samples) for name in self.names}
 

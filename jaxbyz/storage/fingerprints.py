@@ -1,5 +1,6 @@
 """Whether two computations are the same: digests of traced programs and of their arrays."""
 
+import functools
 import hashlib
 import importlib.metadata
 import re
@@ -10,6 +11,8 @@ import numpy as np
 from jax.extend import core
 
 from jaxbyz.storage.lifting import HOLDING, is_lifted, programs_inside
+
+PLAIN = {bool, int}
 
 
 def fingerprint(program: core.ClosedJaxpr, *trees: Any, lifted: bool = False) -> str:
@@ -27,12 +30,23 @@ def fingerprint(program: core.ClosedJaxpr, *trees: Any, lifted: bool = False) ->
     (True, False)
     """
     digest = hashlib.blake2b(digest_size=16)
-    for name in ("jaxbyz", "jax", "jaxlib"):
-        digest.update(f"{name} {importlib.metadata.version(name)} ".encode())
+    digest.update(_versions())
     digest.update(_program(program.jaxpr, program.consts, {}, lifted))
     for leaf in jax.tree.leaves(trees):
         digest.update(_array(leaf))
     return digest.hexdigest()
+
+
+@functools.cache
+def _versions() -> bytes:
+    names = "jaxbyz", "jax", "jaxlib"
+    return "".join(f"{name} {importlib.metadata.version(name)} " for name in names).encode()
+
+
+@functools.lru_cache(maxsize=4096)
+def _kind(aval: Any) -> bytes:
+    """Shape, type and place of a value; a program has thousands of values of a few kinds."""
+    return str(aval).encode()
 
 
 def _array(value: Any) -> bytes:
@@ -44,6 +58,8 @@ def _array(value: Any) -> bytes:
 
 def _value(value: Any, known: dict[Any, bytes]) -> bytes:
     """A parameter of an equation: programs and arrays by what they hold, all else by its text."""
+    if value is None or type(value) in PLAIN:  # most of them
+        return str(value).encode()
     if isinstance(value, core.ClosedJaxpr):
         return _program(value.jaxpr, value.consts, known)
     if isinstance(value, core.Jaxpr):
@@ -67,9 +83,9 @@ def _program(
 
     def name(atom: Any) -> bytes:
         if isinstance(atom, core.Literal):
-            return f"{atom.aval} ".encode() + _array(atom.val)
+            return _kind(atom.aval) + b" " + _array(atom.val)
         if atom not in names:
-            names[atom] = f"{len(names)}:{atom.aval}".encode()
+            names[atom] = b"%d:%b" % (len(names), _kind(atom.aval))
         return names[atom]
 
     parts = [name(variable) for variable in program.invars]
@@ -79,7 +95,7 @@ def _program(
         parts.append(str(equation.ctx.threefry_partitionable).encode())
         for atom in equation.invars:
             argument = lifted and is_lifted(equation, atom)
-            parts.append(f"{atom.aval}".encode() if argument else name(atom))
+            parts.append(_kind(atom.aval) if argument else name(atom))
         parts += [b"->", *map(name, equation.outvars)]
         inside = programs_inside(equation) if lifted else []
         parts += [_program(each.jaxpr, each.consts, known, lifted) for each in inside]

@@ -175,17 +175,23 @@ def _place(leaf: Any) -> Any:
 
 
 def _equations(program: core.Jaxpr) -> Iterator[tuple[core.JaxprEqn, list[Any]]]:
-    """Every equation of a program and of those inside it, with its parameters one by one."""
-    for equation in program.eqns:
-        parameters = jax.tree.leaves(
-            list(equation.params.values()),
-            is_leaf=lambda part: isinstance(part, core.Jaxpr | core.ClosedJaxpr),
-        )
-        yield equation, parameters
-        for part in parameters:
-            part = part.jaxpr if isinstance(part, core.ClosedJaxpr) else part
-            if isinstance(part, core.Jaxpr):
-                yield from _equations(part)
+    """Every equation of a program and of those inside it, with its parameters one by one.
+
+    What is called in many places, as functions of JAX's are, is read once.
+    """
+    seen, left = {id(program)}, [program]
+    while left:
+        for equation in left.pop().eqns:
+            parameters = jax.tree.leaves(
+                list(equation.params.values()),
+                is_leaf=lambda part: isinstance(part, core.Jaxpr | core.ClosedJaxpr),
+            )
+            yield equation, parameters
+            for part in parameters:
+                part = part.jaxpr if isinstance(part, core.ClosedJaxpr) else part
+                if isinstance(part, core.Jaxpr) and id(part) not in seen:
+                    seen.add(id(part))
+                    left.append(part)
 
 
 def _calls_python(program: core.Jaxpr) -> bool:
