@@ -27,6 +27,7 @@ from jaxbyz.contracts.parts import require
 from jaxbyz.core import Aggregator, Algorithm, Attack
 from jaxbyz.problems.problem import Problem
 from jaxbyz.progress import Bar
+from jaxbyz.simulation.devices import processes
 
 
 def compare(
@@ -204,6 +205,9 @@ def _run_all(
     clocks: dict[str, ServerClock] = {}
     damage: list[str] = []
     total = len(plan.methods) * len(plan.attacks) * len(rules)
+    computing = processes(plan.race.mesh)
+    if jax.process_index() != computing[0]:
+        progress = False  # one bar is enough
     with Bar(progress, total, unit="run") as bar, ThreadPoolExecutor(parallel) as pool:
 
         def enter(method: str, found: Iterator[tuple[int, int, Curves]]) -> None:
@@ -224,7 +228,8 @@ def _run_all(
                     if clock is not None:
                         clocks[method] = clock
                     waiting[pool.submit(compiling)] = method, found
-            for done in as_completed(waiting):
+            # Programs of several processes must run in the same order in each of them.
+            for done in waiting if len(computing) > 1 else as_completed(waiting):
                 done.result()
                 enter(*waiting[done])
         except BaseException as error:

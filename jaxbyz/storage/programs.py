@@ -118,7 +118,9 @@ class compiled_once:
     Args:
         function: of arrays.
         static_argnums: the one argument that is no array, if there is one.
-        options: of `jax.jit`.
+        lift: whether its numbers are arguments of the program (see `Program`). Without, the program
+            is that of `jax.jit`, to the last bit.
+        options: of `jax.jit`. Where it is told where results lie, no number is lifted.
 
     >>> import jax.numpy as jnp
     >>> _programs.clear()
@@ -129,10 +131,14 @@ class compiled_once:
     """
 
     def __init__(
-        self, function: Callable[..., Any], static_argnums: int | None = None, **options: Any
+        self,
+        function: Callable[..., Any],
+        static_argnums: int | None = None,
+        lift: bool = True,
+        **options: Any,
     ):
         self._jitted = jax.jit(function, static_argnums=static_argnums, **options)
-        self._static = static_argnums
+        self._static, self._lift = static_argnums, lift and not jax.tree.leaves(options)
         leaves, structure = jax.tree.flatten(options)
         self._kinds = tuple(leaves), str(structure)
         self._found: dict[Any, Any] = {}  # by the form of the arguments: looked up untraced
@@ -148,9 +154,7 @@ class compiled_once:
         form = fixed, form_of(arrays)
         if form not in self._found:
             traced = self._jitted.trace(*arguments)
-            self._found[form] = Program(
-                traced, arrays, self._kinds, lift=not self._kinds[0]
-            ).compile()
+            self._found[form] = Program(traced, arrays, self._kinds, lift=self._lift).compile()
         return self._found[form](*arrays)
 
     def eval_shape(self, *arguments: Any) -> Any:

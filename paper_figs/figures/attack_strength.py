@@ -38,6 +38,7 @@ import jaxbyz as jb
 from jaxbyz.core import Attack
 from jaxbyz.seeds import streams
 from jaxbyz.simulation import session
+from jaxbyz.storage.programs import compiled_once
 from paper_figs.frame import drawing, findings
 from paper_figs.frame.figure import Results
 from paper_figs.frame.findings import Finding
@@ -147,7 +148,7 @@ def strengths(spec: Spec, rule: str, algorithm: str) -> dict[str, np.ndarray]:
     away = dataclasses.replace(problem, init=lambda key: start)  # no gradient is 0 there
     run = session(method, away, judged(), record=lambda state, info: state.attack)
     keys = [key[0] for key in streams([0])]
-    program = jax.jit(lambda data: run.run(keys, spec.rounds, data)[2])
+    program = compiled_once(lambda data: run.run(keys, spec.rounds, data)[2], lift=False)
 
     def as_before(old: jax.Array, new: Any) -> jax.Array:
         """The data that the session has, with another problem's numbers."""

@@ -28,7 +28,6 @@ import dataclasses
 import itertools
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -36,6 +35,7 @@ import optax
 import jaxbyz as jb
 from jaxbyz.seeds import streams
 from jaxbyz.simulation import session
+from jaxbyz.storage.programs import compiled_once
 from paper_figs.frame import drawing, findings
 from paper_figs.frame.figure import Results
 from paper_figs.frame.findings import Finding
@@ -73,7 +73,8 @@ def masks_of_library(spec: Spec) -> np.ndarray:
         optimizer=optax.sgd(0.0), aggregator=jb.mean(), k=spec.kept, one_minus_momentum=1.0
     )
     run = session(algorithm, problem, record=lambda state, info: info.server.rows[0] != 0)
-    of_seed = jax.jit(lambda keys, data: run.run(keys, spec.rounds, data)[2])
+    records = lambda keys, data: run.run(keys, spec.rounds, data)[2]  # noqa: E731
+    of_seed = compiled_once(records, lift=False)
     keys = streams(spec.seeds)
     found = [of_seed([key[i] for key in keys], run.simulation.data) for i in range(len(spec.seeds))]
     return np.asarray(jnp.stack(found))

@@ -1,7 +1,7 @@
 """One of two processes that play together: `one_process.py ID PORT FOLDER NAMES…`.
 
 Every process has two devices and half of the workers; process 0 writes what everybody knows. For
-the name "train", both write the history that they return; for "rules", the models that they find
+the names "train" and "compare", both write what these return; for "rules", the models that they find
 with a server that is divided over all devices.
 """
 
@@ -28,6 +28,7 @@ def main(process, port, folder, *names):
     import test_two_processes as together
 
     from jaxbyz import simulation
+    from jaxbyz.comparison import races
 
     assert jax.device_count() == 4
     assert jax.local_device_count() == 2
@@ -62,12 +63,17 @@ def main(process, port, folder, *names):
         history = together.trained(devices=jax.devices(), **listening)
         history.save(Path(folder) / f"ended-{process}.npz")
         (Path(folder) / f"refused-{process}.txt").write_text("\n".join(refusals))
+    if "compare" in names:
+        if int(process) == 1:  # its programs are compiled in another order than those of process 0
+            races.as_completed = lambda waiting: list(waiting)[::-1]
+        race = together.compared(devices=jax.devices(), progress=True)
+        np.savez(Path(folder) / f"compare-{process}.npz", **together.curves_of(race))
     if "rules" in names:
         import test_divided
 
         models = test_divided.models_of_all_rules(mesh)
         np.savez(Path(folder) / f"rules-{process}.npz", *models)
-    for name in set(names) - {"train", "rules"}:
+    for name in set(names) - {"train", "compare", "rules"}:
         sim = placement.built(name, "ALIE", placement=simulation.along_axis())
         spread = functools.partial(simulation.over_mesh, mesh=mesh)
         play = placement.game(sim.init, sim.step, spread=spread)

@@ -17,7 +17,7 @@ import jaxbyz as jb
 from jaxbyz.data import Dataset
 from jaxbyz.problems.models import Linear
 
-SOME = ("rosdhb", "train", "rules")
+SOME = ("rosdhb", "train", "compare", "rules")
 PROGRAM = Path(__file__).with_name("one_process.py")
 
 
@@ -44,6 +44,41 @@ def trained(**how):
     )  # fmt: skip
     settings = {"rounds": 4, "evaluate_every": 2, "seeds": 2, "progress": False}
     return jb.train(algorithm, problem, attack=jb.ipm(), **settings | how)
+
+
+def compared(**how):
+    """Two methods under two attacks; which program is compiled first is up to chance."""
+    problem = jb.problems.quadratics(honest=4, byzantine=1, dimension=6)
+    common = {"aggregator": jb.trimmed_mean(f=1)}
+    methods = {
+        "D-SGD": lambda step: jb.robust_sgd(optimizer=optax.sgd(step), **common),
+        "RoSDHB": lambda step: jb.rosdhb(
+            ratio=0.5, momentum=0.5, optimizer=optax.sgd(step), **common
+        ),
+    }
+    settings = {"attacks": [jb.sign_flip(), jb.ipm()], "steps": [0.05, 0.2], "rounds": 4}
+    settings |= {"seeds": 2, "tuning_seeds": 1, "time_server": False, "progress": False}
+    return jb.compare(methods, problem, **settings | how)
+
+
+def curves_of(race):
+    return {
+        f"{method} under {attack}: {name}": values
+        for (method, attack), curves in race.cells.items()
+        for name, values in curves.columns.items()
+    }
+
+
+def assert_compared(folder, errors):
+    alone = curves_of(compared())
+    for process in (0, 1):
+        with np.load(folder / f"compare-{process}.npz") as stored:
+            assert set(stored.files) == set(alone)
+            for name, values in alone.items():
+                # The same sums in a different program; a few float32 roundings per round.
+                np.testing.assert_allclose(stored[name], values, 1e-5, 1e-6, err_msg=name)
+    assert "last=" in errors[0]  # one bar
+    assert "last=" not in errors[1]
 
 
 def enough(done, metrics):
@@ -116,13 +151,15 @@ def test_two_processes_are_one_device(tmp_path, names):
     assert [process.returncode for process in running] == [0, 0], errors
     if "train" in names:
         assert_trained(tmp_path, errors)
+    if "compare" in names:
+        assert_compared(tmp_path, errors)
     if "rules" in names:
         alone = divided.models_of_all_rules(None)
         for process in (0, 1):
             with np.load(tmp_path / f"rules-{process}.npz") as stored:
                 for rule, expected, key in zip(divided.ALL, alone, stored.files, strict=True):
                     divided.assert_close(stored[key], expected, rule)
-    for name in set(names) - {"train", "rules"}:
+    for name in set(names) - {"train", "compare", "rules"}:
         (_, hello), (end, records) = placement.reference(name, "ALIE")
         with np.load(tmp_path / f"{name}.npz") as stored:
             theirs = [stored[key] for key in stored.files]

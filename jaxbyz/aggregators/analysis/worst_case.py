@@ -15,6 +15,7 @@ from jaxbyz.aggregators.analysis.local_search import error_ratio, initial_rows, 
 from jaxbyz.contracts.constructors import with_f
 from jaxbyz.contracts.parts import require
 from jaxbyz.core import Aggregator
+from jaxbyz.storage.programs import compiled_once
 
 
 class WorstCase(NamedTuple):
@@ -113,9 +114,8 @@ def robustness(
         begin = initial_rows(row_key, starts, n, f, d)
         ratio = error_ratio(rule, f, jax.random.split(rule_key, draws))
 
-        @jax.jit
         def found(begin: jax.Array) -> tuple[jax.Array, jax.Array]:
             return local_search(ratio, begin.astype(jnp.float64), steps, search_key)
 
-        value, rows = found(begin)
+        value, rows = compiled_once(found, lift=False)(begin)
         return WorstCase(float(value), False, np.asarray(rows), known, n, f)

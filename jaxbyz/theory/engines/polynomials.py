@@ -12,6 +12,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from jaxbyz.storage.programs import compiled_once
 from jaxbyz.theory.checker.bernstein import quotient_nowhere_negative
 from jaxbyz.theory.checker.polynomials import Quotient
 from jaxbyz.theory.claims import Budget, Claim, Family
@@ -95,7 +96,7 @@ def _doubt(claim: Claim, budget: Budget) -> str | None:
             error = abs(ours - theirs) / jax.numpy.where(size > 0, size, 1.0)
             return applies(claim, instance), largest_ratio(claim, instance), error.max()
 
-        inside, ratios, apart = map(np.asarray, jax.jit(jax.vmap(look))(numbers))
+        inside, ratios, apart = map(np.asarray, compiled_once(jax.vmap(look), lift=False)(numbers))
         if inside.mean() < 1 / 2:
             return f"only {inside.sum()} of {len(inside)} instances satisfy the hypotheses"
         if not ratios[inside].max() <= 1 + claim.tolerance:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxbyz.storage.programs import compiled_once
 from jaxbyz.theory.claims import Budget, Claim, Family
 from jaxbyz.theory.engines.judge import applies, every_ratio, judge
 from jaxbyz.theory.reports import Report
@@ -62,7 +63,7 @@ def sampled(tolerance: float | None = None) -> Engine:
                     return every_ratio(claim, instance), applies(claim, instance)
 
                 zs = jax.random.normal(key_of(budget, family), (budget.random, family.size))
-                each, inside = map(np.asarray, jax.jit(jax.vmap(look))(zs))
+                each, inside = map(np.asarray, compiled_once(jax.vmap(look), lift=False)(zs))
                 outside += int((~inside).sum())
                 sides, values = _highest(sides, each), each.max(axis=1)
                 best = int(np.argmax(np.where(np.isnan(values), np.inf, values)))
@@ -92,7 +93,8 @@ def gridded(values: tuple[float, ...] | None = None) -> Engine:
             for family in claim.families:
                 at = claim.grid if values is None else values
                 grid = jnp.asarray(list(itertools.product(at, repeat=family.size)), float)
-                each = jax.jit(jax.vmap(lambda z, f=family: every_ratio(claim, f.make(z))))(grid)
+                ratios = jax.vmap(lambda z, f=family: every_ratio(claim, f.make(z)))
+                each = compiled_once(ratios, lift=False)(grid)
                 found = np.asarray(each).max(axis=1)
                 sides = _highest(sides, each)
                 best = int(np.argmax(np.where(np.isnan(found), np.inf, found)))
@@ -190,7 +192,8 @@ def searched(
                 def one(side: jax.Array, zs: jax.Array, v: Callable = each) -> tuple:
                     return ascend(lambda z: v(z)[side], zs, budget.steps, rate)
 
-                found = jax.jit(jax.vmap(one, (0, None)))(jnp.arange(count), starts)
+                ascents = compiled_once(jax.vmap(one, (0, None)), lift=False)
+                found = ascents(jnp.arange(count), starts)
                 points, values = (np.asarray(part) for part in found)  # [S, starts, ...]
                 sides = _highest(sides, values.T)
                 points, values = points.reshape(-1, family.size), values.ravel()

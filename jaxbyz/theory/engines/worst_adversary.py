@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxbyz.storage.programs import compiled_once
 from jaxbyz.theory.adversaries import Adversaries, Adversary, Reach, fixed
 from jaxbyz.theory.claims import Budget, Claim, Family
 from jaxbyz.theory.engines.judge import judge, largest_ratio
@@ -66,7 +67,7 @@ def _ascent(
         instance = jax.tree.map(lambda leaf: leaf[top], instances)
         return points, values, instance, jnp.abs(gaps[top])
 
-    return jax.jit(jax.vmap(one))
+    return compiled_once(jax.vmap(one), lift=False)
 
 
 def worst_adversary(

@@ -20,6 +20,7 @@ from jaxbyz.aggregators import mean
 from jaxbyz.algorithms import rosdhb
 from jaxbyz.problems.quadratics import quadratics_from_arrays
 from jaxbyz.simulation import session
+from jaxbyz.storage.programs import compiled_once
 from jaxbyz.theory.claims import Claim, Provenance, Scope
 from jaxbyz.theory.expectations import all_subsets
 from jaxbyz.theory.subjects import Frequencies, SampledMean
@@ -49,7 +50,7 @@ def masks_of_runs(
         return run.advance(rounds, run_key, state, data)[1][0]
 
     keys = jax.random.split(jax.random.key(seed, impl="threefry2x32"), runs)
-    return jax.jit(jax.vmap(one))(keys)
+    return compiled_once(jax.vmap(one), lift=False)(keys)
 
 
 def uniform_masks(
