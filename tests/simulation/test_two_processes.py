@@ -57,7 +57,7 @@ def compared(**how):
         ),
     }
     settings = {"attacks": [jb.sign_flip(), jb.ipm()], "steps": [0.05, 0.2], "rounds": 4}
-    settings |= {"seeds": 2, "tuning_seeds": 1, "time_server": False, "progress": False}
+    settings |= {"seeds": 2, "tuning_seeds": 1, "time_server": True, "progress": False}
     return jb.compare(methods, problem, **settings | how)
 
 
