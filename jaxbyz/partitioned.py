@@ -51,6 +51,8 @@ import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh
 from jax.sharding import PartitionSpec as Spec
 
+from jaxbyz.seeds import is_key
+
 AXIS = "workers"  # of the mesh: one device holds some workers, and some coordinates of the server
 
 Tree = Any
@@ -102,7 +104,7 @@ def by_coordinates(tree: Tree, d: int) -> Tree:
         return tree
 
     def one(leaf: Any) -> Any:
-        axis = None if _is_key(leaf) else axis_of(jnp.shape(leaf), d)
+        axis = None if is_key(leaf) else axis_of(jnp.shape(leaf), d)
         if axis is None:
             return leaf
         return jax.lax.with_sharding_constraint(leaf, Spec(*[None] * axis, AXIS))
@@ -115,7 +117,7 @@ def everywhere(tree: Tree) -> Tree:
     if shards() == 1:
         return tree
     return jax.tree.map(
-        lambda leaf: leaf if _is_key(leaf) else jax.lax.with_sharding_constraint(leaf, Spec()), tree
+        lambda leaf: leaf if is_key(leaf) else jax.lax.with_sharding_constraint(leaf, Spec()), tree
     )
 
 
@@ -133,7 +135,3 @@ def in_shards(x: jax.Array) -> jax.Array:
     if count == 1:
         return cut
     return jax.lax.with_sharding_constraint(cut, Spec(*[None] * len(before), AXIS, None))
-
-
-def _is_key(leaf: Any) -> bool:
-    return jax.dtypes.issubdtype(jax.typeof(leaf).dtype, jax.dtypes.prng_key)

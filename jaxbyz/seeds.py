@@ -1,6 +1,7 @@
 """Seeds of runs, and the random keys that are made from them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -26,6 +27,16 @@ def seed_list(
     if not chosen or len(set(chosen)) < len(chosen) or max(chosen) >= 2**32:
         raise ValueError(f"{name} must be distinct numbers in 0..2**32-1, got {seeds!r}")
     return chosen
+
+
+def is_key(leaf: Any) -> bool:
+    """Whether an array, or a number, holds random keys; these are no numbers to compute with.
+
+    >>> is_key(jax.random.key(0)), is_key(np.zeros(2)), is_key(1.0)
+    (True, False, False)
+    """
+    dtype = leaf.dtype if hasattr(leaf, "dtype") else jax.typeof(leaf).dtype
+    return bool(jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key))
 
 
 def streams(seeds: Sequence[int]) -> list[jax.Array]:

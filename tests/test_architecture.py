@@ -50,6 +50,7 @@ SIBLINGS = {
     ("contracts.returned", "checks"),
     ("seeds", "checks"),
     ("column_passes", "partitioned"),
+    ("partitioned", "seeds"),
     ("contracts.recipes", "core"),
     ("contracts.parts", "core"),
     ("contracts.parts", "contracts.recipes"),
@@ -205,10 +206,11 @@ def test_the_library_does_not_print(module):
 def test_parts_and_algorithms_are_not_compiled_by_themselves(module):
     # `batches` is what is called step by step with many small steps.
     # `compiled` is where a session is compiled, for whoever drives it from the host, with `seeds`;
-    # `programs` keeps what was compiled.
+    # `programs` keeps what was compiled; `finite_sums` has a model traced once in a program.
     free = room(module) == "data" or module in {
         "jaxbyz.seeds",
         "jaxbyz.compressors.batch_aware",
+        "jaxbyz.problems.finite_sums",
         "jaxbyz.simulation.compiled",
         "jaxbyz.storage.programs",
     }

@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.core import Recipe
+from jaxbyz.seeds import is_key
 
 LONGEST = 64  # entries of a list and letters of a text that are written out
 DEEPEST = 8  # functions in functions
@@ -61,7 +62,7 @@ def written(value: Any) -> Any:
 
 
 def _array(value: Any) -> Any:
-    if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key) or value.size > LONGEST:
+    if is_key(value) or value.size > LONGEST:
         return checks.said(value)
     return written(np.asarray(value).tolist())
 

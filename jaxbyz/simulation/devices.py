@@ -10,6 +10,7 @@ from jax.sharding import PartitionSpec as Spec
 
 from jaxbyz.core import Tree
 from jaxbyz.partitioned import AXIS
+from jaxbyz.seeds import is_key
 from jaxbyz.simulation.placement import filled_up
 
 
@@ -107,7 +108,7 @@ def put_at(tree: Tree, sharding: NamedSharding) -> Tree:
     """Arrays where a sharding says; in every process of its mesh the same ones."""
 
     def one(leaf: Any) -> jax.Array:
-        if not jax.dtypes.issubdtype(jax.typeof(leaf).dtype, jax.dtypes.prng_key):
+        if not is_key(leaf):
             return jax.device_put(leaf, sharding)
         # Keys themselves cannot be put on devices of other processes, their words can.
         words = jax.device_put(jax.random.key_data(leaf), sharding)

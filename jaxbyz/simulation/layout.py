@@ -17,6 +17,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
 from jaxbyz.partitioned import AXIS, axis_of
+from jaxbyz.seeds import is_key
 from jaxbyz.simulation.devices import put_at
 from jaxbyz.simulation.placement import filled_up
 from jaxbyz.simulation.state import SimulationState
@@ -77,8 +78,7 @@ class Layout:
 
         def on_host(leaf: Any) -> Any:
             # A key is no array of numbers; whoever writes it reads its words.
-            is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-            return leaf if is_key else np.asarray(leaf)
+            return leaf if is_key(leaf) else np.asarray(leaf)
 
         states = self.in_program(jax.tree.map(on_host, states))
         workers = jax.tree.map(lambda leaf: leaf[:, : self.workers], states.workers)
@@ -101,7 +101,7 @@ class Layout:
 
     def _axis(self, leaf: Any) -> int | None:
         """The axis of coordinates of an array [S, ...] of the server or of the attack."""
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if is_key(leaf):
             return None
         axis = axis_of(leaf.shape[1:], self.like.server.x.shape[-1])
         return None if axis is None else axis + 1

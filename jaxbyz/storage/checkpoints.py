@@ -25,6 +25,7 @@ import jax
 import numpy as np
 
 from jaxbyz.contracts.callers import warn
+from jaxbyz.seeds import is_key
 from jaxbyz.storage.arrays import set_aside
 from jaxbyz.storage.locks import Lock
 from jaxbyz.storage.paths import made
@@ -185,20 +186,16 @@ def _number(name: str) -> int | None:
 
 
 def _plain(leaf: Any) -> np.ndarray:
-    return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+    return np.asarray(jax.random.key_data(leaf) if is_key(leaf) else leaf)
 
 
 def _shaped(stored: Any, like: jax.ShapeDtypeStruct) -> jax.Array:
-    if _is_key(like):
+    if is_key(like):
         kind = jax.random.key_impl(jax.numpy.zeros((), like.dtype))
         return jax.random.wrap_key_data(jax.numpy.asarray(stored), impl=kind)
     if stored is None:
         return jax.numpy.zeros(like.shape, like.dtype)  # without entries
     return jax.numpy.asarray(stored, like.dtype)
-
-
-def _is_key(leaf: Any) -> bool:
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jax.extend import core
 
+from jaxbyz.seeds import is_key
 from jaxbyz.storage.lifting import HOLDING, is_lifted, programs_inside
 
 PLAIN = {bool, int}
@@ -50,7 +51,7 @@ def _kind(aval: Any) -> bytes:
 
 
 def _array(value: Any) -> bytes:
-    if hasattr(value, "dtype") and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+    if is_key(value):
         value = jax.random.key_data(value)
     array = np.asarray(value)
     return hashlib.blake2b(f"{array.shape}{array.dtype} ".encode() + array.tobytes()).digest()

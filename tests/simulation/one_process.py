@@ -1,8 +1,8 @@
 """One of two processes that play together: `one_process.py ID PORT FOLDER NAMES…`.
 
 Every process has two devices and half of the workers; process 0 writes what everybody knows. For
-the names "train" and "compare", both write what these return; for "rules", the models that they find
-with a server that is divided over all devices.
+the names "train" and "compare", both write what these return; for "rules", the models that they
+find with a server that is divided over all devices.
 """
 
 import functools
