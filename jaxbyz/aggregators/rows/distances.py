@@ -8,7 +8,8 @@ no longer than a matrix product of the rows with themselves.
 
 With more rows the product is far cheaper. It is taken of the rows less a central one, and every
 distance that it leaves in doubt is computed again, directly: that of rows that are close to each
-other beside their distance from the centre, as colluding workers are.
+other beside their distance from the centre, as colluding workers are. Copies of a row, which most
+colluding workers send, are found before that, and have the distances of that row.
 
 Where the columns are divided over devices, each takes the sums over its own; these are added.
 """
@@ -31,10 +32,10 @@ BLOCK_NUMBERS = 2**19  # of all rows in one block of columns
 DIRECT_ROWS = 32
 TILE = 16  # rows of a direct computation among many rows
 TILE_PAIRS = np.indices((TILE, TILE), np.int32).reshape(2, -1) + np.array([[0], [TILE]], np.int32)
-PRODUCT_NUMBERS = 2**20  # of all rows in one block of columns that are multiplied,
-PRODUCTS = 4  # as so many products, which the cores share
-MANY_ROWS = 512  # with so many a product is large enough for all cores, and a quarter of it is
-MANY_COLUMNS = 2048  # left out; blocks have so many columns
+PRODUCT_NUMBERS = 2**20  # of all rows in one block of columns that is multiplied,
+PRODUCTS = 4  # in so many products, which the cores share
+MANY_ROWS = 512  # from here on one product is enough for all cores, a quarter of it is left out,
+MANY_COLUMNS = 2048  # and a block has so many columns
 CENTRE_ROWS = 11
 # A distance² from products is in doubt below 1/64 of the squared distances from the centre: then
 # more than 6 bits would be lost.
