@@ -8,8 +8,6 @@ of all results of collectives, the parts that a device has itself included.
 from __future__ import annotations
 
 import argparse
-import math
-import re
 from typing import Any
 
 import jax
@@ -25,6 +23,7 @@ from jaxbyz.core import Oracle
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation.layout import Layout
 from tests.benchmarks.timing import race, table
+from tests.collectives import sent
 
 N, F, RATIO = 32, 6, 0.01
 RULES = {
@@ -32,21 +31,6 @@ RULES = {
     "NNM, trimmed mean": jb.nnm(F, jb.trimmed_mean(f=F)),
     "geometric median": jb.geometric_median(f=F),
 }
-SENDS = re.compile(
-    r" = (\(?.*?\)?) (?:all-gather|all-reduce|all-to-all|collective-permute)(?:-start)?\("
-)
-ARRAY = re.compile(r"\b(pred|[a-z]+)(\d*)\[([\d,]*)\]")
-
-
-def received(text: str) -> int:
-    """Bytes of the results of all collectives of a program."""
-    total = 0
-    for line in text.splitlines():
-        if found := SENDS.search(line):
-            for kind, bits, shape in ARRAY.findall(found[1]):
-                size = math.prod(int(part) for part in shape.split(",") if part)
-                total += size * (1 if kind == "pred" else int(bits) // 8)
-    return total
 
 
 def problem(d: int) -> Problem:
@@ -84,9 +68,10 @@ def main() -> None:
             ).lower(key, state, data).compile()  # fmt: skip
             memory = step.memory_analysis()
             held = memory.argument_size_in_bytes, memory.temp_size_in_bytes
+            received = sum(each.bytes for _, each in sent(step.as_text()))
             lines.append(
                 f"  {count} devices: state {held[0] / 2**20:8.1f} MiB, room of the program "
-                f"{held[1] / 2**20:8.1f} MiB, received {received(step.as_text()) / 2**20:6.1f} MiB"
+                f"{held[1] / 2**20:8.1f} MiB, received {received / 2**20:6.1f} MiB"
             )
             box = [state]
 

@@ -1,9 +1,12 @@
 """More rows than are treated one by one, of more numbers than are looked at with care at once."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxbyz import aggregators
 from jaxbyz.aggregators import weiszfeld
@@ -16,6 +19,8 @@ from jaxbyz.aggregators.rows import (
     offsets,
     weighted_from,
 )
+from jaxbyz.partitioned import by_coordinates, dividing
+from tests.collectives import held, sent
 from tests.reference import aggregators as reference
 
 N, D = 70, 1100
@@ -212,3 +217,40 @@ def test_a_centre_among_some_rows_is_one_of_them_in_every_coordinate():
     exact = np.linalg.norm(replaced(rows) - np.float64(seen.centre), axis=1)
     np.testing.assert_allclose(seen.offsets.distance, exact, rtol=1e-6)
     assert seen.q == np.sort(np.delete(seen.offsets.distance, 3))[N - 20 - 1]
+
+
+# ---- on several devices ------------------------------------------------------------------------
+
+
+def test_rules_of_rows_that_are_divided_over_devices():
+    rows = cases()["collude"]
+    rows[3, 5] = np.nan
+    rules = [aggregators.geometric_median(20), aggregators.krum(20)]
+
+    def all_of(rows):
+        states = [rule.init(rows.shape[1]) for rule in rules]
+        return [
+            rule.apply(None, state, rows)[1].value
+            for rule, state in zip(rules, states, strict=True)
+        ]
+
+    mesh = Mesh(np.array(jax.devices()[:4]), ("workers",))
+
+    def divided(rows):
+        return all_of(by_coordinates(rows, rows.shape[1]))
+
+    alone = jax.jit(all_of)(rows)
+    everywhere, parted = PartitionSpec(), PartitionSpec(None, "workers")
+    places = {"in_shardings": parted, "out_shardings": everywhere}
+    places = {name: NamedSharding(mesh, spec) for name, spec in places.items()}
+    with dividing(mesh):
+        program = jax.jit(divided, **places).lower(rows).compile()
+    given = jax.device_put(rows, places["in_shardings"])
+    for rule, expected, found in zip(rules, alone, program(given), strict=True):
+        # Sums over coordinates are added in another order; the median's residual is 1e-5.
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5, err_msg=str(rule))
+    text, part = program.as_text(), D // 4
+    assert (N, D) not in {each.shape for each in held(text)}
+    pairs = 16 * 16  # rows in doubt are compared so many pairs at a time
+    assert max(math.prod(each.shape) for each in held(text)) <= pairs * part
+    assert max(math.prod(each.shape) for _, each in sent(text)) <= N * N

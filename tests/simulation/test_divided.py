@@ -2,7 +2,6 @@
 
 import functools
 import math
-import re
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +17,7 @@ from jaxbyz import simulation
 from jaxbyz.core import Oracle
 from jaxbyz.problems.problem import Problem
 from jaxbyz.simulation.devices import put
+from tests.collectives import held, sent
 
 HONEST, BYZANTINE = 7, 3  # no number of devices divides 7, and none but 2 divides 10
 N = HONEST + BYZANTINE
@@ -184,23 +184,6 @@ def test_devices_change_no_pair(name, attack, devices):
 
 # ---- what the program of one device holds and sends ----------------------------------------
 
-SENDS = re.compile(
-    r" = (\(?.*?\)?) (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)"
-    r"(?:-start)?\("
-)
-SHAPE = re.compile(r"\b(?:pred|[a-z]+\d+)\[([\d,]*)\]")
-
-
-def shapes(text):
-    return {tuple(map(int, found.split(","))) if found else () for found in SHAPE.findall(text)}
-
-
-def sent(text):
-    """{(how, shape)} of everything that devices send to each other."""
-    found = [SENDS.search(line) for line in text.splitlines()]
-    return {(each[2], shape) for each in found if each for shape in shapes(each[1])}
-
-
 D, DEVICES = 8302, 4
 K = kept(D)
 WIDTH = -(-D // DEVICES)
@@ -214,8 +197,8 @@ def assert_parted(name, rules):
     text = compiled.as_text()
     assert f"num_partitions={DEVICES}" in text
     # Rows of the server by coordinates, or of the workers; a few more entries fill up words.
-    assert max(map(math.prod, shapes(text))) <= 1.01 * COMPUTING * WIDTH < N * D / 3
-    for how, shape in sent(text):
+    assert max(math.prod(each.shape) for each in held(text)) <= 1.01 * COMPUTING * WIDTH < N * D / 3
+    for how, (_, shape) in sent(text):
         size = math.prod(shape)
         if how == "all-to-all":  # vectors [m, d] from their workers to the coordinates' devices
             assert size <= COMPUTING * WIDTH / DEVICES, (how, shape)
