@@ -73,7 +73,8 @@ def main(process, port, folder, *names):
 
         models = test_divided.models_of_all_rules(mesh)
         np.savez(Path(folder) / f"rules-{process}.npz", *models)
-    for name in set(names) - {"train", "compare", "rules"}:
+    # In the same order in both processes, which a set does not have.
+    for name in sorted(set(names) - {"train", "compare", "rules"}):
         sim = placement.built(name, "ALIE", placement=simulation.along_axis())
         spread = functools.partial(simulation.over_mesh, mesh=mesh)
         play = placement.game(sim.init, sim.step, spread=spread)
