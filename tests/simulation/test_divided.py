@@ -196,8 +196,8 @@ def assert_parted(name, rules):
     compiled, _ = game(name, [RULES[rule] for rule in rules], "IPM", D, mesh(DEVICES), rounds=2)
     text = compiled.as_text()
     assert f"num_partitions={DEVICES}" in text
-    # Rows of the server by coordinates, or of the workers; a few more entries fill up words. Workers
-    # of Broadcast-SAGA keep a gradient of each of their samples, of which there are two.
+    # Rows of the server by coordinates, or of the workers; a few more entries fill up words.
+    # Workers of Broadcast-SAGA keep a gradient of each of their two samples.
     tables = {(HONEST // DEVICES + 1, 2, D)} if name == "broadcast_saga" else set()
     arrays = {each.shape for each in held(text)} - tables
     assert max(map(math.prod, arrays)) <= 1.01 * COMPUTING * WIDTH < N * D / 3
