@@ -46,10 +46,10 @@ def geometric_median(
     first centred at their coordinate-wise median, and of a very far row only the direction counts.
     So neither the size of a far row nor an offset common to all rows matters.
 
-    With more than 32 rows of 1024 numbers the distances of all pairs would cost more than the rest.
-    There accelerated steps on the rows (`aggregators.weiszfeld`), up to 16 of them, come first. If
-    their residual reaches `tolerance` at a point that is no row and near none, that is the end;
-    else all is done as above.
+    With more than 32 rows of 1024 or more numbers the distances of all pairs would cost more than
+    the rest. There accelerated steps on the rows (`aggregators.weiszfeld`), up to 16 of them, come
+    first. If their residual reaches `tolerance` at a point that is no row and near none, that is
+    the end; else all is done as above.
 
     Cost O(nd) per iteration, and O(n²d) once where distances are needed. The median is not unique
     for collinear rows with even n. The rule does not use f, which only states for how many

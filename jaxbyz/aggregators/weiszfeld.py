@@ -24,9 +24,9 @@ from jaxbyz.aggregators.rows import (
 from jaxbyz.column_passes import order_statistic
 
 EXTRAPOLATED = 20.0  # at most so many times the last step
-FAR = 2.0**10  # times the median of the distances: no row is further away
-# What is found is trusted if the centre, in which the rows were read, is not further away than so
-# many times the median of the distances, and no row is nearer than this part of it.
+FAR = 2.0**10  # times the median of the distances from the centre: no row is further away from it
+# What is found is trusted if the centre, in which the rows were read, is not further away from it
+# than so many times the median of the distances, and no row is nearer than this part of that.
 NOT_FAR = 8.0
 NOT_NEAR = 2.0**-10
 
@@ -108,7 +108,6 @@ def accelerated(finite: FiniteRows, goal: float, most: int) -> tuple[Centred, It
     middle = order_statistic(it.distances, majority)
     right = (
         (it.residual <= goal)
-        & (it.row < 0)
         & (jnp.sqrt((found * found).sum()) <= NOT_FAR * middle)
         & (it.distances.min() >= NOT_NEAR * middle)
     )

@@ -8,7 +8,7 @@ traced.
 
 import collections
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -178,36 +178,43 @@ def _place(leaf: Any) -> Any:
     return leaf.sharding if getattr(leaf, "committed", False) else None
 
 
-def _equations(program: core.Jaxpr) -> Iterator[tuple[core.JaxprEqn, list[Any]]]:
-    """Every equation of a program and of those inside it, with its parameters one by one.
-
-    What is called in many places, as functions of JAX's are, is read once.
-    """
-    seen, left = {id(program)}, [program]
-    while left:
-        for equation in left.pop().eqns:
-            parameters = jax.tree.leaves(
-                list(equation.params.values()),
-                is_leaf=lambda part: isinstance(part, core.Jaxpr | core.ClosedJaxpr),
-            )
-            yield equation, parameters
-            for part in parameters:
-                part = part.jaxpr if isinstance(part, core.ClosedJaxpr) else part
-                if isinstance(part, core.Jaxpr) and id(part) not in seen:
-                    seen.add(id(part))
-                    left.append(part)
+def _parts(equation: core.JaxprEqn) -> list[Any]:
+    """The parameters of an equation one by one, with the programs in it."""
+    parts = jax.tree.leaves(
+        list(equation.params.values()),
+        is_leaf=lambda part: isinstance(part, core.Jaxpr | core.ClosedJaxpr),
+    )
+    return [part.jaxpr if isinstance(part, core.ClosedJaxpr) else part for part in parts]
 
 
 def _calls_python(program: core.Jaxpr) -> bool:
     """Whether a program, or one inside it, calls back into Python."""
-    return any("callback" in equation.primitive.name for equation, _ in _equations(program))
+    # What is called in many places, as functions of JAX's are, is read once.
+    seen, left = {id(program)}, [program]
+    while left:
+        for equation in left.pop().eqns:
+            if "callback" in equation.primitive.name:
+                return True
+            for part in _parts(equation):
+                if isinstance(part, core.Jaxpr) and id(part) not in seen:
+                    seen.add(id(part))
+                    left.append(part)
+    return False
 
 
-def _places(program: core.Jaxpr) -> tuple[Any, ...]:
-    """Devices that a program itself names; the text of a mesh does not say which ones they are."""
-    return tuple(
-        each
-        for _, parameters in _equations(program)
-        for each in parameters
-        if isinstance(each, jax.sharding.Sharding | jax.sharding.Mesh)
-    )
+def _places(program: core.Jaxpr, known: dict[int, list[Any]] | None = None) -> tuple[Any, ...]:
+    """Devices that a program itself names; the text of a mesh does not say which ones they are.
+
+    They are named for every call of a program inside, which is read once.
+    """
+    known = {} if known is None else known
+    if id(program) not in known:
+        found: list[Any] = []
+        for equation in program.eqns:
+            for part in _parts(equation):
+                if isinstance(part, core.Jaxpr):
+                    found += _places(part, known)
+                elif isinstance(part, jax.sharding.Sharding | jax.sharding.Mesh):
+                    found.append(part)
+        known[id(program)] = found
+    return tuple(known[id(program)])

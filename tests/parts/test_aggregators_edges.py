@@ -197,6 +197,23 @@ def test_copies_of_several_rows_get_the_distances_of_those():
     np.testing.assert_allclose(found, exact, rtol=2e-5, atol=0)
 
 
+def test_copies_over_several_blocks_of_columns():
+    random = np.random.default_rng(7)
+    rows = (1000 + 0.01 * random.normal(size=(50, 45_000))).astype(np.float32)
+    rows[10:20], rows[20:33:2] = rows[9], rows[2]
+    rows[40], rows[41] = rows[44], rows[43]  # but for the last columns
+    rows[40, 30_000:] += np.float32(1e-3) * random.normal(size=15_000).astype(np.float32)
+    rows[41, -3:] += np.float32(0.01)
+    with jax.enable_x64(False):
+        found = np.asarray(jax.jit(squared_distances)(rows))
+    assert np.array_equal(found, found.T)
+    assert (found[10:20] == found[9]).all()
+    assert (found[9:20, 9:20] == 0).all()
+    for i in (40, 41):
+        exact = ((rows.astype(np.float64) - rows[i]) ** 2).sum(axis=1)
+        np.testing.assert_allclose(found[i], exact, rtol=2e-5, atol=0)
+
+
 def test_products_alone_would_lose_the_distances():
     # What the check for doubtful distances is there for: liars who agree to five digits, far from
     # all others.

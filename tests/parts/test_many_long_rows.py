@@ -14,6 +14,7 @@ from jaxbyz.aggregators.geometric import QUICK_STEPS
 from jaxbyz.aggregators.rows import (
     centred_at_median,
     centred_at_some_rows,
+    centred_distances,
     distances_from,
     finite_rows,
     offsets,
@@ -167,7 +168,7 @@ def unusual():
     tiny *= 1e-25
     beyond[5] = 1e6
     chosen = np.linspace(0, N - 1, 11).astype(int)
-    away[chosen[:8]] += 1000  # most of the rows whose median is the centre
+    away[chosen[:8]] += 100  # most of the rows whose median is the centre
     return {
         "a row is the median": around,
         "most rows are equal": no_spread,
@@ -194,6 +195,82 @@ def test_what_accelerated_steps_cannot_do_is_done_with_care(name):
     else:
         # Of the point one step before it is at most 1e-5.
         assert residual(np.float64(rows), told.value) <= 1.2e-5
+
+
+def accelerated_in_numpy(rows, count):
+    """So many turns: the plain step from the last point, and the residual there."""
+    point = np.median(rows[np.linspace(0, N - 1, 11).astype(int)], axis=0)
+    last = before = None
+    for _ in range(count):
+        offset = rows - point
+        weight = 1 / np.linalg.norm(offset, axis=1)
+        pull = weight @ offset
+        step = pull / weight.sum()
+        there, share = point + step, 0.0
+        if before is not None:
+            change = step - before
+            share = np.clip(step @ change / (change @ change), -20, 1)
+            following = there - share * (there - last)
+        else:
+            following = there
+        point, last, before = following, there, step
+    return there, np.linalg.norm(pull) / N
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_accelerated_steps_are_those_of_their_formula(count):
+    rows = cases()["collude"]
+
+    @jax.jit
+    def found(rows):
+        seen, it, _ = weiszfeld.accelerated(finite_rows(rows), 1e-9, count)
+        return seen.to_original(it.point), it.residual
+
+    point, left = found(rows)
+    expected, residual = accelerated_in_numpy(np.float64(rows), count)
+    # Numbers near 1; the share of a step is a ratio of numbers that were rounded.
+    np.testing.assert_allclose(point, expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(left, residual, rtol=2e-2, atol=1e-7)
+
+
+@pytest.mark.parametrize("shift", [20, 1000])
+def test_a_centre_that_is_too_far_away_is_not_trusted(shift):
+    rows = normal(N, D)
+    rows[np.linspace(0, N - 1, 11).astype(int)[:8]] += shift
+    assert not QUICK(rows)[1]
+
+
+def test_a_median_very_near_a_row_is_looked_at_with_care():
+    half, one = normal(40, D), normal(1, D, seed=2)
+    other = -half
+    other[0] += np.float32(0.03) * one[0]
+    rows = np.concatenate([half, other, one, np.zeros((1, D), np.float32)])
+    quick, right = QUICK(rows)
+    assert quick.row < 0
+    assert quick.residual <= 1e-5
+    assert not right
+
+
+def test_where_a_centre_among_some_rows_is_not_safe():
+    safe = jax.jit(lambda rows: centred_at_some_rows(finite_rows(rows), 34, 1024.0)[1])
+    rows = normal(N, D)
+    assert safe(rows)
+    assert not safe(np.float32(1e-12) * rows)  # squares nearly vanish
+    chosen = np.linspace(0, N - 1, 11).astype(int)
+    rows[np.setdiff1d(np.arange(N), chosen)[:36], 5] = np.nan  # more than may be rejected
+    assert not safe(rows)
+
+
+@pytest.mark.parametrize("f", [0, 5])
+def test_the_unit_of_distances_is_that_of_the_best_row(f):
+    rows = normal(N, D) * np.linspace(1, 3, N, dtype=np.float32)[:, None]
+    seen, squares = jax.jit(lambda rows: centred_distances(finite_rows(rows), f))(rows)
+    exact = np.sqrt(reference.squared_distances(np.float64(rows)))
+    q = np.sort(exact, axis=1)[:, N - f - 1]  # each row itself included
+    np.testing.assert_allclose(seen.q, q.min(), rtol=1e-6)
+    best = rows[np.argmin(q)]
+    assert np.array_equal(seen.centre, best)
+    np.testing.assert_allclose(np.sqrt(squares) * seen.unit, exact, rtol=1e-5, atol=0)
 
 
 def test_both_ways_under_a_map():

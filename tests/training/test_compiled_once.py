@@ -11,6 +11,7 @@ import pytest
 
 import jaxbyz as jb
 from jaxbyz.storage import lifting, programs
+from jaxbyz.storage.fingerprints import fingerprint
 from jaxbyz.storage.programs import compiled_once
 
 
@@ -311,3 +312,44 @@ def test_arguments_are_not_kept_with_the_program():
     gc.collect()
     assert seen() is None
     assert callable(call)
+
+
+def test_what_is_called_again_and_again_counts_every_time():
+    inner = jax.jit(lambda x: 0.1 * x)
+    program = jax.make_jaxpr(lambda x: inner(x) + inner(inner(x)))(1.0)
+    assert lifting.lifted_numbers(program.jaxpr) == [0.1] * 3
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_callback_is_found_beside_and_inside_other_calls(order):
+    one = jnp.float32(1)
+    calls = jax.jit(lambda x: jax.pure_callback(lambda v: v, one, x)), jax.jit(lambda x: x + x)
+    first, second = calls[::order]
+    program = jax.make_jaxpr(lambda x: second(first(x)))(one)
+    assert programs._calls_python(program.jaxpr)
+
+
+def test_digests_see_types_and_order():
+    one, whole = jnp.float32(1), jnp.int32(1)
+
+    def mark(function, *arguments):
+        return fingerprint(jax.make_jaxpr(function)(*arguments))
+
+    assert mark(lambda x: x + x, one) != mark(lambda x: x + x, whole)
+    assert mark(lambda x, y: x - y, one, one) != mark(lambda x, y: y - x, one, one)
+    assert mark(lambda x, y: x - y, one, one) == mark(lambda y, x: y - x, one, one)
+
+
+def test_devices_are_named_for_every_call():
+    # The text of both programs is the same; which mesh is named where is not.
+    devices = jax.devices()
+    meshes = [jax.sharding.Mesh(np.array(devices[i : i + 2]), ("x",)) for i in (0, 2)]
+    places = [jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("x")) for mesh in meshes]
+    inner = [jax.jit(lambda x, p=place: jax.lax.with_sharding_constraint(x, p)) for place in places]
+
+    def named(order):
+        program = jax.make_jaxpr(lambda x: [inner[i](x) for i in order])(jnp.ones(2))
+        return programs._places(program.jaxpr)
+
+    assert named((0, 1, 1)) != named((0, 0, 1))
+    assert named((0, 1, 1)) == named((0, 1, 1))

@@ -208,8 +208,9 @@ def centred_at_median(finite: FiniteRows, f: int) -> Centred:
 def centred_at_some_rows(finite: FiniteRows, f: int, far: float) -> tuple[Centred, jax.Array]:
     """The finite rows around the median of eleven of them, and whether that is safe, [].
 
-    It takes one pass over the rows. It is not safe where some of their squared distances from there
-    overflow or vanish, or a row is beyond `far` q; and it does not say how far away the centre is.
+    It takes one pass over the rows. It is not safe where a squared distance from there overflows,
+    q² nearly vanishes, a row is beyond `far` q, or more than f rows were rejected. It does not say
+    how far away the centre is.
 
     >>> from jaxbyz.aggregators.rows.finite import finite_rows
     >>> rows = finite_rows(jnp.arange(16.0)[:, None])
