@@ -13,7 +13,7 @@ from jax.extend import core
 from jaxbyz.seeds import is_key
 from jaxbyz.storage.lifting import HOLDING, is_lifted, programs_inside
 
-PLAIN = {bool, int}
+PLAIN = {bool, int}  # types of most parameters, whose text is all that they are
 
 
 def fingerprint(program: core.ClosedJaxpr, *trees: Any, lifted: bool = False) -> str:
@@ -59,7 +59,7 @@ def _array(value: Any) -> bytes:
 
 def _value(value: Any, known: dict[Any, bytes]) -> bytes:
     """A parameter of an equation: programs and arrays by what they hold, all else by its text."""
-    if value is None or type(value) in PLAIN:  # most of them
+    if value is None or type(value) in PLAIN:
         return str(value).encode()
     if isinstance(value, core.ClosedJaxpr):
         return _program(value.jaxpr, value.consts, known)

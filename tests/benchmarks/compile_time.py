@@ -50,7 +50,9 @@ def main() -> None:
     print(f"one round and its evaluation: {computed:.3f} s")
     for name in ("one round", "one round, other seeds"):
         print(f"{name}: starts after {middle[name] - 2 * computed:.2f} s")
-    print(f"another step size: {seconds(step=0.2):.2f} s")
+    times = [seconds(step=0.2 + i / 100) for i in range(9)]
+    low, median, high = statistics.quantiles(times, n=4)
+    print(f"another step size: {median:.2f} s (quartiles {low:.2f} … {high:.2f})")
 
 
 if __name__ == "__main__":

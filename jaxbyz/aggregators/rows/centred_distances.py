@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jaxbyz.aggregators.rows.centring import (
     FAR,
     Centred,
-    at_safe_centre,
+    as_they_are,
     centred_at_median,
     squared_distances_of,
 )
@@ -82,12 +82,5 @@ def _centred_at_row(
     unusable = finite.rejected[:, None] | finite.rejected
     nearest = smallest_of_lines(jnp.where(unusable, jnp.inf, squares), n - f)[1]
     best = jnp.argmin(nearest)
-    square = nearest[best]
-    safe = (
-        (finite.rejected.sum() <= f)
-        & jnp.isfinite(squares).all()
-        # What vanishes is then far below a rounding of q.
-        & (square >= float(jnp.finfo(squares.dtype).tiny) ** 0.5)
-        & (squares[best] <= far**2 * square).all()
-    )
-    return at_safe_centre(finite, finite.row(best), squares[best], square, safe), safe
+    seen, safe = as_they_are(finite, finite.row(best), squares[best], nearest[best], f, far)
+    return seen, safe & jnp.isfinite(squares).all()

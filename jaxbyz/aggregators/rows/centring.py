@@ -96,8 +96,7 @@ class Centred(NamedTuple):
 
         Otherwise the compiler takes the reading of the rows out of the loop, and keeps a copy.
         """
-        first, _ = jax.lax.optimization_barrier((self.first, changing))
-        return self._replace(first=first, finite=self.finite.inside_loop(changing))
+        return self._replace(finite=self.finite.inside_loop(changing))
 
     def to_original(self, point: jax.Array) -> jax.Array:
         """c + q̂ z of a point z [d] among the y_i."""
@@ -218,7 +217,7 @@ def centred_at_some_rows(finite: FiniteRows, f: int, far: float) -> tuple[Centre
     >>> seen.centre.tolist(), seen.q.item(), safe.item()
     ([7.0], 7.0, True)
     """
-    n, dtype = finite.raw.shape[0], finite.raw.dtype
+    n = finite.raw.shape[0]
     chosen = np.linspace(0, n - 1, CENTRE_ROWS).astype(int)
     (centre,) = select_ranks(
         [finite.row(i) for i in chosen], CENTRE_ROWS // 2, CENTRE_ROWS // 2 + 1
@@ -229,27 +228,36 @@ def centred_at_some_rows(finite: FiniteRows, f: int, far: float) -> tuple[Centre
 
     squares = finite.sums(squares_of)
     square = _ranked(finite, jnp.where(jnp.isfinite(squares), squares, jnp.inf), n - f - 1)
+    return as_they_are(finite, centre, squares, square, f, far)
+
+
+def as_they_are(
+    finite: FiniteRows,
+    centre: jax.Array,
+    squares: jax.Array,
+    square: jax.Array,
+    f: int,
+    far: float,
+) -> tuple[Centred, jax.Array]:
+    """The rows around a point [d], from their squared distances [n] and q² [], none shortened.
+
+    Returns:
+        These, and whether that is safe, [].
+    """
     safe = (
         (finite.rejected.sum() <= f)
         & jnp.isfinite(squares).all()
         # What vanishes is then far below a rounding of q.
-        & (square >= float(jnp.finfo(dtype).tiny) ** 0.5)
+        & (square >= float(jnp.finfo(squares.dtype).tiny) ** 0.5)
         & (squares <= far**2 * square).all()
     )
-    return at_safe_centre(finite, centre, squares, square, safe), safe
-
-
-def at_safe_centre(
-    finite: FiniteRows, centre: jax.Array, squares: jax.Array, square: jax.Array, safe: jax.Array
-) -> Centred:
-    """The rows around a point [d] from their squared distances [n] and q² [], as they are."""
     q = jnp.sqrt(jnp.where(safe, square, 1))
     unit = power_of_two(q)
     one = jnp.ones(squares.shape, squares.dtype)
     found = Offsets(one, jnp.sqrt(squares))
     shrink = jnp.ones((), squares.dtype)
     none = jnp.zeros(squares.shape, bool)
-    return Centred(finite, shrink, centre, found, q, unit, one / unit, one, none)
+    return Centred(finite, shrink, centre, found, q, unit, one / unit, one, none), safe
 
 
 def squared_distances_of(seen: Centred) -> jax.Array:

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxbyz.aggregators.rows.sorting import select_ranks
+from jaxbyz.core import Tree
 from jaxbyz.partitioned import in_shards, shards
 
 LANES = 128
@@ -41,7 +42,6 @@ CENTRE_ROWS = 11
 # more than 6 bits would be lost.
 DOUBT = 1 / 64
 
-Tree = Any
 Columns = Callable[[Any, int], jax.Array]  # (start, width) -> finite columns [n, width]
 
 
