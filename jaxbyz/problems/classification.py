@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from jaxbyz.data import Dataset, load, validate
 from jaxbyz.data.loading import by_name
 from jaxbyz.problems.division import divide
 from jaxbyz.problems.finite_sums import FiniteSum
-from jaxbyz.problems.models import MLP, LightNet
+from jaxbyz.problems.models import MLP, LightNet, is_known
 from jaxbyz.problems.networks import Network, network_of, template_of
 from jaxbyz.problems.problem import Problem, check_workers, prediction, require_data
 from jaxbyz.problems.samples import together, weighted
@@ -67,7 +68,7 @@ def classification(
             over all samples.
         model: features [B, ...] -> logits [B, classes]: a module of flax.linen or flax.nnx, a
             function of `rngs` that makes one of flax.nnx, or a pair of functions (init, apply), as
-            `networks.network_of` says. Default: of images `LightNet`, the conv net of the RoSDHB
+            `networks.network_of` says. It must be pure, as for `from_loss`. Default: of images `LightNet`, the conv net of the RoSDHB
             experiments, of other features an `MLP`. A module of flax.linen with a method
             `calibrate`, as in `resnets`, is evaluated with the statistics that it finds on the
             honest workers' training data.
@@ -107,21 +108,22 @@ def classification(
     require_data(
         data, "train_images", "(features, labels), or jaxbyz.data.Dataset.from_arrays(...)"
     )
-    network = None if model is None else network_of(model)
+    if model is not None:
+        network_of(model)  # raises before data are read
     dataset = validate(by_name(load, data, root))
     division = divide(dataset.train_labels, honest, alpha, partition, partition_seed, weighting)
     batch = division.batch(batch)
-    if network is None:
-        default = LightNet if dataset.train_images.ndim == 4 else MLP
-        network = network_of(default(dataset.classes))
+    if model is None:
+        model = (LightNet if dataset.train_images.ndim == 4 else MLP)(dataset.classes)
+    form = jax.ShapeDtypeStruct(dataset.train_images.shape[1:], dataset.train_images.dtype)
+    make = _known_objective if is_known(model) else _objective
+    network, template, mean = make(model, form, dataset.classes, batch, chunk)
     if network.calibrate is not None and division.weights is not None:
         raise ValueError(
             "model must need no statistics of batches where workers have different numbers of "
             "samples, got one that calibrates"
         )
-    template = template_of(network, dataset.train_images, dataset.classes)
-    flat, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
-    mean = _cross_entropy(network, unravel, batch, chunk)
+    d = sum(leaf.size for leaf in jax.tree.leaves(template))
     some = dataset.train_images[:1]
     images = on_device("train_images", dataset.train_images[division.places])
     labels = jnp.asarray(dataset.train_labels[division.places])
@@ -130,7 +132,7 @@ def classification(
         name=dataset.name,
         honest=honest,
         byzantine=byzantine,
-        dimension=flat.shape[0],
+        dimension=d,
         data=local,
         test=Samples(
             on_device("test_images", dataset.test_images), jnp.asarray(dataset.test_labels)
@@ -143,16 +145,39 @@ def classification(
             "gradient": mean.gradient_norm,
         },
         classes=dataset.classes,
-        unravel=unravel,
+        unravel=mean.unravel,
         predict=prediction(
             lambda x, features: jnp.asarray(network.apply(mean.evaluated_with(x, local), features)),
-            flat.shape[0],
+            d,
             dataset.train_images.shape[1:],
             template,
         ),
         sizes=division.sizes,
         batch=batch,
     )
+
+
+class _Objective(NamedTuple):
+    """What a model learns, whatever the data are."""
+
+    network: Network
+    template: Any  # shapes of its variables
+    mean: FiniteSum
+
+
+def _objective(
+    model: Any, features: jax.ShapeDtypeStruct, classes: int, batch: int | None, chunk: int
+) -> _Objective:
+    """Of a model of such features, without the axis [m] of samples."""
+    network = network_of(model)
+    one = jax.ShapeDtypeStruct((1, *features.shape), features.dtype)
+    template = template_of(network, one, classes)
+    _, unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), template))
+    return _Objective(network, template, _cross_entropy(network, unravel, batch, chunk))
+
+
+# Equal models of equal features are one objective, which is traced once.
+_known_objective = functools.lru_cache(maxsize=64)(_objective)
 
 
 def _cross_entropy(

@@ -54,26 +54,42 @@ class FiniteSum:
             owned(local),
         )
 
-    def gradient(self, data: Any, x: jax.Array) -> jax.Array:
-        """Of the mean loss, [d]."""
-        total = summed_in_chunks(lambda part: self._slope(x, part), data, self.chunk)
-        return (total / counted(data)).astype(x.dtype)
+    # What is compiled asks for these again and again: every worker, at the start, in the rounds and
+    # for the logs, and of every part of the samples. Each is traced once for data of a form.
+
+    @functools.cached_property
+    def gradient(self) -> Callable[[Any, jax.Array], jax.Array]:
+        """(data, x) -> of the mean loss, [d]."""
+
+        def gradient(data: Any, x: jax.Array) -> jax.Array:
+            total = summed_in_chunks(lambda part: self._slope(x, part), data, self.chunk)
+            return (total / counted(data)).astype(x.dtype)
+
+        return jax.jit(gradient)
 
     @functools.cached_property
     def _slope(self) -> Callable[[jax.Array, Any], jax.Array]:
-        """(x, samples) -> the gradient of the sum of the losses; traced once for samples of a form.
-
-        A program that is being traced asks for it again and again: for every part of the samples,
-        and at the start, in the rounds and for the logs.
-        """
+        """(x, samples) -> the gradient of the sum of the losses."""
         return jax.jit(
             jax.grad(lambda x, part: self._sums(("loss",), self.unravel(x), part)["loss"])
         )
 
     @functools.cached_property
     def _totals(self) -> Callable[[Any, Any], Columns]:
-        """(variables, samples) -> the sums of all columns, traced as seldom."""
+        """(variables, samples) -> the sums of all columns."""
         return jax.jit(lambda variables, part: self._sums(self.names, variables, part))
+
+    @functools.cached_property
+    def _means(self) -> Callable[[Any, Any], Columns]:
+        """(variables, samples) -> the means of all columns."""
+
+        def means(variables: Any, samples: Any) -> Columns:
+            total = summed_in_chunks(
+                lambda part: self._totals(variables, part), samples, self.chunk
+            )
+            return {name: total[name] / counted(samples) for name in self.names}
+
+        return jax.jit(means)
 
     def evaluated_with(self, x: jax.Array, data: Any) -> Any:
         """Variables to evaluate with; data are all workers'."""
@@ -84,11 +100,8 @@ class FiniteSum:
 
         def means(x: jax.Array, data: Any, test: Any) -> Columns:
             samples, prefix = (test, "test_") if held_out else (together(data), "")
-            variables = self.evaluated_with(x, data)
-            total = summed_in_chunks(
-                lambda part: self._totals(variables, part), samples, self.chunk
-            )
-            return {prefix + name: total[name] / counted(samples) for name in self.names}
+            found = self._means(self.evaluated_with(x, data), samples)
+            return {prefix + name: found[name] for name in self.names}
 
         return means
 

@@ -52,7 +52,9 @@ def from_loss(
 
     Args:
         init: key -> parameters, a pytree of floats.
-        loss: (parameters, sample) -> a number. A sample is `data` without its first axis.
+        loss: (parameters, sample) -> a number. A sample is `data` without its first axis. Like all
+            that JAX compiles, it must be pure: it is traced once for samples of one form, and other
+            variables that it reads count with the values that they have then.
         data: a pytree of arrays [N, ...], N samples.
         honest: h, the workers among whom the samples are divided: equally, at random, unless
             `partition` says otherwise.

@@ -12,6 +12,7 @@ from jax.extend import core
 
 from jaxbyz.seeds import is_key
 from jaxbyz.storage.lifting import HOLDING, is_lifted, programs_inside
+from jaxbyz.storage.remembered import of_programs
 
 PLAIN = {bool, int}  # types of most parameters, whose text is all that they are
 
@@ -32,7 +33,7 @@ def fingerprint(program: core.ClosedJaxpr, *trees: Any, lifted: bool = False) ->
     """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(_versions())
-    digest.update(_program(program.jaxpr, program.consts, {}, lifted))
+    digest.update(_program(program.jaxpr, program.consts, lifted))
     for leaf in jax.tree.leaves(trees):
         digest.update(_array(leaf))
     return digest.hexdigest()
@@ -57,16 +58,16 @@ def _array(value: Any) -> bytes:
     return hashlib.blake2b(f"{array.shape}{array.dtype} ".encode() + array.tobytes()).digest()
 
 
-def _value(value: Any, known: dict[Any, bytes]) -> bytes:
+def _value(value: Any) -> bytes:
     """A parameter of an equation: programs and arrays by what they hold, all else by its text."""
     if value is None or type(value) in PLAIN:
         return str(value).encode()
     if isinstance(value, core.ClosedJaxpr):
-        return _program(value.jaxpr, value.consts, known)
+        return _program(value.jaxpr, value.consts)
     if isinstance(value, core.Jaxpr):
-        return _program(value, (), known)
+        return _program(value, ())
     if isinstance(value, tuple | list):
-        return b"(" + b",".join(_value(part, known) for part in value) + b")"
+        return b"(" + b",".join(_value(part) for part in value) + b")"
     if isinstance(value, np.ndarray | np.generic | jax.Array):
         return _array(value)
     text = str(value)
@@ -74,12 +75,20 @@ def _value(value: Any, known: dict[Any, bytes]) -> bytes:
     return (re.sub(r"0x[0-9a-f]+", "", text) if "0x" in text else text).encode()
 
 
-def _program(
-    program: core.Jaxpr, constants: Any, known: dict[Any, bytes], lifted: bool = False
-) -> bytes:
-    """Its equations, with variables by the order in which they appear."""
-    if (id(program), lifted) in known and not constants:  # programs inside are often the same
-        return known[id(program), lifted]
+def _program(program: core.Jaxpr, constants: Any, lifted: bool = False) -> bytes:
+    """Its equations, and the constants that they use."""
+    found, used = _equations(program, lifted)
+    if not (used and constants):
+        return found
+    parts = [found]
+    for place, name in used:
+        parts += [name, _array(constants[place])]
+    return hashlib.blake2b(b" ".join(parts)).digest()
+
+
+@of_programs
+def _equations(program: core.Jaxpr, lifted: bool) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """With variables by the order in which they appear; and where used constants are, by name."""
     names: dict[Any, bytes] = {}
 
     def name(atom: Any) -> bytes:
@@ -99,16 +108,10 @@ def _program(
             parts.append(_kind(atom.aval) if argument else name(atom))
         parts += [b"->", *map(name, equation.outvars)]
         inside = programs_inside(equation) if lifted else []
-        parts += [_program(each.jaxpr, each.consts, known, lifted) for each in inside]
+        parts += [_program(each.jaxpr, each.consts, lifted) for each in inside]
         for key, value in sorted(equation.params.items()):
             if key not in HOLDING or not inside:
-                parts += [key.encode(), _value(value, known)]
+                parts += [key.encode(), _value(value)]
     parts += [b"returns", *map(name, program.outvars)]
-    used = set(names)
-    for variable, constant in zip(program.constvars, constants, strict=bool(constants)):
-        if variable in used:
-            parts += [name(variable), _array(constant)]
-    found = hashlib.blake2b(b" ".join(parts)).digest()
-    if not constants:
-        known[id(program), lifted] = found
-    return found
+    used = [(i, names[each]) for i, each in enumerate(program.constvars) if each in names]
+    return hashlib.blake2b(b" ".join(parts)).digest(), used

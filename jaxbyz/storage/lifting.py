@@ -21,6 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
+from jaxbyz.storage.remembered import of_programs
+
 ARITHMETIC = {"mul", "add", "sub"}
 CALLS = {"jit", "pjit", "closed_call", "core_call"}
 # Parameters of equations that hold the programs inside.
@@ -62,21 +64,17 @@ def programs_inside(equation: core.JaxprEqn) -> list[core.ClosedJaxpr]:
     return []
 
 
-def lifted_numbers(program: core.Jaxpr, known: dict[int, list[Any]] | None = None) -> list[Any]:
+@of_programs
+def lifted_numbers(program: core.Jaxpr) -> tuple[Any, ...]:
     """The numbers of a program that are lifted, in the order of its equations.
 
-    `known` are those of programs inside that were read before: many are called more than once.
-
     >>> lifted_numbers(jax.make_jaxpr(lambda x: (0.1 * x + 0.5) / 0.3)(1.0).jaxpr)
-    [0.1]
+    (0.1,)
     """
-    known = {} if known is None else known
-    if id(program) in known:
-        return known[id(program)]
-    found = []
+    found: list[Any] = []
     for equation in program.eqns:
         for inside in programs_inside(equation):
-            found += lifted_numbers(inside.jaxpr, known)
+            found += lifted_numbers(inside.jaxpr)
         for atom in equation.invars:
             if is_lifted(equation, atom):
                 number: Any = atom
@@ -84,8 +82,7 @@ def lifted_numbers(program: core.Jaxpr, known: dict[int, list[Any]] | None = Non
                 # A number of Python does not decide the dtype of what it is added to.
                 weak = kind.weak_type
                 found.append(float(number.val) if weak else np.asarray(number.val, kind.dtype))
-    known[id(program)] = found
-    return found
+    return tuple(found)
 
 
 def with_numbers(program: core.ClosedJaxpr) -> Callable[..., list[Any]]:

@@ -16,6 +16,7 @@ from jax.extend import core
 
 from jaxbyz.storage.fingerprints import fingerprint
 from jaxbyz.storage.lifting import lifted_numbers, with_numbers
+from jaxbyz.storage.remembered import of_programs
 
 KEPT = 128  # programs; the one that was not used for longest is forgotten first
 _programs: collections.OrderedDict[Any, Any] = collections.OrderedDict()
@@ -65,7 +66,7 @@ class Program:
         lift: bool = True,
     ):
         self._traced, self._key, self._compiler = traced, None, dict(compiler or {})
-        self._arguments, self._numbers = arguments, []
+        self._arguments, self._numbers = arguments, ()
         if not _calls_python(traced.jaxpr.jaxpr):
             if lift:
                 self._numbers = lifted_numbers(traced.jaxpr.jaxpr)
@@ -187,34 +188,27 @@ def _parts(equation: core.JaxprEqn) -> list[Any]:
     return [part.jaxpr if isinstance(part, core.ClosedJaxpr) else part for part in parts]
 
 
+@of_programs
 def _calls_python(program: core.Jaxpr) -> bool:
     """Whether a program, or one inside it, calls back into Python."""
-    # What is called in many places, as functions of JAX's are, is read once.
-    seen, left = {id(program)}, [program]
-    while left:
-        for equation in left.pop().eqns:
-            if "callback" in equation.primitive.name:
-                return True
-            for part in _parts(equation):
-                if isinstance(part, core.Jaxpr) and id(part) not in seen:
-                    seen.add(id(part))
-                    left.append(part)
-    return False
+    return any(
+        "callback" in equation.primitive.name
+        or any(isinstance(part, core.Jaxpr) and _calls_python(part) for part in _parts(equation))
+        for equation in program.eqns
+    )
 
 
-def _places(program: core.Jaxpr, known: dict[int, list[Any]] | None = None) -> tuple[Any, ...]:
+@of_programs
+def _places(program: core.Jaxpr) -> tuple[Any, ...]:
     """Devices that a program itself names; the text of a mesh does not say which ones they are.
 
-    They are named for every call of a program inside, which is read once.
+    They are named for every call of a program inside.
     """
-    known = {} if known is None else known
-    if id(program) not in known:
-        found: list[Any] = []
-        for equation in program.eqns:
-            for part in _parts(equation):
-                if isinstance(part, core.Jaxpr):
-                    found += _places(part, known)
-                elif isinstance(part, jax.sharding.Sharding | jax.sharding.Mesh):
-                    found.append(part)
-        known[id(program)] = found
-    return tuple(known[id(program)])
+    found: list[Any] = []
+    for equation in program.eqns:
+        for part in _parts(equation):
+            if isinstance(part, core.Jaxpr):
+                found += _places(part)
+            elif isinstance(part, jax.sharding.Sharding | jax.sharding.Mesh):
+                found.append(part)
+    return tuple(found)

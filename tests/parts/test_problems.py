@@ -548,3 +548,31 @@ def test_digits():
     assert problem.data.labels.shape == (10, 150)
     assert set(np.unique(problem.data.labels)) == set(range(10))
     assert problem.test.images.shape[1:] == (8, 8, 1)
+
+
+def test_equal_models_of_equal_features_are_one_traced_objective():
+    def objective(data="digits", **options):
+        return classification(data, **{"honest": 2} | options).oracle.__self__
+
+    class Own(models.LightNet):
+        pass
+
+    one = objective()
+    # Workers, their number and their data are no part of it.
+    assert one is objective(honest=3, alpha=1.0, model=models.LightNet(10))
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(40, 3)).astype(np.float32), np.arange(40) % 2
+    flat = (features, labels)
+    others = [
+        objective(chunk=7), objective(batch=5), objective(model=models.LightNet(10, 3)),
+        objective(model=models.Linear(10)), objective(model=models.MLP(10, (3,))),
+        objective(model=models.MLP(10, (4,))), objective(flat), objective((features[:, :2], labels)),
+        objective((features, np.arange(40) % 4)),
+    ]  # fmt: skip
+    assert len({id(each) for each in (one, *others)}) == 1 + len(others)
+    # What a user's class computes, and what a list holds, may change.
+    for model in (Own(10), models.MLP(10, [3])):
+        assert objective(model=model) is not objective(model=model)
+    # An unusable model is an error, also after an equal number of another type was usable.
+    with pytest.raises(ValueError, match="model must"):
+        objective(model=models.MLP(10, (3.0,)))

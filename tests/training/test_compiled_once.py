@@ -299,7 +299,7 @@ def test_which_numbers_stay_in_the_program():
     program = jax.make_jaxpr(
         lambda x: (x * 0.1 + 0.75 - 3.0 + 1e-5) / 0.3 * jnp.inf * 257.0 * 255.0 + 1023.0 * x
     )(1.0)
-    assert lifting.lifted_numbers(program.jaxpr) == [0.1, 1e-5, 257.0, 1023.0]
+    assert lifting.lifted_numbers(program.jaxpr) == (0.1, 1e-5, 257.0, 1023.0)
 
 
 def test_arguments_are_not_kept_with_the_program():
@@ -317,7 +317,7 @@ def test_arguments_are_not_kept_with_the_program():
 def test_what_is_called_again_and_again_counts_every_time():
     inner = jax.jit(lambda x: 0.1 * x)
     program = jax.make_jaxpr(lambda x: inner(x) + inner(inner(x)))(1.0)
-    assert lifting.lifted_numbers(program.jaxpr) == [0.1] * 3
+    assert lifting.lifted_numbers(program.jaxpr) == (0.1,) * 3
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -353,3 +353,27 @@ def test_devices_are_named_for_every_call():
 
     assert named((0, 1, 1)) != named((0, 0, 1))
     assert named((0, 1, 1)) == named((0, 1, 1))
+
+
+def test_a_program_is_read_once_and_its_constants_every_time():
+    offset = np.arange(3.0)
+    program = jax.make_jaxpr(lambda x: x + offset)(jnp.ones(3))
+    others = [jax.extend.core.ClosedJaxpr(program.jaxpr, [2 * offset]) for _ in range(2)]
+    marks = [fingerprint(each) for each in (program, *others)]
+    assert marks[0] != marks[1] == marks[2]
+    # A number that is lifted does not count, in the same program read twice.
+    step = jax.make_jaxpr(lambda x: 0.1 * x)(1.0)
+    assert fingerprint(step) != fingerprint(step, lifted=True)
+
+
+def test_what_was_read_is_kept_no_longer_than_the_program():
+    program = jax.make_jaxpr(lambda x: jax.lax.fori_loop(0, 3, lambda i, x: 0.1 * x, x))(1.0)
+    fingerprint(program, lifted=True)
+    assert lifting.lifted_numbers(program.jaxpr) == (0.1,)
+    assert not programs._calls_python(program.jaxpr)
+    assert programs._places(program.jaxpr) == ()
+    seen = weakref.ref(program.jaxpr)
+    del program
+    jax.clear_caches()
+    gc.collect()
+    assert seen() is None
