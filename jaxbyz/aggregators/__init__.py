@@ -2,7 +2,7 @@
 
     coordinatewise   mean, trimmed mean, medians, MeaMed, Phocas. Start here.
     geometric, clipping, central   the geometric median; clipped steps; rows near one point
-    weiszfeld        the steps towards the geometric median
+    weiszfeld, approach   steps towards the geometric median; steps whose pull is bounded
     selection, subsets, spectral   Krum and Bulyan; all subsets of n-f rows; CAF and DnC
     preaggregation, one_of         rules around rules: mixing, bucketing, clipping; one of several
     from_functions   a rule from your own function: `stateless`

@@ -6,16 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz import checks
-from jaxbyz.aggregators.from_functions import Details, aggregated, with_details
-from jaxbyz.aggregators.rows import (
-    FiniteRows,
-    apply_to_scaled,
-    finite_rows,
-    offsets,
-    power_of_two,
-    shrink_for,
-    weighted_offsets,
-)
+from jaxbyz.aggregators.approach import Pull, approached, approached_with_care
+from jaxbyz.aggregators.from_functions import aggregated, no_state
+from jaxbyz.aggregators.rows import Offsets, apply_to_scaled, finite_rows, power_of_two, widened
 from jaxbyz.contracts.constructors import part
 from jaxbyz.core import Aggregated, Aggregator, Key, Tree
 
@@ -48,9 +41,9 @@ def centered_clipping(tau: float | jax.Array, iterations: int) -> Aggregator:
 
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         del key
-        finite = finite_rows(rows)
-        value = _pulled(finite, state.astype(finite.raw.dtype), tau, iterations)
-        return value.astype(state.dtype), aggregated(rows, value, finite.rejected)
+        raw = widened(rows)
+        value, rejected = approached(raw, state.astype(raw.dtype), _clipped_at(tau), iterations)
+        return value.astype(state.dtype), aggregated(rows, value, rejected)
 
     return Aggregator(jnp.zeros, apply)
 
@@ -79,7 +72,8 @@ def centered_clipping_from(
     def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
         finite = finite_rows(rows)
         state, start = apply_to_scaled(pivot, key, state, finite)
-        value = _pulled(finite, start.value.astype(finite.raw.dtype), tau, iterations)
+        begin = start.value.astype(finite.raw.dtype)
+        value = approached_with_care(finite, begin, _clipped_at(tau), iterations)
         return state, aggregated(rows, value, finite.rejected | start.rejected, start.details)
 
     return Aggregator(pivot.init, apply)
@@ -107,29 +101,28 @@ def smoothed_weiszfeld(iterations: int, nu: float | jax.Array) -> Aggregator:
     iterations = checks.count("iterations", iterations, minimum=1)
     nu = checks.interval("nu", nu, 0, float("inf"), closed="neither")
 
-    def rule(rows: FiniteRows) -> tuple[jax.Array, Details]:
-        dtype = rows.raw.dtype
-        shrink = shrink_for(rows)
-        floor = jnp.maximum((nu * shrink).astype(dtype), jnp.finfo(dtype).tiny)
+    def bound(shrink: jax.Array) -> jax.Array:
+        return jnp.maximum((nu * shrink).astype(shrink.dtype), jnp.finfo(shrink.dtype).tiny)
+
+    def factors(found: Offsets, floor: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         unit = power_of_two(floor)
+        distance = jnp.maximum(found.distance, floor)  # [n]
+        far = found.distance > floor
+        first = 1 / jnp.where(far, found.size, unit)
+        second = jnp.where(far, 1 / jnp.where(far, found.length, 1), unit / floor)
+        least = distance.min()
+        total = (least / distance).sum()  # Σ β in the unit of the largest
+        # z + Σ β (x - z) / Σ β, which is the mean of weights β.
+        return first, second, least / total
 
-        def moved(_: jax.Array, point: jax.Array) -> jax.Array:
-            here = rows.inside_loop(point)
-            found = offsets(here, shrink, point, least=floor)
-            distance = jnp.maximum(found.distance, floor)  # [n]
-            far = found.distance > floor
-            first = 1 / jnp.where(far, found.size, unit)
-            second = jnp.where(far, 1 / jnp.where(far, found.length, 1), unit / floor)
-            total = (distance.min() / distance).sum()  # Σ β in the unit of the largest
-            # z + Σ β (x - z) / Σ β, which is the mean of weights β.
-            return point + weighted_offsets(here, shrink, point, first, second) * (
-                distance.min() / total
-            )
+    def apply(key: Key | None, state: Tree, rows: jax.Array) -> tuple[Tree, Aggregated]:
+        del key
+        raw = widened(rows)
+        start = jnp.zeros(raw.shape[1], raw.dtype)
+        value, rejected = approached(raw, start, Pull(bound, factors), iterations)
+        return state, aggregated(rows, value, rejected)
 
-        end = jax.lax.fori_loop(0, iterations, moved, jnp.zeros_like(rows.replacement))
-        return end / shrink, {}
-
-    return with_details(rule)
+    return Aggregator(no_state, apply)
 
 
 def _checked(tau: float | jax.Array, iterations: int) -> tuple[float | jax.Array, int]:
@@ -137,20 +130,16 @@ def _checked(tau: float | jax.Array, iterations: int) -> tuple[float | jax.Array
     return tau, checks.count("iterations", iterations, minimum=1)
 
 
-def _pulled(
-    rows: FiniteRows, start: jax.Array, tau: float | jax.Array, iterations: int
-) -> jax.Array:
-    """The steps of centred clipping; no difference of rows and no square of one overflows."""
-    n = rows.raw.shape[0]
-    shrink = shrink_for(rows, start)
-    limit = (tau * shrink).astype(rows.raw.dtype)
+def _clipped_at(tau: float | jax.Array) -> Pull:
+    """(x - z) min(1, τ/‖x - z‖), the mean over all rows."""
 
-    def step(_: jax.Array, point: jax.Array) -> jax.Array:
-        here = rows.inside_loop(point)
-        found = offsets(here, shrink, point, least=limit)
+    def bound(shrink: jax.Array) -> jax.Array:
+        return (tau * shrink).astype(shrink.dtype)
+
+    def factors(found: Offsets, limit: jax.Array) -> tuple[jax.Array, jax.Array, float]:
         far = found.distance > limit
         first = jnp.where(far, 1 / found.size, 1)
         second = jnp.where(far, limit / jnp.where(far, found.length, 1), 1)
-        return point + weighted_offsets(here, shrink, point, first, second / n)
+        return first, second / len(second), 1.0
 
-    return jax.lax.fori_loop(0, iterations, step, start * shrink) / shrink
+    return Pull(bound, factors)

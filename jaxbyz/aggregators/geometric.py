@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxbyz import checks
 from jaxbyz.aggregators.analysis.coefficients import known_constants, ratio
 from jaxbyz.aggregators.from_functions import Details, require_majority, with_details
-from jaxbyz.aggregators.rows import FiniteRows, centred_distances, weighted_from
+from jaxbyz.aggregators.rows import FiniteRows, centred_distances, unless, weighted_from
 from jaxbyz.aggregators.rows.distances import DIRECT_ROWS
 from jaxbyz.aggregators.rows.numbers import SHORT
 from jaxbyz.aggregators.weiszfeld import Iterate, accelerated, inverse, steps
@@ -84,13 +84,8 @@ def geometric_median(
             return _from_distances(rows, goal, max_iterations)
         seen, quick, right = accelerated(rows, goal, min(QUICK_STEPS, max_iterations))
 
-        def again(carry: tuple) -> tuple:
-            value, details = _from_distances(rows.inside_loop(carry[0]), goal, max_iterations)
-            return jnp.array(False), value, details
-
-        # A loop of one turn or none: mapped over seeds, a `cond` would always go both ways.
-        begin = ~right, seen.to_original(quick.point), _details(quick, goal)
-        return jax.lax.while_loop(lambda carry: carry[0], again, begin)[1:]
+        found = seen.to_original(quick.point), _details(quick, goal)
+        return unless(right, found, rows, lambda held: _from_distances(held, goal, max_iterations))
 
     return with_details(rule, known_constants(published=lambda n, f: 4 * (1 + ratio(n, f)) ** 2))
 

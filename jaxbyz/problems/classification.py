@@ -68,10 +68,10 @@ def classification(
             over all samples.
         model: features [B, ...] -> logits [B, classes]: a module of flax.linen or flax.nnx, a
             function of `rngs` that makes one of flax.nnx, or a pair of functions (init, apply), as
-            `networks.network_of` says. It must be pure, as for `from_loss`. Default: of images `LightNet`, the conv net of the RoSDHB
-            experiments, of other features an `MLP`. A module of flax.linen with a method
-            `calibrate`, as in `resnets`, is evaluated with the statistics that it finds on the
-            honest workers' training data.
+            `networks.network_of` says. It must be pure, as the loss of `from_loss`. Default: of
+            images `LightNet`, the conv net of the RoSDHB experiments, of other features an `MLP`. A
+            module of flax.linen with a method `calibrate`, as in `resnets`, is evaluated with the
+            statistics that it finds on the honest workers' training data.
         batch: samples in one draw; None: all local data, so that gradients are deterministic.
         chunk: how many images go through the model at a time. On CPU a part that fits into a
             core's cache is faster: `LightNet` on MNIST takes half the time on one core with 60.

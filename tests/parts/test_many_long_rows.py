@@ -302,7 +302,10 @@ def test_a_centre_among_some_rows_is_one_of_them_in_every_coordinate():
 def test_rules_of_rows_that_are_divided_over_devices():
     rows = cases()["collude"]
     rows[3, 5] = np.nan
-    rules = [aggregators.geometric_median(20), aggregators.krum(20)]
+    rules = [
+        aggregators.geometric_median(20), aggregators.krum(20),
+        aggregators.centered_clipping(20.0, 2), aggregators.smoothed_weiszfeld(2, 0.1),
+    ]  # fmt: skip
 
     def all_of(rows):
         states = [rule.init(rows.shape[1]) for rule in rules]

@@ -562,12 +562,11 @@ def test_equal_models_of_equal_features_are_one_traced_objective():
     assert one is objective(honest=3, alpha=1.0, model=models.LightNet(10))
     rng = np.random.default_rng(0)
     features, labels = rng.normal(size=(40, 3)).astype(np.float32), np.arange(40) % 2
-    flat = (features, labels)
     others = [
         objective(chunk=7), objective(batch=5), objective(model=models.LightNet(10, 3)),
         objective(model=models.Linear(10)), objective(model=models.MLP(10, (3,))),
-        objective(model=models.MLP(10, (4,))), objective(flat), objective((features[:, :2], labels)),
-        objective((features, np.arange(40) % 4)),
+        objective(model=models.MLP(10, (4,))), objective((features, labels)),
+        objective((features[:, :2], labels)), objective((features, np.arange(40) % 4)),
     ]  # fmt: skip
     assert len({id(each) for each in (one, *others)}) == 1 + len(others)
     # What a user's class computes, and what a list holds, may change.

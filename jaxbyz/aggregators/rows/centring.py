@@ -153,6 +153,16 @@ def offsets(
     return Offsets(*lengths_of(columns, squares, n, d, finite.raw.dtype, asked))
 
 
+def plain_offsets(finite: FiniteRows, point: jax.Array) -> Offsets:
+    """The same in one pass, s = 1, where squares may overflow or vanish."""
+
+    def squares_of(part: jax.Array, start: int) -> jax.Array:
+        return (part - point[start : start + part.shape[1]]) ** 2
+
+    squares = finite.sums(squares_of)
+    return Offsets(jnp.ones_like(squares), jnp.sqrt(squares))
+
+
 def _ranked(finite: FiniteRows, values: jax.Array, rank: int) -> jax.Array:
     """The value of this rank among those of finite rows, if they are so many, else of all; []."""
     enough = (~finite.rejected).sum() > rank

@@ -159,6 +159,18 @@ def finite_rows(rows: jax.Array) -> FiniteRows:
     return FiniteRows(raw, rejected, rejected, _median_of_others(raw, rejected), size, length)
 
 
+def rows_as_they_are(rows: jax.Array) -> FiniteRows:
+    """Rows [n, d] of which none is replaced, before it is known whether they are finite.
+
+    >>> rows_as_they_are(jnp.array([[1.0], [jnp.inf]])).array.ravel().tolist()
+    [1.0, inf]
+    """
+    raw = widened(rows)
+    n, d = raw.shape
+    none, ones = jnp.zeros(n, bool), jnp.ones(n, raw.dtype)
+    return FiniteRows(raw, none, none, jnp.zeros(d, raw.dtype), ones, ones)
+
+
 def weighted(weights: jax.Array, rows: FiniteRows) -> jax.Array:
     """Σ w_i x_i: weights [n] -> [d], or [m, n] -> [m, d].
 
