@@ -28,6 +28,7 @@ from jaxbyz.aggregators.rows.centring import (
 from jaxbyz.aggregators.rows.distances import distances_of
 from jaxbyz.aggregators.rows.finite import FiniteRows
 from jaxbyz.aggregators.rows.numbers import SHORT
+from jaxbyz.aggregators.rows.twice import unless
 from jaxbyz.column_passes import smallest_of_lines
 
 
@@ -59,13 +60,12 @@ def centred_distances(
     squares = distances_of(finite.columns, n, d, finite.raw.dtype)
     seen, safe = _centred_at_row(finite, squares, f, far)
 
-    def again(carry: tuple) -> tuple:
-        seen, squares = carefully(finite.inside_loop(carry[0]))
-        return jnp.array(False), _without_rows(seen), squares
+    def again(finite: FiniteRows) -> tuple[Centred, jax.Array]:
+        seen, squares = carefully(finite)
+        return _without_rows(seen), squares
 
-    # A loop of one turn or none: mapped over seeds, a `cond` would always go both ways.
-    begin = ~safe, _without_rows(seen), squares / seen.unit / seen.unit
-    _, seen, squares = jax.lax.while_loop(lambda carry: carry[0], again, begin)
+    found = _without_rows(seen), squares / seen.unit / seen.unit
+    seen, squares = unless(safe, found, finite, again)
     return seen._replace(finite=seen.finite._replace(raw=finite.raw)), squares
 
 

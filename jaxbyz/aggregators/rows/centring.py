@@ -22,7 +22,7 @@ Byzantine ones; nobody can move the unit beyond what κ allows. Derived here, wi
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -136,21 +136,23 @@ def offsets(
     n, d = finite.raw.shape
     enough = least_squares(d, finite.raw.dtype)
 
-    def moved(part: jax.Array, start: int) -> jax.Array:
+    def moved(part: jax.Array, shrink: jax.Array, point: jax.Array, start: int) -> jax.Array:
         return part * shrink - point[start : start + part.shape[1]]
 
-    def columns(start: int, width: int) -> jax.Array:
-        return moved(finite.columns(start, width), start)
+    def columns(given: tuple[FiniteRows, Any, Any], start: int, width: int) -> jax.Array:
+        finite, shrink, point = given
+        return moved(finite.columns(start, width), shrink, point, start)
 
     def squares() -> jax.Array:
-        return finite.sums(lambda part, start: moved(part, start) ** 2)
+        return finite.sums(lambda part, start: moved(part, shrink, point, start) ** 2)
 
     def asked(squares: jax.Array) -> jax.Array:
         if rank is None:
             return jnp.asarray(least) ** 2 >= enough
         return _ranked(finite, jnp.where(jnp.isfinite(squares), squares, jnp.inf), rank) >= enough
 
-    return Offsets(*lengths_of(columns, squares, n, d, finite.raw.dtype, asked))
+    given = finite, shrink, point
+    return Offsets(*lengths_of(given, columns, squares, n, d, finite.raw.dtype, asked))
 
 
 def plain_offsets(finite: FiniteRows, point: jax.Array) -> Offsets:

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 
 from jaxbyz.aggregators.rows.numbers import lengths, reciprocal, weighted_sum, widened
 from jaxbyz.aggregators.rows.sorting import sort_rows
+from jaxbyz.aggregators.rows.twice import unless
 from jaxbyz.column_passes import UNROLLED_ROWS, largest_entries, over_columns, row_sums
 
 
@@ -64,17 +65,20 @@ def _median_of_others(rows: jax.Array, replaced: jax.Array) -> jax.Array:
     left = (~replaced).sum()
     half = reciprocal(2, rows.dtype)
 
-    def middle(start: jax.Array | int, width: int) -> jax.Array:
-        part = jax.lax.dynamic_slice_in_dim(rows, start, width, axis=1)
-        ordered = sort_rows(jnp.where(replaced[:, None], jnp.inf, part))  # what is left comes first
-        lower = ordered[jnp.maximum(left - 1, 0) // 2]
-        upper = ordered[left // 2]
-        return jnp.where(left > 0, lower * half + upper * half, 0).astype(rows.dtype)
+    def median(given: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+        rows, replaced, left = given
+
+        def middle(start: jax.Array | int, width: int) -> jax.Array:
+            part = jax.lax.dynamic_slice_in_dim(rows, start, width, axis=1)
+            ordered = sort_rows(jnp.where(replaced[:, None], jnp.inf, part))  # others come last
+            lower = ordered[jnp.maximum(left - 1, 0) // 2]
+            upper = ordered[left // 2]
+            return jnp.where(left > 0, lower * half + upper * half, 0).astype(rows.dtype)
+
+        return over_columns(middle, d)
 
     d = rows.shape[1]
-    return jax.lax.cond(
-        replaced.any(), lambda: over_columns(middle, d), lambda: jnp.zeros(d, rows.dtype)
-    )
+    return unless(~replaced.any(), jnp.zeros(d, rows.dtype), (rows, replaced, left), median)
 
 
 class FiniteRows(NamedTuple):

@@ -9,18 +9,15 @@ import jax.numpy as jnp
 from jaxbyz.aggregators.rows.centring import shrink_for
 from jaxbyz.aggregators.rows.finite import FiniteRows
 from jaxbyz.aggregators.rows.numbers import lengths
+from jaxbyz.aggregators.rows.twice import unless
 
 
 def _parts(finite: FiniteRows) -> tuple[jax.Array, jax.Array]:
     """m [n] and √Σ (v/m)² [n] of the finite rows; the second is 0 or far from the smallest."""
     one = jnp.ones((1,), finite.raw.dtype)
     replaced = finite.replaced
-    size, length = jax.lax.cond(
-        replaced.any(), lambda: lengths(finite.replacement[None]), lambda: (one, one)
-    )
-    return jnp.where(finite.replaced, size, finite.size), jnp.where(
-        finite.replaced, length, finite.length
-    )
+    size, length = unless(~replaced.any(), (one, one), finite.replacement[None], lengths)
+    return jnp.where(replaced, size, finite.size), jnp.where(replaced, length, finite.length)
 
 
 def row_norms(finite: FiniteRows) -> tuple[jax.Array, jax.Array]:

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxbyz.aggregators.rows.twice import unless
 from jaxbyz.column_passes import SUMMED_ROWS, largest_of, over_columns, row_sums, sum_of_rows
 
 SHORT = 1024  # rows with fewer entries are looked at with care at once, which is less to compile
@@ -82,45 +83,48 @@ def lengths(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     For long rows m = 1 and one pass is all, unless some squares are too large or too small.
     """
 
-    def columns(start: int, width: int) -> jax.Array:
+    def columns(rows: jax.Array, start: int, width: int) -> jax.Array:
         return jax.lax.slice_in_dim(rows, start, start + width, axis=1)
+
+    def squares() -> jax.Array:
+        return row_sums(lambda start, width: columns(rows, start, width) ** 2, d)
 
     n, d = rows.shape
     least = least_squares(d, rows.dtype)
-
-    def squares() -> jax.Array:
-        return row_sums(lambda start, width: columns(start, width) ** 2, d)
-
-    return lengths_of(columns, squares, n, d, rows.dtype, lambda squares: (squares >= least).all())
+    return lengths_of(
+        rows, columns, squares, n, d, rows.dtype, lambda squares: (squares >= least).all()
+    )
 
 
 def lengths_of(
-    columns: Callable[[int, int], jax.Array],
+    given: Any,
+    columns: Callable[[Any, int, int], jax.Array],
     squares: Callable[[], jax.Array],
     n: int,
     d: int,
     dtype: Any,
     enough: Callable[[jax.Array], jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
-    """The same of rows that are given by their columns (start, width) -> [n, width].
+    """The same of rows that are given by their columns (given, start, width) -> [n, width].
 
     `squares()` is Σ x², [n]; `enough` of that tells whether none is too small to be used as it is.
     """
 
-    def squares_in(size: jax.Array) -> jax.Array:
-        reciprocal = (1 / size)[:, None]
-        return row_sums(lambda start, width: (columns(start, width) * reciprocal) ** 2, d)
+    def carefully(given: Any) -> tuple[jax.Array, jax.Array]:
+        def some(start: int, width: int) -> jax.Array:
+            return columns(given, start, width)
 
-    def carefully() -> tuple[jax.Array, jax.Array]:
-        largest = largest_of(columns, n, d, dtype)
+        largest = largest_of(some, n, d, dtype)
         size = power_of_two(jnp.where(jnp.isfinite(largest), largest, 0))
-        return size, jnp.sqrt(squares_in(size))
+        reciprocal = (1 / size)[:, None]
+        squares = row_sums(lambda start, width: (some(start, width) * reciprocal) ** 2, d)
+        return size, jnp.sqrt(squares)
 
     if d < SHORT:
-        return carefully()
+        return carefully(given)
     found = squares()
     plain = jnp.isfinite(found).all() & enough(found)
-    return jax.lax.cond(plain, lambda: (jnp.ones(n, dtype), jnp.sqrt(found)), carefully)
+    return unless(plain, (jnp.ones(n, dtype), jnp.sqrt(found)), given, carefully)
 
 
 def weighted_sum(
