@@ -63,6 +63,10 @@ def squared_distances(rows: jax.Array) -> jax.Array:
 
 def distances_of(columns: Columns, n: int, d: int, dtype: Any) -> jax.Array:
     """The same of rows that are given by their columns."""
+    if n <= DIRECT_ROWS and d < STEPS * LANES:
+        found = _summed_over_shards(_of_short_rows, columns, d)
+        half = jnp.triu(found, 1)  # both halves are computed, and may differ in a rounding
+        return half + half.T
     if n <= DIRECT_ROWS:
         first, second = (index.astype(np.int32) for index in np.triu_indices(n, 1))
         half = jnp.zeros((n, n), dtype)
@@ -71,6 +75,13 @@ def distances_of(columns: Columns, n: int, d: int, dtype: Any) -> jax.Array:
         )
         return half + half.T
     return _by_products(columns, n, d)
+
+
+def _of_short_rows(columns: Columns, d: int) -> jax.Array:
+    """‖x_i - x_j‖² [n, n] of rows that fit into a core's cache, also mapped over many seeds."""
+    # Held, or the compiler would compute what the columns are of for every pair.
+    rows = jax.lax.optimization_barrier(columns(0, d))
+    return jax.lax.map(lambda row: ((rows - row) ** 2).sum(axis=-1), rows)
 
 
 def _of_pairs(columns: Columns, n: int, d: int, first: np.ndarray, second: np.ndarray) -> jax.Array:
