@@ -1,0 +1,104 @@
+"""What is done with care is done where a row asks for it alone, also mapped over seeds.
+
+Mapped, a `cond` becomes a selection, and computes both of its branches for every seed.
+"""
+
+import importlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxbyz import aggregators
+from jaxbyz.aggregators.rows import finite_rows, row_norms
+from jaxbyz.aggregators.rows.numbers import SHORT
+
+D = SHORT + 6
+
+
+@pytest.fixture(autouse=True)
+def _in_single_precision():
+    with jax.enable_x64(False):
+        yield
+    jax.clear_caches()  # functions that count were traced
+
+
+def counting(monkeypatch, place):
+    """How often a function, module.name, is run in compiled programs, seed by seed."""
+    jax.clear_caches()
+    module, _, name = place.rpartition(".")
+    module = importlib.import_module(f"jaxbyz.aggregators.{module}")
+    runs, function = [], getattr(module, name)
+
+    def counted(*arguments, **options):
+        jax.debug.callback(lambda: runs.append(name))
+        return function(*arguments, **options)
+
+    monkeypatch.setattr(module, name, counted)
+    return runs
+
+
+def seeds(change, n=40):
+    """Rows [3, n, D] of three seeds, of which the last two are plain, or all."""
+    rows = np.random.default_rng(0).normal(size=(3, n, D)).astype(np.float32)
+    change(rows[0])
+    return rows
+
+
+def plain(rows):
+    pass
+
+
+def bad(rows):
+    rows[1, 5] = np.nan
+
+
+def large(rows):
+    rows[1] *= np.float32(1e30)
+
+
+WAYS = {
+    "median of the other rows": ("rows.finite.over_columns", aggregators.mean(), 20, bad),
+    "lengths": ("rows.numbers.largest_of", aggregators.mean(), 20, large),
+    "distances from a median": (
+        "rows.centred_distances.centred_at_median", aggregators.krum(3), 20, large,
+    ),
+    "geometric median": (
+        "geometric._from_distances", aggregators.geometric_median(3), 40, large,
+    ),
+    "clipping": (
+        "approach.approached_with_care", aggregators.centered_clipping(9.0, 1), 20, large,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_done_with_care_that_no_seed_asks_for(way, monkeypatch):
+    place, rule, n, change = WAYS[way]
+    runs = counting(monkeypatch, place)
+    call = jax.jit(jax.vmap(lambda rows: rule.apply(None, rule.init(D), rows)[1].value))
+    call(seeds(plain, n)).block_until_ready()
+    jax.effects_barrier()
+    assert runs == []
+    found = call(seeds(change, n))
+    jax.effects_barrier()
+    assert runs
+    alone = jax.jit(lambda rows: rule.apply(None, rule.init(D), rows)[1].value)
+    for rows, value in zip(seeds(change, n), found, strict=True):
+        # The same sums in the order of another program; the residual of a median is 1e-5.
+        np.testing.assert_allclose(value, alone(rows), rtol=1e-4, atol=1e-4)
+
+
+def test_norms_of_a_replacement_are_computed_where_there_is_one(monkeypatch):
+    runs = counting(monkeypatch, "rows.norms.lengths")
+    call = jax.jit(jax.vmap(lambda rows: jnp.stack(row_norms(finite_rows(rows))[:1])))
+    call(seeds(plain)).block_until_ready()
+    jax.effects_barrier()
+    assert runs == []
+    found = call(seeds(bad))[:, 0]
+    jax.effects_barrier()
+    assert runs
+    rows = np.float64(seeds(bad))
+    rows[0, 1] = np.median(np.delete(rows[0], 1, axis=0), axis=0)
+    np.testing.assert_allclose(found, np.linalg.norm(rows, axis=2), rtol=1e-6)
