@@ -26,9 +26,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jaxbyz.aggregators.rows.distances import CENTRE_ROWS, distances_of
+from jaxbyz.aggregators.rows.distances import distances_of, median_of_some
 from jaxbyz.aggregators.rows.finite import FiniteRows
 from jaxbyz.aggregators.rows.numbers import least_squares, lengths_of, power_of_two, weighted_sum
 from jaxbyz.aggregators.rows.sorting import select_ranks
@@ -230,10 +229,7 @@ def centred_at_some_rows(finite: FiniteRows, f: int, far: float) -> tuple[Centre
     ([7.0], 7.0, True)
     """
     n = finite.raw.shape[0]
-    chosen = np.linspace(0, n - 1, CENTRE_ROWS).astype(int)
-    (centre,) = select_ranks(
-        [finite.row(i) for i in chosen], CENTRE_ROWS // 2, CENTRE_ROWS // 2 + 1
-    )
+    centre = median_of_some(n, finite.row)
 
     def squares_of(part: jax.Array, start: int) -> jax.Array:
         return (part - centre[start : start + part.shape[1]]) ** 2
@@ -281,17 +277,12 @@ def squared_distances_of(seen: Centred) -> jax.Array:
 def distances_from(seen: Centred, point: jax.Array) -> jax.Array:
     """‖y_i - z‖ for a point z [d], [n]."""
 
-    def squares(part: jax.Array, start: int) -> jax.Array:
-        """Of columns of the x_i, or of their replacement alone, whose factors are all the same."""
+    def squares(part: jax.Array, start: int, first: jax.Array, second: jax.Array) -> jax.Array:
         end = start + part.shape[1]
-        rows = slice(None) if len(part) == len(seen.first) else jnp.argmax(seen.finite.replaced)
-        first, second = (
-            jnp.atleast_1d(factor[rows])[:, None] for factor in (seen.first, seen.second)
-        )
         offset = (part * seen.shrink - seen.centre[start:end]) * first * second
         return (offset - point[start:end]) ** 2
 
-    return jnp.sqrt(seen.finite.sums(squares))
+    return jnp.sqrt(seen.finite.sums(squares, seen.first, seen.second))
 
 
 def weighted_from(weights: jax.Array, seen: Centred, point: jax.Array) -> jax.Array:

@@ -158,7 +158,6 @@ def _by_products(columns: Columns, n: int, d: int) -> jax.Array:
 
 def _products(columns: Columns, n: int, d: int) -> jax.Array:
     """⟨x_i - c, x_j - c⟩ with a central c, [n, n], for i ≤ j; the others may be 0."""
-    some = jnp.linspace(0, n - 1, CENTRE_ROWS).astype(int)
     many = n >= MANY_ROWS
     block = MANY_COLUMNS if many else max(1, PRODUCT_NUMBERS // n)
     at_once = 1 if many else PRODUCTS
@@ -166,8 +165,7 @@ def _products(columns: Columns, n: int, d: int) -> jax.Array:
 
     def multiplied(start: Any, width: int) -> list[jax.Array]:
         part = columns(start, width)
-        (centre,) = select_ranks(part[some], CENTRE_ROWS // 2, CENTRE_ROWS // 2 + 1)
-        part = part - centre
+        part = part - median_of_some(n, lambda i: part[i])
         return [
             jnp.matmul(part[a:b], part[a:].T, precision=jax.lax.Precision.HIGHEST)
             for a, b in itertools.pairwise(cuts)
@@ -182,6 +180,18 @@ def _products(columns: Columns, n: int, d: int) -> jax.Array:
     return jnp.concatenate(
         [jnp.pad(x, ((0, 0), (a, 0))) for x, a in zip(total, cuts, strict=False)]
     )
+
+
+def median_of_some(n: int, row: Callable[[int], jax.Array]) -> jax.Array:
+    """The coordinate-wise median of eleven of n rows, which are given one by one.
+
+    >>> median_of_some(21, lambda i: jnp.array([1.0 * i])).item()
+    10.0
+    """
+    chosen = np.linspace(0, n - 1, CENTRE_ROWS).astype(int)
+    middle = CENTRE_ROWS // 2
+    (median,) = select_ranks([row(i) for i in chosen], middle, middle + 1)
+    return median
 
 
 def _sum_over_blocks(part: Callable[[Any, int], Tree], d: int, block: int) -> Tree:

@@ -110,23 +110,36 @@ class FiniteRows(NamedTuple):
         """One x_i, [d]; cut out of the whole array it would cost a copy of all."""
         return jnp.where(self.replaced[i], self.replacement, self.raw[i])
 
-    def sums(self, function: Callable[[jax.Array, int], jax.Array]) -> jax.Array:
-        """Σ_j f(x_i)_j of all x_i, [n]; f maps columns [m, width] from `start` to as many numbers.
+    def sums(self, function: Callable[..., jax.Array], *factors: jax.Array) -> jax.Array:
+        """Σ_j f(x_i)_j of all x_i, [n].
+
+        f maps columns [m, width] from `start`, and factors [m, 1] of their rows, to as many
+        numbers. The factors [n] of rows that are replaced are all the same.
 
         Among many rows a `where` would have an array of all of them made before they are summed. So
         the replacement has a sum of its own.
+
+        >>> rows = finite_rows(jnp.array([[1.0, 2.0], [jnp.nan, 0.0], [3.0, 4.0]]))
+        >>> rows.sums(lambda part, start, a: part * a, jnp.array([1.0, 2.0, 3.0])).tolist()
+        [3.0, 10.0, 21.0]
         """
         n, d = self.raw.shape
+        all_of = [factor[:, None] for factor in factors]
         if n <= UNROLLED_ROWS:
-            return row_sums(lambda start, width: function(self.columns(start, width), start), d)
+            return row_sums(
+                lambda start, width: function(self.columns(start, width), start, *all_of), d
+            )
 
-        def sums_of(rows: jax.Array) -> jax.Array:
+        def sums_of(rows: jax.Array, factors: list[jax.Array]) -> jax.Array:
             def some(start: int, width: int) -> jax.Array:
-                return function(jax.lax.slice_in_dim(rows, start, start + width, axis=1), start)
+                part = jax.lax.slice_in_dim(rows, start, start + width, axis=1)
+                return function(part, start, *factors)
 
             return row_sums(some, d)
 
-        return jnp.where(self.replaced, sums_of(self.replacement[None]), sums_of(self.raw))
+        one = jnp.argmax(self.replaced)
+        replacement = sums_of(self.replacement[None], [each[one][None] for each in all_of])
+        return jnp.where(self.replaced, replacement, sums_of(self.raw, all_of))
 
     def replacing(self, others: jax.Array) -> FiniteRows:
         """The same, with other rows [n] bool replaced as well.
