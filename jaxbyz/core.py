@@ -19,6 +19,7 @@ import numpy as np
 
 from jaxbyz import checks
 from jaxbyz.contracts import returned
+from jaxbyz.contracts.shown import shown
 from jaxbyz.deprecations import renamed, renamed_field
 
 Array = jax.Array
@@ -82,6 +83,9 @@ class Compressor(NamedTuple):
     alpha: Callable[[int], float] | None
     recipe: Recipe | None = None
 
+    def __repr__(self) -> str:
+        return shown(self)
+
 
 class Aggregated(NamedTuple):
     """What an aggregation rule returns."""
@@ -134,7 +138,7 @@ class Robustness(NamedTuple):
         return renamed_field(self, "cells", "pieces")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Aggregator:
     """A rule R^{n×d} -> R^d. Its result is finite whenever at most f rows are rejected.
 
@@ -162,6 +166,9 @@ class Aggregator:
     bind: Callable[[int], Aggregator] | None = None  # f -> the rule; None: the rule knows its f
     by_coordinate: bool = False
     recipe: Recipe | None = None
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     def __call__(self, rows: Array) -> Array:
         """Aggregate rows [n, d] to [d], for rules without state and randomness.
@@ -261,6 +268,9 @@ class Algorithm(NamedTuple):
     bind: Callable[[int], Algorithm] | None = None
     recipe: Recipe | None = None
 
+    def __repr__(self) -> str:
+        return shown(self)
+
 
 class View(NamedTuple):
     """All that the attacker knows when it chooses the Byzantine messages of a round."""
@@ -297,6 +307,9 @@ class Attack(NamedTuple):
     poison: Callable[[Tree], Tree] | None
     abstain: Callable[[Tree, View], Array] | None = None  # -> [] bool
     recipe: Recipe | None = None
+
+    def __repr__(self) -> str:
+        return shown(self)
 
 
 __getattr__ = renamed(__name__, {"Cell": "LinearPiece"}, globals())

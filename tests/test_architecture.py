@@ -26,6 +26,7 @@ LEVELS = {
     "contracts": 0,
     "contracts.callers": 0,
     "contracts.returned": 0,
+    "contracts.shown": 0,
     "seeds": 0,
     "core": 1,
     "storage": 1,

@@ -245,7 +245,7 @@ MISTAKES = {
         "robustness must be a Robustness or None, got the number 0.5"),
     "stateless of a constructor": (lambda: jb.stateless(jb.krum),
         "rule", "the function krum, which makes a jaxbyz aggregator", "krum(f=...)"),
-    "f as a rule": (lambda: jb.trimmed_mean(jb.mean()), "f must be an integer", "Coordinatewise"),
+    "f as a rule": (lambda: jb.trimmed_mean(jb.mean()), "f must be an integer", "got mean()"),
     "waiting rule called": (lambda: jb.trimmed_mean(f=None)(jnp.zeros((4, 2))),
         "f must be given", "trimmed_mean(f=...)", "problem"),
     "scaled, uncalled": (lambda: jb.scaled(jb.rand_k),

@@ -38,7 +38,7 @@ from jaxbyz.problems.problem import Problem
 from jaxbyz.problems.regularisers import Regulariser
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Logistic(Problem):
     """A logistic regression with its constants, in float64 on the host.
 

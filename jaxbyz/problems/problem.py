@@ -10,12 +10,13 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxbyz import checks
+from jaxbyz.contracts.shown import shown
 from jaxbyz.core import Key, Oracle, Recipe, Tree
 
 Evaluator = Callable[[jax.Array, Tree, Tree], dict[str, jax.Array]]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Problem:
     """An objective to be minimised, the data of h honest workers, and f Byzantine workers.
 
@@ -43,6 +44,9 @@ class Problem:
     # (None: all of them).
     sizes: np.ndarray | None = dataclasses.field(default=None, kw_only=True)
     batch: int | None = dataclasses.field(default=None, kw_only=True)
+
+    def __repr__(self) -> str:
+        return shown(self)
 
 
 def gradient_of(problem: Problem) -> Callable[[jax.Array], jax.Array]:

@@ -37,7 +37,7 @@ class QuadraticData:
     vector: jax.Array  # [d] b_i = A_i c_i
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Quadratics(Problem):
     """A problem of quadratics with its exact constants, in float64 on the host."""
 

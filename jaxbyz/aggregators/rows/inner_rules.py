@@ -20,7 +20,7 @@ Rows = Sequence[jax.Array] | jax.Array  # n arrays [w], or one [n, w]
 ColumnRule = Callable[[Rows], jax.Array]  # finite rows -> [w], for any number w of columns
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Coordinatewise(Aggregator):
     """An aggregator without state that is one function of the entries of a column."""
 
