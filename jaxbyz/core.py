@@ -144,7 +144,8 @@ class Aggregator:
 
     `init(d)` makes the state, which is None for nearly all rules. A rule that needs neither key nor
     state can be called on rows [n, d] like any function, also under `jax.jit`, `vmap` or `grad`,
-    and then returns the vector alone. `robustness` is read by `jaxbyz.aggregators.kappa`; None
+    and then returns the vector alone. (`geometric_median` and `caf` iterate until they are done, and
+    can be differentiated forward only, by `jax.jvp`.) `robustness` is read by `jaxbyz.aggregators.kappa`; None
     means that nothing is known.
 
     A rule that was made with f = None, or from such a rule, does not know its number of Byzantine

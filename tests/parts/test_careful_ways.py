@@ -102,3 +102,46 @@ def test_norms_of_a_replacement_are_computed_where_there_is_one(monkeypatch):
     rows = np.float64(seeds(bad))
     rows[0, 1] = np.median(np.delete(rows[0], 1, axis=0), axis=0)
     np.testing.assert_allclose(found, np.linalg.norm(rows, axis=2), rtol=1e-6)
+
+
+# ---- derivatives -------------------------------------------------------------------------------
+
+SMOOTH = {
+    "mean": aggregators.mean(),
+    "krum": aggregators.krum(2),
+    "nnm": aggregators.nnm(2, aggregators.trimmed_mean(2)),
+    "clipping": aggregators.centered_clipping(20.0, 2),
+    "weiszfeld": aggregators.smoothed_weiszfeld(2, 0.1),
+    "arc": aggregators.arc(2, aggregators.mean()),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_rules_are_differentiated_in_both_directions(name):
+    rule, (n, d) = SMOOTH[name], (9, D)
+    along, weights = (np.random.default_rng(i).normal(size=s) for i, s in enumerate([(n, d), d]))
+
+    @jax.jit
+    def slopes(rows):
+        def loss(rows):
+            return rule.apply(None, rule.init(d), rows)[1].value @ weights
+
+        backwards = jax.grad(loss)(rows)
+        forwards = jax.jvp(loss, (rows,), (jnp.asarray(along),))[1]
+        h = 1e-7  # so that no order of numbers changes on the way
+        apart = (loss(rows + h * along) - loss(rows - h * along)) / (2 * h)
+        return (backwards * along).sum(), forwards, apart
+
+    with jax.enable_x64(True):
+        for change in (plain, wide):
+            rows = np.random.default_rng(5).normal(size=(n, d))
+            change(rows)
+            found, forwards, apart = slopes(rows)
+            np.testing.assert_allclose(found, forwards, rtol=1e-9)
+            # Roundings of sums of a thousand numbers, 1e-15 of them, over h.
+            np.testing.assert_allclose(found, apart, rtol=1e-6, atol=1e-7 * np.abs(rows).max())
+
+
+def wide(rows):
+    """Numbers of a size whose squares vanish beside others, in double precision."""
+    rows[3] *= 1e160
