@@ -144,9 +144,9 @@ class Aggregator:
 
     `init(d)` makes the state, which is None for nearly all rules. A rule that needs neither key nor
     state can be called on rows [n, d] like any function, also under `jax.jit`, `vmap` or `grad`,
-    and then returns the vector alone. (`geometric_median` and `caf` iterate until they are done, and
-    can be differentiated forward only, by `jax.jvp`.) `robustness` is read by `jaxbyz.aggregators.kappa`; None
-    means that nothing is known.
+    and then returns the vector alone. Only `geometric_median` and `caf`, which iterate until they
+    are done, can be differentiated in one direction alone, by `jax.jvp`. `robustness` is read by
+    `jaxbyz.aggregators.kappa`; None means that nothing is known.
 
     A rule that was made with f = None, or from such a rule, does not know its number of Byzantine
     rows yet. `bind(f)` is the same rule for f of them. `build`, `train` and `compare` call it with
