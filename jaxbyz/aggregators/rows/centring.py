@@ -229,7 +229,7 @@ def centred_at_some_rows(finite: FiniteRows, f: int, far: float) -> tuple[Centre
     ([7.0], 7.0, True)
     """
     n = finite.raw.shape[0]
-    centre = median_of_some(n, finite.row)
+    centre = median_of_some(n, lambda chosen: [finite.row(i) for i in chosen])
 
     def squares_of(part: jax.Array, start: int) -> jax.Array:
         return (part - centre[start : start + part.shape[1]]) ** 2

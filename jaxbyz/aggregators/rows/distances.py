@@ -165,7 +165,8 @@ def _products(columns: Columns, n: int, d: int) -> jax.Array:
 
     def multiplied(start: Any, width: int) -> list[jax.Array]:
         part = columns(start, width)
-        part = part - median_of_some(n, lambda i: part[i])
+        # Gathered: of rows that are cut out one by one, the compiler computes all anew for each.
+        part = part - median_of_some(n, lambda chosen: part[chosen])
         return [
             jnp.matmul(part[a:b], part[a:].T, precision=jax.lax.Precision.HIGHEST)
             for a, b in itertools.pairwise(cuts)
@@ -182,15 +183,15 @@ def _products(columns: Columns, n: int, d: int) -> jax.Array:
     )
 
 
-def median_of_some(n: int, row: Callable[[int], jax.Array]) -> jax.Array:
-    """The coordinate-wise median of eleven of n rows, which are given one by one.
+def median_of_some(n: int, rows: Callable[[np.ndarray], Any]) -> jax.Array:
+    """The coordinate-wise median of eleven of n rows, which are given by their indices.
 
-    >>> median_of_some(21, lambda i: jnp.array([1.0 * i])).item()
+    >>> median_of_some(21, lambda chosen: jnp.arange(21.0)[chosen, None]).item()
     10.0
     """
     chosen = np.linspace(0, n - 1, CENTRE_ROWS).astype(int)
     middle = CENTRE_ROWS // 2
-    (median,) = select_ranks([row(i) for i in chosen], middle, middle + 1)
+    (median,) = select_ranks(rows(chosen), middle, middle + 1)
     return median
 
 
