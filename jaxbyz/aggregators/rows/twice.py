@@ -27,9 +27,7 @@ def unless(right: jax.Array, found: Any, given: Any, again: Callable[[Any], Any]
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _unless(
-    again: Callable[..., Any], right: jax.Array, found: Any, given: tuple[Any, ...]
-) -> Any:
+def _unless(again: Callable[..., Any], right: jax.Array, found: Any, given: tuple[Any, ...]) -> Any:
     def turn(carry: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
         # Otherwise the compiler takes what does not change out of the loop, and it is always done.
         held, _ = jax.lax.optimization_barrier((given, carry))
