@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jaxbyz.partitioned import in_shards, shards
 
 BLOCK = 8192
+LANES = 64  # the width of a block of columns is a multiple of it
 FOLDS = 16
 NARROW = 1024  # fewer columns are not folded
 UNROLLED_ROWS = 64  # up to so many rows are treated one by one, in one pass over the data
@@ -38,15 +39,18 @@ def over_columns(
     """
     if d <= block or shards() > 1:
         return function(0, d)
+    blocks = -(-d // block)
+    # As many blocks, of equal width: the last one overlaps the one before by little.
+    width = min(block, -(-d // (blocks * LANES)) * LANES)
 
     def add(i: jax.Array, found: jax.Array) -> jax.Array:
-        start = jnp.minimum(i * block, d - block)  # the last block may overlap the one before
-        part = function(start, block)
+        start = jnp.minimum(i * width, d - width)
+        part = function(start, width)
         return jax.lax.dynamic_update_slice_in_dim(found, part, start, axis=-1)
 
-    part = jax.eval_shape(lambda: function(0, block))
+    part = jax.eval_shape(lambda: function(0, width))
     begin = jnp.zeros((*part.shape[:-1], d), part.dtype)
-    return jax.lax.fori_loop(0, -(-d // block), add, begin)
+    return jax.lax.fori_loop(0, blocks, add, begin)
 
 
 def sum_of_rows(weights: jax.Array, rows: Sequence[jax.Array] | jax.Array) -> jax.Array:

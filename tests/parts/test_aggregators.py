@@ -168,9 +168,9 @@ def test_many_rows_take_the_library_sort(name):
 
 def test_networks_below_and_above_64_rows_agree(monkeypatch):
     rows = jnp.asarray(np.random.default_rng(3).integers(0, 4, size=(9, 50)).astype(float))
-    network = sorting.sort_rows(rows), jnp.stack(sorting.select_ranks(rows, 2, 7))
+    network = jnp.stack(sorting.sorted_rows(rows)), jnp.stack(sorting.select_ranks(rows, 2, 7))
     monkeypatch.setattr(sorting, "NETWORK_ROWS", 3)
-    library = sorting.sort_rows(rows), jnp.stack(sorting.select_ranks(rows, 2, 7))
+    library = jnp.stack(sorting.sorted_rows(rows)), jnp.stack(sorting.select_ranks(rows, 2, 7))
     assert jnp.array_equal(network[0], library[0])
     assert jnp.array_equal(jnp.sort(network[1], axis=0), library[1])
 
@@ -825,7 +825,7 @@ def test_partition_networks_bring_every_rank_into_its_class(n):
 def test_networks_on_arrays_sort_infinities_and_ties():
     rows = np.random.default_rng(20).integers(-2, 3, size=(10, 64)).astype(float)
     rows[rows == 2], rows[rows == -2] = np.inf, -np.inf
-    assert np.array_equal(sorting.sort_rows(jnp.asarray(rows)), np.sort(rows, axis=0))
+    assert np.array_equal(jnp.stack(sorting.sorted_rows(jnp.asarray(rows))), np.sort(rows, axis=0))
     spoilt = jnp.asarray(rows).at[0].set(jnp.nan)
     assert (sorting.ordered_entries(spoilt)[0] == jnp.inf).all()
     assert jnp.array_equal(sorting.ordered_entries(spoilt)[1:], rows[1:])

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxbyz.aggregators.rows.numbers import lengths, reciprocal, weighted_sum, widened
-from jaxbyz.aggregators.rows.sorting import sort_rows
+from jaxbyz.aggregators.rows.sorting import rows_of_ranks
 from jaxbyz.aggregators.rows.twice import unless
 from jaxbyz.column_passes import UNROLLED_ROWS, largest_entries, over_columns, row_sums
 
@@ -70,9 +70,9 @@ def _median_of_others(rows: jax.Array, replaced: jax.Array) -> jax.Array:
 
         def middle(start: jax.Array | int, width: int) -> jax.Array:
             part = jax.lax.dynamic_slice_in_dim(rows, start, width, axis=1)
-            ordered = sort_rows(jnp.where(replaced[:, None], jnp.inf, part))  # others come last
-            lower = ordered[jnp.maximum(left - 1, 0) // 2]
-            upper = ordered[left // 2]
+            part = jnp.where(replaced[:, None], jnp.inf, part)  # these come last
+            ranks = jnp.maximum(left - 1, 0) // 2, left // 2
+            lower, upper = rows_of_ranks(part, *ranks)
             return jnp.where(left > 0, lower * half + upper * half, 0).astype(rows.dtype)
 
         return over_columns(middle, d)

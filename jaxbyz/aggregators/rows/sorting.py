@@ -156,12 +156,19 @@ def sorted_rows(rows: Sequence[jax.Array] | jax.Array) -> list[jax.Array]:
     return partly_sorted(rows, range(len(rows)))
 
 
-def sort_rows(rows: jax.Array) -> jax.Array:
-    """Every column of [n, d] in increasing order; NaN counts as +Inf.
+def rows_of_ranks(rows: jax.Array, *ranks: jax.Array) -> list[jax.Array]:
+    """The entries [d] of some ranks [] of every column of [n, d]; NaN counts as +Inf.
 
-    >>> sort_rows(jnp.array([[3.0], [1.0], [2.0]])).ravel().tolist()
-    [1.0, 2.0, 3.0]
+    >>> rows = jnp.array([[3.0, 9.0], [1.0, 8.0], [2.0, 7.0]])
+    >>> [row.tolist() for row in rows_of_ranks(rows, jnp.array(0), jnp.array(2))]
+    [[1.0, 7.0], [3.0, 9.0]]
     """
-    if rows.shape[0] > NETWORK_ROWS:
-        return _sorted_by_turns(rows)
-    return jnp.stack(sorted_rows(rows))
+    if len(rows) > NETWORK_ROWS:
+        ordered = _sorted_by_turns(rows)
+        return [ordered[rank] for rank in ranks]
+    # Taken by comparing, not by indexing: for that, an array of all rows would be written.
+    wires = sorted_rows(rows)
+    found = [wires[0]] * len(ranks)
+    for i, row in enumerate(wires):
+        found = [jnp.where(rank == i, row, old) for rank, old in zip(ranks, found, strict=True)]
+    return found
