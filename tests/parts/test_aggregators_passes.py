@@ -12,7 +12,14 @@ from jaxbyz.aggregators.rows.centring import offsets, shrink_for
 from jaxbyz.aggregators.rows.distances import squared_distances
 from jaxbyz.aggregators.rows.finite import finite_rows
 from jaxbyz.aggregators.rows.numbers import lengths
-from jaxbyz.column_passes import UNROLLED_ROWS, largest_entries, row_sums, smallest_of_lines
+from jaxbyz.column_passes import (
+    LANES,
+    UNROLLED_ROWS,
+    largest_entries,
+    over_columns,
+    row_sums,
+    smallest_of_lines,
+)
 from jaxbyz.core import Aggregator
 from tests.reference import aggregators as reference
 
@@ -161,6 +168,39 @@ def test_many_rows_are_sorted_in_blocks_of_columns(n, d):
     assert np.array_equal(jnp.stack(jax.jit(sorting.sorted_rows)(rows)), expected)
     assert np.array_equal(jnp.stack(sorting.select_ranks(jnp.asarray(rows), 4, 9)), expected[4:9])
     assert np.array_equal(jnp.stack(sorting.sorted_rows(list(jnp.asarray(rows)))), expected)
+
+
+@pytest.mark.parametrize("n", [1, 2, 20, 70])
+def test_rows_of_ranks_are_taken_without_an_array_of_all(n):
+    rows = normal(n, 9).round(1)  # with ties
+    rows[0, 0], rows[n // 2, 1] = np.nan, -np.inf
+    ranks = n // 3, n - 1
+    found = jax.jit(sorting.rows_of_ranks)
+    expected = np.sort(np.where(np.isnan(rows), np.inf, rows), axis=0)
+    assert np.array_equal(jnp.stack(found(rows, *ranks)), expected[list(ranks)])
+    if n <= sorting.NETWORK_ROWS:
+        # With it, the network of 64 rows took 20 s to compile and ran on one core.
+        text = found.lower(rows, *ranks).as_text()
+        assert "select" in text
+        assert "concatenate" not in text
+        assert "dynamic" not in text
+
+
+@pytest.mark.parametrize("d", [1, 63, 64, 65, 128, 129, 1000, 8193])
+@pytest.mark.parametrize("block", [1, 64, 100, 900])
+def test_blocks_of_columns_are_of_equal_width(d, block):
+    widths = []
+
+    def function(start, width):
+        widths.append(width)
+        return start + jnp.arange(2 * width).reshape(2, width) % width
+
+    found = over_columns(function, d, block)
+    assert np.array_equal(found, np.tile(np.arange(d), (2, 1)))
+    (width,) = set(widths)
+    blocks = -(-d // block)
+    assert width <= block
+    assert width * blocks < d + LANES * blocks
 
 
 # ---- memory ------------------------------------------------------------------------------------
