@@ -51,6 +51,7 @@ collect_ignore_glob = [
     "*/any_size.py",
     "*/killed_run.py",
     "*/one_process.py",
+    "*/some_rows.py",
 ]
 
 MEMORY = 6 * 2**20  # KiB; compiled programs of all tests together can take more
@@ -84,6 +85,13 @@ def forget(folder):
 def x64():
     """64-bit numbers for one test."""
     with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def x32():
+    """32-bit numbers for one test, whatever JAX is set to."""
+    with jax.enable_x64(False):
         yield
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from lengths import often
+from parts.some_rows import normal
 
 from jaxbyz import aggregators
 from jaxbyz.aggregators.rows import sorting
@@ -23,17 +24,9 @@ from jaxbyz.column_passes import (
 from jaxbyz.core import Aggregator
 from tests.reference import aggregators as reference
 
+pytestmark = pytest.mark.usefixtures("x32")
+
 LONG = 40_003  # columns: no multiple of any block, and more than one block of each kind
-
-
-def normal(*shape, seed=0, dtype=np.float32):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
-
-
-@pytest.fixture(autouse=True)
-def _in_single_precision():
-    with jax.enable_x64(False):
-        yield
 
 
 @pytest.mark.parametrize("d", [1, 1023, 1024, 1025, 2048, LONG])

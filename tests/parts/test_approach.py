@@ -4,31 +4,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from parts.some_rows import normal, replaced
 
 from jaxbyz import aggregators
 from jaxbyz.aggregators import approach
 from jaxbyz.aggregators.rows.numbers import SHORT
 from tests.reference import aggregators as reference
 
+pytestmark = pytest.mark.usefixtures("x32")
+
 D = SHORT + 76
 SIZES = [7, 70, 130]  # added one by one, in one sum for each row, and multiplied
-
-
-@pytest.fixture(autouse=True)
-def _in_single_precision():
-    with jax.enable_x64(False):
-        yield
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def replaced(rows):
-    """The rows in float64, with the median of the finite ones in place of the others."""
-    rows = np.float64(rows)
-    bad = ~np.isfinite(rows).all(axis=1)
-    return np.where(bad[:, None], np.median(rows[~bad], axis=0), rows)
 
 
 def kinds(n):

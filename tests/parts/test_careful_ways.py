@@ -17,10 +17,12 @@ from jaxbyz.aggregators.rows.numbers import SHORT
 D = SHORT + 6
 
 
+pytestmark = pytest.mark.usefixtures("x32")
+
+
 @pytest.fixture(autouse=True)
-def _in_single_precision():
-    with jax.enable_x64(False):
-        yield
+def _nothing_remembered():
+    yield
     jax.clear_caches()  # functions that count were traced
 
 

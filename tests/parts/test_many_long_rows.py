@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from parts.some_rows import normal, replaced
 
 from jaxbyz import aggregators
 from jaxbyz.aggregators import weiszfeld
@@ -24,24 +25,9 @@ from jaxbyz.partitioned import by_coordinates, dividing
 from tests.collectives import held, sent
 from tests.reference import aggregators as reference
 
+pytestmark = pytest.mark.usefixtures("x32")
+
 N, D = 70, 1100
-
-
-@pytest.fixture(autouse=True)
-def _in_single_precision():
-    with jax.enable_x64(False):
-        yield
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def replaced(rows):
-    """The rows in float64, with the median of the finite ones in place of the others."""
-    rows = np.float64(rows)
-    bad = ~np.isfinite(rows).all(axis=1)
-    return np.where(bad[:, None], np.median(rows[~bad], axis=0), rows)
 
 
 # ---- sums along rows ---------------------------------------------------------------------------
