@@ -118,32 +118,73 @@ SMOOTH = {
 }
 
 
-@pytest.mark.parametrize("name", SMOOTH)
-def test_rules_are_differentiated_in_both_directions(name):
-    rule, (n, d) = SMOOTH[name], (9, D)
-    along, weights = (np.random.default_rng(i).normal(size=s) for i, s in enumerate([(n, d), d]))
-
-    @jax.jit
-    def slopes(rows):
-        def loss(rows):
-            return rule.apply(None, rule.init(d), rows)[1].value @ weights
-
-        backwards = jax.grad(loss)(rows)
-        forwards = jax.jvp(loss, (rows,), (jnp.asarray(along),))[1]
-        h = 1e-7  # so that no order of numbers changes on the way
-        apart = (loss(rows + h * along) - loss(rows - h * along)) / (2 * h)
-        return (backwards * along).sum(), forwards, apart
-
-    with jax.enable_x64(True):
-        for change in (plain, wide):
-            rows = np.random.default_rng(5).normal(size=(n, d))
-            change(rows)
-            found, forwards, apart = slopes(rows)
-            np.testing.assert_allclose(found, forwards, rtol=1e-9)
-            # Roundings of sums of a thousand numbers, 1e-15 of them, over h.
-            np.testing.assert_allclose(found, apart, rtol=1e-6, atol=1e-7 * np.abs(rows).max())
+def zero(rows):
+    """A row of length 0, which is where clipping starts from."""
+    rows[4] = 0
 
 
 def wide(rows):
     """Numbers of a size whose squares vanish beside others, in double precision."""
     rows[3] *= 1e160
+
+
+CHANGES = [plain, wide, bad, zero]
+
+
+@pytest.mark.parametrize("d", [40, D], ids=["short", "long"])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_rules_are_differentiated_in_both_directions(name, d):
+    rule, n = SMOOTH[name], 9
+    along, weights = (np.random.default_rng(i).normal(size=s) for i, s in enumerate([(n, d), d]))
+
+    def loss(rows):
+        return rule.apply(None, rule.init(d), rows)[1].value @ weights
+
+    @jax.jit
+    @jax.vmap
+    def slopes(rows):
+        forwards = jax.jvp(loss, (rows,), (jnp.asarray(along),))[1]
+        h = 1e-7  # so that no order of numbers changes on the way
+        apart = (loss(rows + h * along) - loss(rows - h * along)) / (2 * h)
+        return jax.grad(loss)(rows), forwards, apart
+
+    with jax.enable_x64(True):
+        rows = np.random.default_rng(5).normal(size=(len(CHANGES), n, d))
+        for change, some in zip(CHANGES, rows, strict=True):
+            change(some)
+        # Mapped, since then both ways are computed, and the wrong one must leave no trace.
+        for some, backwards, forwards, apart in zip(rows, *slopes(rows), strict=True):
+            np.testing.assert_allclose((backwards * along).sum(), forwards, rtol=1e-9)
+            # Roundings of sums of a thousand numbers, 1e-15 of them, over h.
+            tolerance = 1e-7 * np.nanmax(np.abs(some))
+            np.testing.assert_allclose(forwards, apart, rtol=1e-6, atol=tolerance)
+        assert (slopes(rows)[0][CHANGES.index(bad), 1] == 0).all()
+
+
+BY_A_NUMBER = {
+    "tau": lambda tau: aggregators.centered_clipping(tau, 2),
+    "nu": lambda nu: aggregators.smoothed_weiszfeld(2, nu),
+    "c": lambda c: aggregators.clip(c, aggregators.mean()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("name", BY_A_NUMBER)
+def test_rules_are_differentiated_by_their_numbers_and_states(name, change):
+    rows = np.random.default_rng(5).normal(size=(9, D))
+    change(rows)
+    start = np.random.default_rng(6).normal(size=D)
+
+    def loss(number, share):
+        rule = BY_A_NUMBER[name](number)
+        state = rule.init(D)
+        state = share * jnp.asarray(start) if state is not None else None
+        return rule.apply(None, state, rows)[1].value.sum()
+
+    with jax.enable_x64(True):
+        at = jnp.array([33.0, 0.5])  # as long as the rows are
+        found = jax.jit(jax.grad(lambda at: loss(*at)))(at)
+        for i, step in enumerate(1e-6 * np.eye(2)):
+            apart = (loss(*(at + step)) - loss(*(at - step))) / 2e-6
+            # Roundings of sums of numbers up to 33, 1e-14 of them, over 1e-6.
+            np.testing.assert_allclose(found[i], apart, rtol=1e-6, atol=1e-6)

@@ -77,10 +77,23 @@ def least_squares(d: int, dtype: Any) -> float:
     return d * float(limits.tiny) / float(limits.eps)
 
 
+def root(squares: jax.Array) -> jax.Array:
+    """√ of sums of squares, whose derivative is 0 where they are 0: that of a row's length there.
+
+    >>> jax.grad(root)(0.0).item(), jax.grad(root)(4.0).item(), root(jnp.array(0.0)).item()
+    (0.0, 0.25, 0.0)
+    """
+    positive = squares > 0
+    zero_or_nan = jax.lax.stop_gradient(squares)
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), zero_or_nan)
+
+
+@jax.custom_jvp
 def lengths(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     """m [n], powers of two, and √Σ (x/m)² [n] of any rows; the latter is finite if the row is.
 
-    For long rows m = 1 and one pass is all, unless some squares are too large or too small.
+    For long rows m = 1 and one pass is all, unless some squares are too large or too small. The
+    derivative is 0 at rows that are 0 or not finite.
     """
 
     def columns(rows: jax.Array, start: int, width: int) -> jax.Array:
@@ -94,6 +107,20 @@ def lengths(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     return lengths_of(
         rows, columns, squares, n, d, rows.dtype, lambda squares: (squares >= least).all()
     )
+
+
+@lengths.defjvp
+def _derivative_of_lengths(
+    primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    (rows,), (along,) = primals, tangents
+    size, length = lengths(rows)
+    usable = jnp.isfinite(length) & (length > 0)
+    unit = size[:, None]
+    # Selected before it is a factor: 0 times what is no number is none.
+    direction = jnp.where(usable[:, None], rows / unit / jnp.where(usable, length, 1)[:, None], 0)
+    change = (direction * (along / unit)).sum(axis=1)
+    return (size, length), (jnp.zeros_like(size), change)
 
 
 def lengths_of(
@@ -118,13 +145,13 @@ def lengths_of(
         size = power_of_two(jnp.where(jnp.isfinite(largest), largest, 0))
         reciprocal = (1 / size)[:, None]
         squares = row_sums(lambda start, width: (some(start, width) * reciprocal) ** 2, d)
-        return size, jnp.sqrt(squares)
+        return size, root(squares)
 
     if d < SHORT:
         return carefully(given)
     found = squares()
     plain = jnp.isfinite(found).all() & enough(found)
-    return unless(plain, (jnp.ones(n, dtype), jnp.sqrt(found)), given, carefully)
+    return unless(plain, (jnp.ones(n, dtype), root(found)), given, carefully)
 
 
 def weighted_sum(
