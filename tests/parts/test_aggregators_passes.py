@@ -12,6 +12,7 @@ from jaxbyz.aggregators.rows import sorting
 from jaxbyz.aggregators.rows.centring import offsets, shrink_for
 from jaxbyz.aggregators.rows.distances import squared_distances
 from jaxbyz.aggregators.rows.finite import finite_rows
+from jaxbyz.aggregators.rows.norms import row_norms
 from jaxbyz.aggregators.rows.numbers import lengths
 from jaxbyz.column_passes import (
     LANES,
@@ -85,6 +86,30 @@ def test_lengths_need_no_care_unless_squares_are_no_numbers():
         good = np.isfinite(length)
         exact = np.sqrt((np.float64(rows[good]) ** 2).sum(axis=1))
         np.testing.assert_allclose((size * length)[good], exact, rtol=1e-6)
+
+
+def test_lengths_need_care_where_many_squares_vanish_beside_one():
+    rows = np.full((1, 10**6), 1.05e-19, np.float32)  # squares are just below the least number
+    rows[0, 0] = 3.2e-16
+    size, length = jax.jit(lengths)(rows)
+    exact = np.linalg.norm(np.float64(rows))
+    np.testing.assert_allclose(np.float64(size) * np.float64(length), exact, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [True, False])
+def test_norms_and_sums_of_replaced_rows(bad):
+    rows = normal(70, 9)
+    if bad:
+        rows[3, 1] = np.nan
+    others = np.arange(70) == 40
+    gone = others | (np.arange(70) == 3) & bad
+    exact = np.where(gone[:, None], np.median(np.float64(rows[~gone]), axis=0), rows)
+    seen = finite_rows(jnp.asarray(rows)).replacing(jnp.asarray(others))
+    norms, unit = row_norms(seen)
+    np.testing.assert_allclose(norms / unit, np.linalg.norm(exact, axis=1), rtol=1e-6)
+    factors = np.where(gone, 5, np.arange(70)).astype(np.float32)
+    found = seen.sums(lambda part, start, factor: part * factor, jnp.asarray(factors))
+    np.testing.assert_allclose(found, factors * exact.sum(axis=1), rtol=1e-4, atol=1e-4)
 
 
 def test_distances_from_a_point_of_long_rows():

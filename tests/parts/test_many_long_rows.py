@@ -259,6 +259,31 @@ def test_the_unit_of_distances_is_that_of_the_best_row(f):
     np.testing.assert_allclose(np.sqrt(squares) * seen.unit, exact, rtol=1e-5, atol=0)
 
 
+def test_a_replacement_is_no_centre_of_distances():
+    rows = normal(N, D)
+    rows[0, 3] = np.nan  # the median of the others, in its place, is nearer to all than they are
+    seen, _ = jax.jit(lambda rows: centred_distances(finite_rows(rows), 5))(rows)
+    exact = np.sqrt(reference.squared_distances(np.float64(rows[1:])))
+    q = np.sort(exact, axis=1)[:, N - 5 - 1]
+    np.testing.assert_allclose(seen.q, q.min(), rtol=1e-6)
+    assert np.array_equal(seen.centre, rows[1 + np.argmin(q)])
+
+
+def test_the_unit_where_one_row_too_many_is_rejected():
+    rows = normal(5, 3)
+    rows[1:3, 0] = np.nan
+    seen = centred_at_median(finite_rows(rows), 1)
+    # The replaced rows count where else n-f would not be there.
+    exact = np.sort(np.linalg.norm(replaced(rows) - np.median(replaced(rows), axis=0), axis=1))
+    np.testing.assert_allclose(seen.q, exact[3], rtol=1e-6)
+
+
+def test_the_number_of_steps_is_bounded_in_both_ways():
+    for most in (1, 2):
+        rule = jax.jit(aggregators.geometric_median(20, max_iterations=most).apply)
+        assert rule(None, None, normal(N, D))[1].details["iterations"] <= most
+
+
 def test_both_ways_under_a_map():
     both = np.stack([cases()["collude"], unusual()["a row is beyond all others"]])
     together = jax.jit(jax.vmap(lambda rows: TOLD(rows)))(both)

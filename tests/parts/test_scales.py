@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxbyz import aggregators
+from jaxbyz import aggregators, core
 
 SMALL = 1e-30
 
@@ -103,3 +103,19 @@ def test_from_where_on_a_row_is_huge():
             for size, huge in ((1.99, False), (2.01, True)):
                 rows = np.float32([[-2], [-1], [0], [1], [size * reach]])
                 assert told(rows)["huge_rows"].tolist() == [False] * 4 + [huge]
+
+
+def test_a_smoothing_below_the_least_number_is_the_least_number():
+    with jax.enable_x64(False):
+        value = aggregators.smoothed_weiszfeld(1, 1e-46)(jnp.array([[0.0], [1.0]]))
+        assert 0 <= value.item() <= 1e-37
+
+
+def test_what_a_pivot_rejects_is_rejected():
+    def suspicious(key, state, rows):
+        return state, core.Aggregated(rows[1], jnp.arange(3) == 0, {})
+
+    pivot = core.Aggregator(lambda d: None, suspicious)
+    rule = aggregators.centered_clipping_from(pivot, 1.0, 1)
+    _, result = rule.apply(None, None, jnp.ones((3, 2)).at[2].set(jnp.nan))
+    assert result.rejected.tolist() == [True, False, True]

@@ -61,6 +61,8 @@ def test_problems_and_algorithms():
         (jb.alie()._replace(recipe=None), "Attack(name='ALIE')"),
         (jb.core.Aggregator(lambda d: None, lambda key, state, rows: None, f=2),
          "Aggregator(f=2, by_coordinate=False)"),
+        (jb.robust_sgd(optimizer=optax.sgd(0.1), aggregator=jb.mean())._replace(recipe=None),
+         "Algorithm(name='robust D-SGD', incremental=False, aggregator=mean())"),
     ],
 )  # fmt: skip
 def test_what_was_made_by_hand(part, text):

@@ -102,6 +102,13 @@ def test_where_results_shall_lie_is_part_of_the_program(compilations):
     assert compilations() == 2
 
 
+def test_the_default_device_is_part_of_the_program(compilations):
+    for device in jax.devices()[:2]:
+        with jax.default_device(device):
+            assert compiled_once(lambda x: x + 0.1)(np.ones(2)).devices() == {device}
+    assert compilations() == 2
+
+
 @pytest.mark.parametrize("where", ["outside", "in a loop"])
 def test_callbacks_are_never_taken_for_each_other(compilations, where):
     def calling(number):
