@@ -128,7 +128,11 @@ def wide(rows):
     rows[3] *= 1e160
 
 
-CHANGES = [plain, wide, bad, zero]
+def endless(rows):
+    rows[6, 2] = -np.inf
+
+
+CHANGES = [plain, wide, bad, endless, zero]
 
 
 @pytest.mark.parametrize("d", [40, D], ids=["short", "long"])
