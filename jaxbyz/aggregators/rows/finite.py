@@ -24,7 +24,7 @@ import jax.numpy as jnp
 
 from jaxbyz.aggregators.rows.numbers import lengths, reciprocal, weighted_sum, widened
 from jaxbyz.aggregators.rows.sorting import rows_of_ranks
-from jaxbyz.aggregators.rows.twice import unless
+from jaxbyz.aggregators.rows.twice import read_anew, unless
 from jaxbyz.column_passes import UNROLLED_ROWS, largest_entries, over_columns, row_sums
 
 
@@ -157,8 +157,7 @@ class FiniteRows(NamedTuple):
 
         Otherwise the compiler takes the reading of the rows out of the loop, and keeps a copy.
         """
-        raw, _ = jax.lax.optimization_barrier((self.raw, changing))
-        return self._replace(raw=raw)
+        return self._replace(raw=read_anew(self.raw, changing))
 
 
 @jax.jit
