@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jaxbyz.partitioned import in_shards, shards
 
 BLOCK = 8192
-LANES = 64  # the width of a block of columns is a multiple of it
+MULTIPLE = 64  # widths of blocks are multiples of it: no vector of numbers is cut in two
 FOLDS = 16
 NARROW = 1024  # fewer columns are not folded
 UNROLLED_ROWS = 64  # up to so many rows are treated one by one, in one pass over the data
@@ -41,7 +41,7 @@ def over_columns(
         return function(0, d)
     blocks = -(-d // block)
     # As many blocks, of equal width: the last one overlaps the one before by little.
-    width = min(block, -(-d // (blocks * LANES)) * LANES)
+    width = min(block, -(-d // (blocks * MULTIPLE)) * MULTIPLE)
 
     def add(i: jax.Array, found: jax.Array) -> jax.Array:
         start = jnp.minimum(i * width, d - width)

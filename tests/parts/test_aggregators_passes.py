@@ -15,7 +15,7 @@ from jaxbyz.aggregators.rows.finite import finite_rows
 from jaxbyz.aggregators.rows.norms import row_norms
 from jaxbyz.aggregators.rows.numbers import lengths
 from jaxbyz.column_passes import (
-    LANES,
+    MULTIPLE,
     UNROLLED_ROWS,
     largest_entries,
     over_columns,
@@ -93,7 +93,9 @@ def test_lengths_need_care_where_many_squares_vanish_beside_one():
     rows[0, 0] = 3.2e-16
     size, length = jax.jit(lengths)(rows)
     exact = np.linalg.norm(np.float64(rows))
-    np.testing.assert_allclose(np.float64(size) * np.float64(length), exact, rtol=1e-5)
+    np.testing.assert_allclose(
+        np.float64(size) * np.float64(length), exact, rtol=1e-5
+    )  # a long sum
 
 
 @pytest.mark.parametrize("bad", [True, False])
@@ -109,7 +111,8 @@ def test_norms_and_sums_of_replaced_rows(bad):
     np.testing.assert_allclose(norms / unit, np.linalg.norm(exact, axis=1), rtol=1e-6)
     factors = np.where(gone, 5, np.arange(70)).astype(np.float32)
     found = seen.sums(lambda part, start, factor: part * factor, jnp.asarray(factors))
-    np.testing.assert_allclose(found, factors * exact.sum(axis=1), rtol=1e-4, atol=1e-4)
+    # Some roundings of numbers up to 200.
+    np.testing.assert_allclose(found, factors * exact.sum(axis=1), atol=1e-4)
 
 
 def test_distances_from_a_point_of_long_rows():
@@ -218,7 +221,7 @@ def test_blocks_of_columns_are_of_equal_width(d, block):
     (width,) = set(widths)
     blocks = -(-d // block)
     assert width <= block
-    assert width * blocks < d + LANES * blocks
+    assert width * blocks < d + MULTIPLE * blocks
 
 
 # ---- memory ------------------------------------------------------------------------------------

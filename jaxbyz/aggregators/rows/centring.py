@@ -29,13 +29,7 @@ import jax.numpy as jnp
 
 from jaxbyz.aggregators.rows.distances import distances_of, median_of_some
 from jaxbyz.aggregators.rows.finite import FiniteRows
-from jaxbyz.aggregators.rows.numbers import (
-    least_squares,
-    lengths_of,
-    power_of_two,
-    root,
-    weighted_sum,
-)
+from jaxbyz.aggregators.rows.numbers import least_squares, lengths_of, power_of_two, weighted_sum
 from jaxbyz.aggregators.rows.sorting import select_ranks
 from jaxbyz.column_passes import order_statistic, over_columns
 
@@ -167,7 +161,7 @@ def plain_offsets(finite: FiniteRows, point: jax.Array) -> Offsets:
         return (part - point[start : start + part.shape[1]]) ** 2
 
     squares = finite.sums(squares_of)
-    return Offsets(jnp.ones_like(squares), root(squares))
+    return Offsets(jnp.ones_like(squares), jnp.sqrt(squares))
 
 
 def _ranked(finite: FiniteRows, values: jax.Array, rank: int) -> jax.Array:
@@ -268,7 +262,7 @@ def as_they_are(
     q = jnp.sqrt(jnp.where(safe, square, 1))
     unit = power_of_two(q)
     one = jnp.ones(squares.shape, squares.dtype)
-    found = Offsets(one, root(squares))
+    found = Offsets(one, jnp.sqrt(squares))
     shrink = jnp.ones((), squares.dtype)
     none = jnp.zeros(squares.shape, bool)
     return Centred(finite, shrink, centre, found, q, unit, one / unit, one, none), safe
@@ -288,7 +282,7 @@ def distances_from(seen: Centred, point: jax.Array) -> jax.Array:
         offset = (part * seen.shrink - seen.centre[start:end]) * first * second
         return (offset - point[start:end]) ** 2
 
-    return root(seen.finite.sums(squares, seen.first, seen.second))
+    return jnp.sqrt(seen.finite.sums(squares, seen.first, seen.second))
 
 
 def weighted_from(weights: jax.Array, seen: Centred, point: jax.Array) -> jax.Array:

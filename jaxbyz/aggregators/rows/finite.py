@@ -24,7 +24,7 @@ import jax.numpy as jnp
 
 from jaxbyz.aggregators.rows.numbers import lengths, reciprocal, weighted_sum, widened
 from jaxbyz.aggregators.rows.sorting import rows_of_ranks
-from jaxbyz.aggregators.rows.twice import read_anew, unless
+from jaxbyz.aggregators.rows.twice import unless
 from jaxbyz.column_passes import UNROLLED_ROWS, largest_entries, over_columns, row_sums
 
 
@@ -156,8 +156,25 @@ class FiniteRows(NamedTuple):
         """The same, for the body of a loop in which something changes.
 
         Otherwise the compiler takes the reading of the rows out of the loop, and keeps a copy.
+
+        >>> point = jnp.ones(2)
+        >>> finite_rows(jnp.eye(2)).inside_loop(point).array.tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
         """
-        return self._replace(raw=read_anew(self.raw, changing))
+        return self._replace(raw=_beside(self.raw, changing))
+
+
+@jax.custom_jvp
+def _beside(value: jax.Array, changing: jax.Array) -> jax.Array:
+    return jax.lax.optimization_barrier((value, changing))[0]
+
+
+@_beside.defjvp
+def _beside_differentiated(
+    primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    # Without a barrier: that of JAX 0.12 cannot be transposed where one of the two is constant.
+    return _beside(*primals), tangents[0]
 
 
 @jax.jit

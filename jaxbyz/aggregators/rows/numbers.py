@@ -77,12 +77,8 @@ def least_squares(d: int, dtype: Any) -> float:
     return d * float(limits.tiny) / float(limits.eps)
 
 
-def root(squares: jax.Array) -> jax.Array:
-    """√ of sums of squares, whose derivative is 0 where they are 0: that of a row's length there.
-
-    >>> jax.grad(root)(0.0).item(), jax.grad(root)(4.0).item(), root(jnp.array(0.0)).item()
-    (0.0, 0.25, 0.0)
-    """
+def _root(squares: jax.Array) -> jax.Array:
+    """√ of sums of squares, with derivative 0 where they are 0: there a length has none."""
     positive = squares > 0
     zero_or_nan = jax.lax.stop_gradient(squares)
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), zero_or_nan)
@@ -145,13 +141,13 @@ def lengths_of(
         size = power_of_two(jnp.where(jnp.isfinite(largest), largest, 0))
         reciprocal = (1 / size)[:, None]
         squares = row_sums(lambda start, width: (some(start, width) * reciprocal) ** 2, d)
-        return size, root(squares)
+        return size, _root(squares)
 
     if d < SHORT:
         return carefully(given)
     found = squares()
     plain = jnp.isfinite(found).all() & enough(found)
-    return unless(plain, (jnp.ones(n, dtype), root(found)), given, carefully)
+    return unless(plain, (jnp.ones(n, dtype), jnp.sqrt(found)), given, carefully)
 
 
 def weighted_sum(

@@ -14,7 +14,8 @@ def unless(right: jax.Array, found: Any, given: Any, again: Callable[[Any], Any]
     It is a loop of one turn or none: mapped over seeds, a `cond` would always go both ways. Where
     it is differentiated it is always `again(given)`, value and derivative: a loop cannot be
     differentiated in reverse, and a quick way that went wrong has derivatives that are no numbers,
-    which a factor of 0 does not remove. So the quick way must be the careful one but for roundings.
+    which a factor of 0 does not remove. So what was found, where it is right and asked for, must be
+    what `again` finds but for roundings, and all that it depends on must be in `given` or `again`.
 
     >>> slow = lambda x: 3 * x
     >>> [unless(jnp.array(right), 5.0, 7.0, slow).item() for right in (True, False)]
@@ -40,22 +41,3 @@ def _unless(again: Callable[..., Any], right: jax.Array, found: Any, given: tupl
 @_unless.defjvp
 def _differentiated(again: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     return jax.jvp(again, primals[2], tangents[2])
-
-
-@jax.custom_jvp
-def read_anew(value: jax.Array, changing: jax.Array) -> jax.Array:
-    """The same value, for the body of a loop in which something changes.
-
-    Otherwise the compiler takes what does not change out of the loop, and keeps a copy.
-
-    >>> jax.lax.fori_loop(0, 3, lambda _, x: x + read_anew(jnp.array(2), x), jnp.array(0)).item()
-    6
-    """
-    return jax.lax.optimization_barrier((value, changing))[0]
-
-
-@read_anew.defjvp
-def _as_it_is(
-    primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
-) -> tuple[jax.Array, jax.Array]:
-    return read_anew(*primals), tangents[0]  # JAX 0.12 cannot transpose the barrier where one is 0
